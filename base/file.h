@@ -1,0 +1,65 @@
+// Files as the log and the wire use them: positioned reads and writes, slices for sendfile. Errors are values
+// that name the path. The virtual interface is the seam where tests inject faults.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace millrace {
+
+/// An open file. Thread-safe as pread and pwrite are; closed with the last reference.
+class File {
+ public:
+  virtual ~File() = default;
+  /// Reads up to `size` bytes at `position` into `out`; fewer only at the end of the file. Returns bytes read.
+  [[nodiscard]] virtual Result<std::size_t> read(std::uint64_t position, char* out, std::size_t size) const = 0;
+  /// Writes all slices one after the other at `position` (pwritev, resumed after short writes).
+  [[nodiscard]] virtual Status write(std::uint64_t position, std::span<const BytesView> slices) = 0;
+  [[nodiscard]] virtual Status sync() = 0;
+  [[nodiscard]] virtual Status truncate(std::uint64_t size) = 0;
+  [[nodiscard]] virtual Result<std::uint64_t> size() const = 0;
+  /// For sendfile; -1 where there is none (fault-injecting files).
+  [[nodiscard]] virtual int fd() const = 0;
+  [[nodiscard]] virtual const std::string& path() const = 0;
+};
+
+/// A range of a file: what a fetch answers with, so that no byte passes through user space.
+struct FileSlice {
+  std::shared_ptr<const File> file;
+  std::uint64_t position = 0;
+  std::uint32_t size = 0;
+};
+
+enum class OpenMode { kRead, kReadWrite, kCreate };
+
+/// The directory operations the log needs. One real implementation; tests wrap it to lose and break things.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  [[nodiscard]] virtual Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+  [[nodiscard]] virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+  [[nodiscard]] virtual Status createDirectories(const std::string& path) = 0;
+  [[nodiscard]] virtual Status remove(const std::string& path) = 0;
+  [[nodiscard]] virtual Status removeAll(const std::string& path) = 0;
+  [[nodiscard]] virtual Status rename(const std::string& from, const std::string& to) = 0;
+  /// fsync of a directory, so that names in it survive a crash.
+  [[nodiscard]] virtual Status syncDirectory(const std::string& path) = 0;
+  [[nodiscard]] virtual Result<bool> exists(const std::string& path) = 0;
+  /// The whole content of a small file. Errors: kMalformed above `limit` bytes.
+  [[nodiscard]] virtual Result<Bytes> readAll(const std::string& path, std::size_t limit = 64 << 20) = 0;
+  /// Replaces a file at once: temporary name, sync, rename, sync of the directory.
+  [[nodiscard]] virtual Status writeAtomically(const std::string& path, BytesView content) = 0;
+};
+
+/// The machine's files. Never destroyed.
+[[nodiscard]] FileSystem& systemFiles();
+
+}  // namespace millrace
