@@ -1,0 +1,103 @@
+// The partitions of this node, spread over its shards.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/net/shard.h"
+#include "base/net/task.h"
+#include "base/result.h"
+#include "base/uuid.h"
+#include "broker/metadata/delta.h"
+
+namespace millrace {
+class BlockingPool;
+class Clock;
+class Config;
+}  // namespace millrace
+namespace millrace::log {
+class LogManager;
+}
+
+namespace millrace::broker {
+
+class Partition;
+
+/// Names a partition for good: a topic made again under the same name has another id.
+struct TopicIdPartition {
+  Uuid topic_id;
+  std::int32_t partition = 0;
+  friend bool operator==(const TopicIdPartition&, const TopicIdPartition&) = default;
+};
+
+struct TopicIdPartitionHash {
+  std::size_t operator()(const TopicIdPartition& p) const noexcept {
+    const std::uint64_t mixed =
+        (p.topic_id.high ^ (p.topic_id.low + static_cast<std::uint32_t>(p.partition))) *
+        0x9E3779B97F4A7C15ULL;
+    return mixed ^ (mixed >> 32);
+  }
+};
+
+/// Where an appended batch went.
+struct Appended {
+  Offset base_offset;
+  Offset last_offset;
+  LeaderEpoch leader_epoch;
+};
+
+/// Whole batches as bytes, read back by a coordinator that loads its state.
+struct BatchBytes {
+  /// Zero or more whole record batches.
+  Bytes batches;
+  /// Where to read on; equal to the offset asked for at the end.
+  Offset next_offset;
+};
+
+/// Owns every Partition; each lives on one shard, chosen by hash, and is touched there only. Methods that return
+/// a Task may be called on any shard and resume there. apply() calls come one at a time.
+class PartitionStore {
+ public:
+  PartitionStore(ShardPool& shards, BlockingPool& blocking, log::LogManager& logs, const Config& config,
+                 const Clock& clock, std::int32_t node_id);
+  ~PartitionStore();
+
+  /// The shard that owns a partition: groups of an offsets partition belong on the same one.
+  [[nodiscard]] Shard& shardOf(const TopicIdPartition& id) const;
+
+  /// Follows the metadata: creates, reopens (recovering where needed), reconfigures and deletes the logs of
+  /// what changed, off the shards; done when all are ready for requests. On start: the changes from an empty
+  /// image. Errors name the first log that could not be opened; the others are ready then.
+  [[nodiscard]] Task<Status> apply(ImagePtr image, MetadataChanges changes);
+
+  /// The partition, or null where this node has none. On its owning shard only; valid until the next co_await.
+  [[nodiscard]] Partition* find(const TopicIdPartition& id);
+
+  /// Appends one batch made by the broker itself (coordinators); acknowledged as acks=all.
+  /// Errors: kUnknownTopicOrPartition, kNotLeaderOrFollower, kKafkaStorageError, kMessageTooLarge.
+  [[nodiscard]] Task<Result<Appended>> append(TopicIdPartition id, Bytes batch);
+
+  /// Committed batches from the one that holds `from` on, about `max_bytes` of them (at least one).
+  [[nodiscard]] Task<Result<BatchBytes>> read(TopicIdPartition id, Offset from, std::uint32_t max_bytes);
+
+  /// First and next offset of a partition: {log start, high watermark}.
+  struct Bounds {
+    Offset start;
+    Offset end;
+  };
+  [[nodiscard]] Task<Result<Bounds>> bounds(TopicIdPartition id);
+
+  /// Flushes and closes all logs; nothing may be running on them any more.
+  [[nodiscard]] Task<Status> close();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::broker

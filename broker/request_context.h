@@ -1,0 +1,55 @@
+// What a handler knows about the request it serves, and how it asks for an unusual reply.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "protocol/api.h"
+
+namespace millrace {
+class Shard;
+}
+
+namespace millrace::broker {
+
+/// One client's connection as handlers see it. Lives on the connection's shard at least as long as any of
+/// its requests. In-process clients have one, too.
+struct Session {
+  /// "/127.0.0.1" as Kafka writes hosts of clients (group members, logs).
+  std::string client_host;
+  /// Name of the listener, "PLAINTEXT"; "IN_PROCESS" for in-process clients.
+  std::string listener_name;
+  /// From ApiVersions v3+ (KIP-511); "unknown" until then.
+  std::string client_software_name = "unknown";
+  std::string client_software_version = "unknown";
+  /// Where the client reached us, for advertised addresses that follow the listener.
+  std::string local_host;
+  std::uint16_t local_port = 0;
+};
+
+/// What happens to the reply. Set by the handler before it returns.
+struct ReplyControl {
+  /// No answer is sent (Produce with acks=0).
+  bool suppressed = false;
+  /// The connection is closed in place of an answer; `close_reason` is logged.
+  bool close = false;
+  std::string close_reason;
+};
+
+/// Passed by value to every handler. What it points to outlives the handler's coroutine.
+struct RequestContext {
+  /// The shard that the handler runs on (the connection's).
+  Shard* shard = nullptr;
+  protocol::ApiKey api{};
+  std::int16_t version = 0;
+  /// Empty where the client sent null.
+  std::string_view client_id;
+  Session* session = nullptr;
+  ReplyControl* reply = nullptr;
+  /// Monotonic, when the whole frame had arrived.
+  Millis received_ms = 0;
+};
+
+}  // namespace millrace::broker
