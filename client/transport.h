@@ -1,0 +1,111 @@
+// How a client reaches brokers: typed requests to a node, typed answers back. Two kinds: TCP
+// (client/tcp_transport.h) and, for an embedded broker, its handlers themselves (no socket, no
+// encoding).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "protocol/message.h"
+
+namespace millrace::client {
+
+/// A broker's id; kAnyNode: whichever is nearest to hand (bootstrap, Metadata, FindCoordinator).
+using NodeId = std::int32_t;
+inline constexpr NodeId kAnyNode = -1;
+
+struct NodeAddress {
+  NodeId id = kAnyNode;
+  std::string host;
+  std::uint16_t port = 0;
+  std::string rack = {};
+  friend bool operator==(const NodeAddress&, const NodeAddress&) = default;
+};
+
+/// One request, built late: only the way to the node knows which version both sides speak.
+struct Call {
+  const protocol::MessageInfo* request =
+      nullptr;  ///< e.g. &FetchRequest::info(); ->key is the api key
+  const protocol::MessageInfo* response = nullptr;  ///< e.g. &FetchResponse::info()
+  std::int16_t min_version = 0;  ///< what `build` can serve; narrowed to what the node serves
+  std::int16_t max_version = 0;
+  /// Called at most once, on any thread: a message of type `request`, filled for that version.
+  std::move_only_function<std::shared_ptr<void>(std::int16_t version)> build;
+  Millis timeout_ms =
+      30'000;                 ///< from now until the answer; passing it fails with kRequestTimedOut
+  bool expects_reply = true;  ///< false: Produce with acks=0; done comes after the request has left
+};
+
+/// An answer: a message of the call's `response` type. Its views live as long as `owner` (and
+/// `body`) do.
+struct Reply {
+  std::int16_t version = 0;
+  std::shared_ptr<void> body;         ///< null only where no reply was expected
+  std::shared_ptr<const void> owner;  ///< the frame; null where the message owns everything
+};
+
+using Done = std::move_only_function<void(Result<Reply>)>;
+
+/// Shared by the clients of one program (in process) or owned by one client (TCP). Thread-safe.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  /// Sends `call` to `node`. Calls to one node reach it in the order of these calls and are
+  /// pipelined. `done` is called exactly once, on any thread, never inside call() itself. Errors:
+  /// kNetworkException (no connection, or it broke: whether the request took effect is unknown),
+  /// kRequestTimedOut, kUnsupportedVersion (no common version), kClosed; and what decoding says.
+  virtual void call(NodeId node, Call call, Done done) = 0;
+  /// Where nodes live, from each Metadata answer. In process: nothing to do.
+  virtual void setNodes(const std::vector<NodeAddress>& nodes) { (void)nodes; }
+  /// Whether requests to the node are held up by a reconnect back-off now (the producer's adaptive
+  /// partitioning).
+  [[nodiscard]] virtual bool isUnreachable(NodeId node) const {
+    (void)node;
+    return false;
+  }
+};
+
+/// `send<FetchRequest, FetchResponse>(transport, node, {4, 18}, timeout, fill, done)`:
+/// fill(FetchRequest&, version); done(Result<Answer<FetchResponse>>).
+template <class Response>
+struct Answer {
+  std::int16_t version = 0;
+  std::shared_ptr<Response> message;
+  std::shared_ptr<const void> owner;
+  Response* operator->() const { return message.get(); }
+  Response& operator*() const { return *message; }
+};
+
+struct VersionRange {
+  std::int16_t min = 0;
+  std::int16_t max = 0;
+};
+
+template <class Request, class Response, class Fill, class OnAnswer>
+void send(Transport& transport, NodeId node, VersionRange versions, Millis timeout_ms, Fill fill,
+          OnAnswer on_answer) {
+  Call call;
+  call.request = &Request::info();
+  call.response = &Response::info();
+  call.min_version = versions.min;
+  call.max_version = versions.max;
+  call.timeout_ms = timeout_ms;
+  call.build = [fill = std::move(fill)](std::int16_t version) mutable -> std::shared_ptr<void> {
+    auto request = std::make_shared<Request>();
+    fill(*request, version);
+    return request;
+  };
+  transport.call(node, std::move(call), [done = std::move(on_answer)](Result<Reply> reply) mutable {
+    if (!reply) return done(Result<Answer<Response>>(std::unexpected(std::move(reply).error())));
+    done(Result<Answer<Response>>(
+        Answer<Response>{reply->version, std::static_pointer_cast<Response>(std::move(reply->body)),
+                         std::move(reply->owner)}));
+  });
+}
+
+}  // namespace millrace::client
