@@ -1,0 +1,161 @@
+// The log of one partition: Kafka's segment files in one directory, append, read, look up, retain,
+// recover.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/uuid.h"
+#include "log/config.h"
+#include "log/types.h"
+
+namespace millrace::log {
+
+struct OpenOptions {
+  /// ".../orders-3"; made where it does not exist.
+  std::string directory;
+  LogConfig config;
+  /// Written to partition.metadata of a new log; an existing one keeps its own.
+  Uuid topic_id;
+  /// From the checkpoint files of the data directory.
+  Offset log_start_offset{0};
+  Offset recovery_point{0};
+  Offset high_watermark{0};
+  /// The last stop was clean: files are trusted as they are.
+  bool clean_shutdown = false;
+  FileSystem* files = nullptr;  ///< systemFiles() where null
+};
+
+struct AppendOptions {
+  LeaderEpoch leader_epoch{0};
+  Millis now_ms = 0;
+  record::AppendOrigin origin = record::AppendOrigin::kClient;
+};
+
+/// All calls but the atomic getters come from one thread at a time (the partition's shard) and
+/// never wait for anything but the page cache. An append is in the page cache when it returns, and
+/// on disk after flush. Readers use what they got (FileSlices) on any thread, while appends go on,
+/// and after the segment was deleted.
+///
+/// After a failed write the log is offline: every call returns the error, until it is opened anew.
+class PartitionLog {
+ public:
+  /// Opens or makes the log; recovers it where the last stop was not clean. Errors: kIo,
+  /// kCorruptData (damage below the recovery point, with file and position), kDiskFull.
+  [[nodiscard]] static Result<std::unique_ptr<PartitionLog>> open(OpenOptions options);
+  ~PartitionLog();
+  PartitionLog(const PartitionLog&) = delete;
+  PartitionLog& operator=(const PartitionLog&) = delete;
+
+  /// Appends one batch as a leader: validates, checks sequences, gives it its offsets, writes it. A
+  /// batch of a producer's last five is not appended again: its first offsets are answered.
+  [[nodiscard]] std::expected<AppendInfo, AppendFailure> append(const record::BatchView& batch,
+                                                                const AppendOptions& options);
+  /// Appends several batches with the leader's offsets, as a follower or for records that carry
+  /// their offsets. Errors: kCorruptMessage, kOffsetOutOfRange where they do not continue the log.
+  [[nodiscard]] Result<AppendInfo> appendAsFollower(BytesView batches);
+
+  /// Reads whole batches from the one that holds `from` up to `max_bytes`, below the isolation's
+  /// end. `at_least_one`: the first batch comes even if it is larger (KIP-74). Errors:
+  /// kOffsetOutOfRange below the start or above the end.
+  [[nodiscard]] Result<ReadResult> read(Offset from, std::uint64_t max_bytes, Isolation isolation,
+                                        bool at_least_one = true) const;
+  /// ListOffsets: the first record at or after `timestamp`, exact to the record, or one of the
+  /// special timestamps.
+  [[nodiscard]] Result<TimestampOffset> offsetForTimestamp(std::int64_t timestamp,
+                                                           Isolation isolation) const;
+
+  // Where the log stands. Safe from any thread.
+  [[nodiscard]] Offset startOffset() const { return load(log_start_offset_); }
+  [[nodiscard]] Offset endOffset() const { return load(log_end_offset_); }
+  [[nodiscard]] Offset highWatermark() const { return load(high_watermark_); }
+  [[nodiscard]] Offset lastStableOffset() const { return load(last_stable_offset_); }
+  [[nodiscard]] Offset recoveryPoint() const { return load(recovery_point_); }
+  /// Bytes of all segments.
+  [[nodiscard]] std::uint64_t sizeInBytes() const { return size_.load(std::memory_order_relaxed); }
+  /// The exclusive end that an isolation may see.
+  [[nodiscard]] Offset endFor(Isolation isolation) const;
+
+  [[nodiscard]] const std::string& directory() const { return directory_; }
+  [[nodiscard]] Uuid topicId() const;
+  [[nodiscard]] const LogConfig& config() const { return config_; }
+  void setConfig(const LogConfig& config) { config_ = config; }
+  [[nodiscard]] const RecoveryInfo& recovery() const;
+  [[nodiscard]] std::size_t segmentCount() const;
+  /// The error that took the log offline, if any.
+  [[nodiscard]] const Status& health() const;
+
+  /// Moves the high watermark, kept within [start, end]. Returns the one that holds now.
+  Offset setHighWatermark(Offset offset);
+  /// DeleteRecords and followers: raises the log start offset. Errors: kOffsetOutOfRange above the
+  /// high watermark.
+  [[nodiscard]] Status setStartOffset(Offset offset);
+
+  // Leader epochs.
+  /// Notes that an epoch starts at the end of the log (a new leader does so).
+  [[nodiscard]] Status startEpoch(LeaderEpoch epoch);
+  [[nodiscard]] std::optional<LeaderEpoch> latestEpoch() const;
+  [[nodiscard]] EpochEnd endOfEpoch(LeaderEpoch epoch) const;
+  [[nodiscard]] std::vector<EpochEntry> epochs() const;
+
+  /// Cuts everything at and above `offset` (a follower that diverged).
+  [[nodiscard]] Status truncateTo(Offset offset);
+  /// Drops everything and starts anew at `offset`.
+  [[nodiscard]] Status truncateFullyAndStartAt(Offset offset);
+  /// Closes the active segment and starts a new one.
+  [[nodiscard]] Status roll();
+
+  // Upkeep: the shard calls these now and then.
+  /// Deletes old segments by time, size and log start offset (renames; unlinked later). Rolls a
+  /// segment that is too old. Returns how many segments went.
+  [[nodiscard]] Result<std::int32_t> runRetention(Millis now_ms);
+  /// Forgets producers that were silent for longer than producer.id.expiration.ms, unlinks what
+  /// runRetention renamed and whose delay is over, lets go of files that nobody used since the last
+  /// call.
+  [[nodiscard]] Status runUpkeep(Millis now_ms);
+
+  // Flush: prepare on the shard, run anywhere, report back on the shard.
+  [[nodiscard]] FlushJob prepareFlush();
+  /// Moves the recovery point up. A failed flush takes the log offline: what the disk holds is
+  /// unknown then.
+  void flushed(const FlushJob& job, const Status& outcome);
+  /// Records appended and not yet flushed.
+  [[nodiscard]] std::int64_t unflushedRecords() const { return endOffset() - recoveryPoint(); }
+  /// prepareFlush, run, flushed in one.
+  [[nodiscard]] Status flush();
+
+  /// Flushes, writes the producer snapshot and trims the indexes, so that the next open need not
+  /// look.
+  [[nodiscard]] Status close();
+
+  [[nodiscard]] std::vector<ProducerInfo> producers() const;
+  /// Transactions that aborted and touch [from, to).
+  [[nodiscard]] Result<std::vector<AbortedTransaction>> abortedTransactions(Offset from,
+                                                                            Offset to) const;
+
+ private:
+  friend class LogManager;
+  struct State;
+  explicit PartitionLog(OpenOptions options);
+  [[nodiscard]] static Offset load(const std::atomic<std::int64_t>& value) {
+    return Offset{value.load(std::memory_order_acquire)};
+  }
+
+  std::string directory_;
+  LogConfig config_;
+  std::atomic<std::int64_t> log_start_offset_{0};
+  std::atomic<std::int64_t> log_end_offset_{0};
+  std::atomic<std::int64_t> high_watermark_{0};
+  std::atomic<std::int64_t> last_stable_offset_{0};
+  std::atomic<std::int64_t> recovery_point_{0};
+  std::atomic<std::uint64_t> size_{0};
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace::log
