@@ -20,9 +20,9 @@ class Text {
  public:
   Text() = default;
   /// Copies the characters: the Text owns them.
-  Text(std::string_view s) : Text(s, Owned{}) {}          // NOLINT(google-explicit-constructor)
+  Text(std::string_view s) : Text(s, Owned{}) {}             // NOLINT(google-explicit-constructor)
   Text(const std::string& s) : Text(std::string_view(s)) {}  // NOLINT(google-explicit-constructor)
-  Text(const char* s) : Text(std::string_view(s)) {}      // NOLINT(google-explicit-constructor)
+  Text(const char* s) : Text(std::string_view(s)) {}         // NOLINT(google-explicit-constructor)
   /// Refers to characters that must outlive this Text and every copy of it.
   static Text borrow(std::string_view s) {
     Text t;

@@ -1,6 +1,10 @@
-// Configuration keys with type, default, valid values and a line of documentation; and parsed values.
-// Kafka's own keys stand in base/config/*.conf, from which the build makes the tables below.
+// Configuration keys with type, default, valid values and a line of documentation; and parsed
+// values. Kafka's own keys stand in base/config/*.conf, from which the build makes the tables
+// below.
 #pragma once
+
+#include "base/properties.h"
+#include "base/result.h"
 
 #include <cstdint>
 #include <optional>
@@ -11,13 +15,18 @@
 #include <variant>
 #include <vector>
 
-#include "base/properties.h"
-#include "base/result.h"
-
 namespace millrace {
 
 enum class ConfigType : std::uint8_t {
-  kBoolean, kInt, kShort, kLong, kDouble, kString, kList, kClass, kPassword
+  kBoolean,
+  kInt,
+  kShort,
+  kLong,
+  kDouble,
+  kString,
+  kList,
+  kClass,
+  kPassword
 };
 enum class ConfigDynamic : std::uint8_t { kReadOnly, kPerBroker, kClusterWide };
 
@@ -25,15 +34,16 @@ enum class ConfigDynamic : std::uint8_t { kReadOnly, kPerBroker, kClusterWide };
 struct ConfigKey {
   std::string_view name;
   ConfigType type = ConfigType::kString;
-  bool required = false;                           ///< no default: must be given
+  bool required = false;                            ///< no default: must be given
   std::optional<std::string_view> default_value{};  ///< nullopt: null (or required)
-  /// Valid values: "" any; "1.." or "0..1" range; "{a|b}" one of, "{a|b}i" in any case; "list{a|b}" each
-  /// element; nonempty, nonnull, unique, nullable, regex, maxN; alternatives joined by '|'.
+  /// Valid values: "" any; "1.." or "0..1" range; "{a|b}" one of, "{a|b}i" in any case; "list{a|b}"
+  /// each element; nonempty, nonnull, unique, nullable, regex, maxN; alternatives joined by '|'.
   std::string_view valid{};
   ConfigDynamic dynamic = ConfigDynamic::kReadOnly;
-  bool internal = false;        ///< hidden from help
-  bool deprecated = false;      ///< works, planned to go
-  std::string_view synonyms{};  ///< "log.retention.ms,log.retention.hours(h)": give the value when unset
+  bool internal = false;    ///< hidden from help
+  bool deprecated = false;  ///< works, planned to go
+  std::string_view
+      synonyms{};  ///< "log.retention.ms,log.retention.hours(h)": give the value when unset
   std::string_view topic_key{};  ///< broker keys: the topic key that this is the default of
   std::string_view doc{};
 };
@@ -48,7 +58,8 @@ class ConfigDef {
   ConfigDef() = default;
   /// `keys` sorted by name and static, as the generator makes them.
   explicit ConfigDef(std::span<const ConfigKey> keys) : table_(keys) {}
-  /// `ConfigDef({{.name = "file", .type = ConfigType::kString, .doc = "..."}})` for a plugin's own keys.
+  /// `ConfigDef({{.name = "file", .type = ConfigType::kString, .doc = "..."}})` for a plugin's own
+  /// keys.
   ConfigDef(std::initializer_list<ConfigKey> keys);
 
   /// nullptr where there is no such key.
@@ -70,8 +81,8 @@ class ConfigDef {
 /// Where a value came from.
 enum class ConfigOrigin : std::uint8_t { kDefault, kGiven, kSynonym };
 
-/// Values for every key of a ConfigDef, checked. Immutable after parse; thread-safe to read. A getter
-/// asserts that the key exists and has that type: a wrong name is a bug of the caller.
+/// Values for every key of a ConfigDef, checked. Immutable after parse; thread-safe to read. A
+/// getter asserts that the key exists and has that type: a wrong name is a bug of the caller.
 class Config {
  public:
   Config() = default;
@@ -80,11 +91,12 @@ class Config {
   [[nodiscard]] static Result<Config> parse(const ConfigDef& def, const Properties& given);
 
   [[nodiscard]] bool getBool(std::string_view key) const;
-  [[nodiscard]] std::int32_t getInt(std::string_view key) const;  ///< int, short
+  [[nodiscard]] std::int32_t getInt(std::string_view key) const;   ///< int, short
   [[nodiscard]] std::int64_t getLong(std::string_view key) const;  ///< long, int, short
   [[nodiscard]] double getDouble(std::string_view key) const;
   [[nodiscard]] const std::string& getString(std::string_view key) const;  ///< "" where null
-  [[nodiscard]] const std::vector<std::string>& getList(std::string_view key) const;  ///< {} where null
+  [[nodiscard]] const std::vector<std::string>& getList(
+      std::string_view key) const;  ///< {} where null
   [[nodiscard]] const ConfigValue& get(std::string_view key) const;
   [[nodiscard]] bool isNull(std::string_view key) const;
   /// Given by hand under its own name or a synonym.
@@ -120,8 +132,8 @@ class Config {
 /// One line "name=value" form of a value as Kafka prints it; lists joined by ','; null is nullopt.
 [[nodiscard]] std::optional<std::string> configText(const ConfigValue& value);
 /// The value that a key's synonyms give in `given`, converted to the key's unit: (synonym, text).
-[[nodiscard]] std::optional<std::pair<std::string, std::string>> synonymValue(const ConfigKey& key,
-                                                                              const Properties& given);
+[[nodiscard]] std::optional<std::pair<std::string, std::string>> synonymValue(
+    const ConfigKey& key, const Properties& given);
 /// What a topic or group without own settings has on this broker: the key's value from the broker's
 /// configuration by its synonyms, else the key's default.
 [[nodiscard]] ConfigValue inheritedValue(const ConfigKey& key, const Config& broker);
@@ -147,7 +159,8 @@ class Config {
 [[nodiscard]] const ConfigDef& connectSinkConfigDef();
 [[nodiscard]] const ConfigDef& fileSourceConfigDef();
 [[nodiscard]] const ConfigDef& fileSinkConfigDef();
-/// Any table by name ("broker", "transform Cast", "converter JsonConverter"); nullptr where unknown.
+/// Any table by name ("broker", "transform Cast", "converter JsonConverter"); nullptr where
+/// unknown.
 [[nodiscard]] const ConfigDef* configTable(std::string_view table);
 
 }  // namespace millrace

@@ -1,4 +1,5 @@
-// Error codes: Kafka's wire codes, and internal ones from 1000 that toWire() maps before an answer leaves.
+// Error codes: Kafka's wire codes, and internal ones from 1000 that toWire() maps before an answer
+// leaves.
 #pragma once
 
 #include <cstdint>

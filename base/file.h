@@ -1,6 +1,9 @@
-// Files as the log and the wire use them: positioned reads and writes, slices for sendfile. Errors are values
-// that name the path. The virtual interface is the seam where tests inject faults.
+// Files as the log and the wire use them: positioned reads and writes, slices for sendfile. Errors
+// are values that name the path. The virtual interface is the seam where tests inject faults.
 #pragma once
+
+#include "base/bytes.h"
+#include "base/result.h"
 
 #include <sys/uio.h>
 
@@ -10,17 +13,16 @@
 #include <string>
 #include <vector>
 
-#include "base/bytes.h"
-#include "base/result.h"
-
 namespace millrace {
 
 /// An open file. Thread-safe as pread and pwrite are; closed with the last reference.
 class File {
  public:
   virtual ~File() = default;
-  /// Reads up to `size` bytes at `position` into `out`; fewer only at the end of the file. Returns bytes read.
-  [[nodiscard]] virtual Result<std::size_t> read(std::uint64_t position, char* out, std::size_t size) const = 0;
+  /// Reads up to `size` bytes at `position` into `out`; fewer only at the end of the file. Returns
+  /// bytes read.
+  [[nodiscard]] virtual Result<std::size_t> read(std::uint64_t position, char* out,
+                                                 std::size_t size) const = 0;
   /// Writes all slices one after the other at `position` (pwritev, resumed after short writes).
   [[nodiscard]] virtual Status write(std::uint64_t position, std::span<const BytesView> slices) = 0;
   [[nodiscard]] virtual Status sync() = 0;
@@ -40,11 +42,13 @@ struct FileSlice {
 
 enum class OpenMode { kRead, kReadWrite, kCreate };
 
-/// The directory operations the log needs. One real implementation; tests wrap it to lose and break things.
+/// The directory operations the log needs. One real implementation; tests wrap it to lose and break
+/// things.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
-  [[nodiscard]] virtual Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+  [[nodiscard]] virtual Result<std::shared_ptr<File>> open(const std::string& path,
+                                                           OpenMode mode) = 0;
   [[nodiscard]] virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
   [[nodiscard]] virtual Status createDirectories(const std::string& path) = 0;
   [[nodiscard]] virtual Status remove(const std::string& path) = 0;
@@ -54,7 +58,8 @@ class FileSystem {
   [[nodiscard]] virtual Status syncDirectory(const std::string& path) = 0;
   [[nodiscard]] virtual Result<bool> exists(const std::string& path) = 0;
   /// The whole content of a small file. Errors: kMalformed above `limit` bytes.
-  [[nodiscard]] virtual Result<Bytes> readAll(const std::string& path, std::size_t limit = 64 << 20) = 0;
+  [[nodiscard]] virtual Result<Bytes> readAll(const std::string& path,
+                                              std::size_t limit = 64 << 20) = 0;
   /// Replaces a file at once: temporary name, sync, rename, sync of the directory.
   [[nodiscard]] virtual Status writeAtomically(const std::string& path, BytesView content) = 0;
 };

@@ -17,9 +17,15 @@ class StrongInt {
   [[nodiscard]] constexpr Rep value() const { return value_; }
 
   friend constexpr auto operator<=>(StrongInt, StrongInt) = default;
-  friend constexpr StrongInt operator+(StrongInt a, Rep n) { return StrongInt(static_cast<Rep>(a.value_ + n)); }
-  friend constexpr StrongInt operator-(StrongInt a, Rep n) { return StrongInt(static_cast<Rep>(a.value_ - n)); }
-  friend constexpr Rep operator-(StrongInt a, StrongInt b) { return static_cast<Rep>(a.value_ - b.value_); }
+  friend constexpr StrongInt operator+(StrongInt a, Rep n) {
+    return StrongInt(static_cast<Rep>(a.value_ + n));
+  }
+  friend constexpr StrongInt operator-(StrongInt a, Rep n) {
+    return StrongInt(static_cast<Rep>(a.value_ - n));
+  }
+  friend constexpr Rep operator-(StrongInt a, StrongInt b) {
+    return static_cast<Rep>(a.value_ - b.value_);
+  }
   constexpr StrongInt& operator++() {
     ++value_;
     return *this;
@@ -39,5 +45,7 @@ using BrokerId = StrongInt<struct BrokerIdTag, std::int32_t>;
 
 template <class Tag, class Rep>
 struct std::hash<millrace::StrongInt<Tag, Rep>> {
-  std::size_t operator()(millrace::StrongInt<Tag, Rep> id) const noexcept { return std::hash<Rep>{}(id.value()); }
+  std::size_t operator()(millrace::StrongInt<Tag, Rep> id) const noexcept {
+    return std::hash<Rep>{}(id.value());
+  }
 };

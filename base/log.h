@@ -20,7 +20,8 @@ void setLogLevel(LogLevel level);
 [[nodiscard]] LogLevel logLevel();
 [[nodiscard]] bool logEnabled(LogLevel level);
 
-/// Takes the lines instead of stderr: (level, message). Empty: back to stderr. For embedders and tests.
+/// Takes the lines instead of stderr: (level, message). Empty: back to stderr. For embedders and
+/// tests.
 using LogSink = std::function<void(LogLevel, std::string_view)>;
 void setLogSink(LogSink sink);
 /// Writes one line. `file` is the path of the source, cut to its part below the repository.
@@ -28,10 +29,10 @@ void writeLog(LogLevel level, std::string_view file, int line, std::string_view 
 
 }  // namespace millrace
 
-#define MILLRACE_LOG(level, ...)                                                        \
-  do {                                                                                  \
-    if (::millrace::logEnabled(level))                                                  \
-      ::millrace::writeLog(level, __FILE__, __LINE__, ::fmt::format(__VA_ARGS__));      \
+#define MILLRACE_LOG(level, ...)                                                   \
+  do {                                                                             \
+    if (::millrace::logEnabled(level))                                             \
+      ::millrace::writeLog(level, __FILE__, __LINE__, ::fmt::format(__VA_ARGS__)); \
   } while (0)
 /// `MILLRACE_LOG_INFO("listening on {}:{}", host, port);`
 #define MILLRACE_LOG_TRACE(...) MILLRACE_LOG(::millrace::LogLevel::kTrace, __VA_ARGS__)

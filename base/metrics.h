@@ -34,8 +34,8 @@ class Gauge {
   std::atomic<std::int64_t> value_{0};
 };
 
-/// A distribution of non-negative integers (say microseconds) in buckets whose width is at most 1/8 of
-/// their value: a quantile is at most 12.5 % too large. Any thread; 4 KiB each.
+/// A distribution of non-negative integers (say microseconds) in buckets whose width is at most 1/8
+/// of their value: a quantile is at most 12.5 % too large. Any thread; 4 KiB each.
 class Histogram {
  public:
   void record(std::uint64_t value);
@@ -60,8 +60,9 @@ class Histogram {
 /// `{{"topic", "orders"}, {"partition", "0"}}`
 using MetricLabels = std::vector<std::pair<std::string, std::string>>;
 
-/// Owns metrics by name and labels; the references it returns live as long as the registry. Thread-safe.
-/// One per broker or client, nothing global. Names as Prometheus has them (snake_case, unit last).
+/// Owns metrics by name and labels; the references it returns live as long as the registry.
+/// Thread-safe. One per broker or client, nothing global. Names as Prometheus has them (snake_case,
+/// unit last).
 class MetricsRegistry {
  public:
   /// The same name and labels give the same object; one name is of one kind.

@@ -19,7 +19,8 @@ class RandomSource {
   [[nodiscard]] double unit();
 };
 
-/// The same seed gives the same numbers on every machine (splitmix64). Not for secrets. Not thread-safe.
+/// The same seed gives the same numbers on every machine (splitmix64). Not for secrets. Not
+/// thread-safe.
 class SeededRandom final : public RandomSource {
  public:
   explicit SeededRandom(std::uint64_t seed) : state_(seed) {}

@@ -1,4 +1,5 @@
-// Variable-length integers as in Kafka's records (zigzag) and flexible messages (unsigned), and big-endian loads.
+// Variable-length integers as in Kafka's records (zigzag) and flexible messages (unsigned), and
+// big-endian loads.
 #pragma once
 
 #include <bit>
@@ -9,10 +10,14 @@ namespace millrace {
 
 template <class T>
 [[nodiscard]] inline T byteSwap(T v) {
-  if constexpr (sizeof(T) == 1) return v;
-  else if constexpr (sizeof(T) == 2) return static_cast<T>(__builtin_bswap16(static_cast<std::uint16_t>(v)));
-  else if constexpr (sizeof(T) == 4) return static_cast<T>(__builtin_bswap32(static_cast<std::uint32_t>(v)));
-  else return static_cast<T>(__builtin_bswap64(static_cast<std::uint64_t>(v)));
+  if constexpr (sizeof(T) == 1)
+    return v;
+  else if constexpr (sizeof(T) == 2)
+    return static_cast<T>(__builtin_bswap16(static_cast<std::uint16_t>(v)));
+  else if constexpr (sizeof(T) == 4)
+    return static_cast<T>(__builtin_bswap32(static_cast<std::uint32_t>(v)));
+  else
+    return static_cast<T>(__builtin_bswap64(static_cast<std::uint64_t>(v)));
 }
 
 /// Reads a big-endian integer. `p` has at least sizeof(T) bytes.
@@ -47,7 +52,8 @@ inline void storeBe(char* p, T v) {
   return (static_cast<std::size_t>(std::bit_width(v | 1)) + 6) / 7;
 }
 
-/// Writes an unsigned varint; returns the position after it. Room for 10 bytes is the caller's duty.
+/// Writes an unsigned varint; returns the position after it. Room for 10 bytes is the caller's
+/// duty.
 inline char* putVarint(char* p, std::uint64_t v) {
   while (v >= 0x80) {
     *p++ = static_cast<char>(v | 0x80);
@@ -57,8 +63,8 @@ inline char* putVarint(char* p, std::uint64_t v) {
   return p;
 }
 
-/// Reads an unsigned varint of at most 64 bits from [p, end). Returns the position after it, or nullptr
-/// where the input ends early or is longer than 10 bytes.
+/// Reads an unsigned varint of at most 64 bits from [p, end). Returns the position after it, or
+/// nullptr where the input ends early or is longer than 10 bytes.
 [[nodiscard]] inline const char* getVarint(const char* p, const char* end, std::uint64_t& out) {
   std::uint64_t value = 0;
   for (int shift = 0; shift < 70 && p < end; shift += 7) {

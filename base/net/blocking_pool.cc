@@ -1,8 +1,8 @@
 #include "base/net/blocking_pool.h"
 
-#include <pthread.h>
-
 #include "base/assert.h"
+
+#include <pthread.h>
 
 namespace millrace {
 

@@ -1,6 +1,8 @@
 // Threads for what would block a shard: fsync, directory work, recovery, user plugins.
 #pragma once
 
+#include "base/net/suspend.h"
+
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -10,8 +12,6 @@
 #include <thread>
 #include <type_traits>
 #include <vector>
-
-#include "base/net/suspend.h"
 
 namespace millrace {
 
@@ -24,8 +24,8 @@ class BlockingPool {
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;
 
-  /// Queues a call; it must not throw. After stop() it runs at once on the caller's thread, so that no
-  /// waiting coroutine is left behind.
+  /// Queues a call; it must not throw. After stop() it runs at once on the caller's thread, so that
+  /// no waiting coroutine is left behind.
   void submit(std::move_only_function<void()> call);
   /// Runs everything queued, then joins the threads.
   void stop();

@@ -1,11 +1,11 @@
 #include "base/net/gate.h"
 
+#include "base/assert.h"
+#include "base/log.h"
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/system/system_error.hpp>
-
-#include "base/assert.h"
-#include "base/log.h"
 
 namespace millrace {
 
@@ -57,9 +57,8 @@ void Gate::shut() {
   if (closed_) return;
   closed_ = true;
   for (const auto& entry : entries_) {
-    boost::asio::post(entry->executor, [entry] {
-      entry->signal.emit(boost::asio::cancellation_type::terminal);
-    });
+    boost::asio::post(entry->executor,
+                      [entry] { entry->signal.emit(boost::asio::cancellation_type::terminal); });
   }
 }
 
@@ -109,9 +108,8 @@ bool spawn(Gate& gate, const Executor& executor, std::string name, Task<> task) 
     reportEscape(entry->name, error);
     gate.leave(entry);
   };
-  boost::asio::co_spawn(
-      executor, std::move(task),
-      boost::asio::bind_cancellation_slot(entry->signal.slot(), std::move(done)));
+  boost::asio::co_spawn(executor, std::move(task),
+                        boost::asio::bind_cancellation_slot(entry->signal.slot(), std::move(done)));
   return true;
 }
 

@@ -1,11 +1,11 @@
 #include "base/net/shard.h"
 
+#include "base/assert.h"
+
 #include <pthread.h>
 
 #include <algorithm>
 #include <string>
-
-#include "base/assert.h"
 
 namespace millrace {
 

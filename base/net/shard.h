@@ -1,6 +1,9 @@
-// Shards: N threads, each with one single-threaded event loop. A partition, group or connection belongs
-// to exactly one shard, so its code is plain single-threaded code.
+// Shards: N threads, each with one single-threaded event loop. A partition, group or connection
+// belongs to exactly one shard, so its code is plain single-threaded code.
 #pragma once
+
+#include "base/net/suspend.h"
+#include "base/net/task.h"
 
 #include <atomic>
 #include <functional>
@@ -10,13 +13,10 @@
 #include <type_traits>
 #include <vector>
 
-#include "base/net/suspend.h"
-#include "base/net/task.h"
-
 namespace millrace {
 
-/// One thread with one io_context(1). Made stopped; start() and stop() are called by its owner, once
-/// each, from a thread that is not the shard's.
+/// One thread with one io_context(1). Made stopped; start() and stop() are called by its owner,
+/// once each, from a thread that is not the shard's.
 class Shard {
  public:
   explicit Shard(int index);
@@ -38,8 +38,8 @@ class Shard {
     boost::asio::post(context_, std::move(fn));
   }
   void start();
-  /// Ends the loop after the handler that runs now and joins. Close the gates of what lives here first:
-  /// whatever is still parked is destroyed with the shard, not resumed.
+  /// Ends the loop after the handler that runs now and joins. Close the gates of what lives here
+  /// first: whatever is still parked is destroyed with the shard, not resumed.
   void stop();
 
  private:
@@ -84,9 +84,9 @@ template <class F>
 using ShardResult = typename TaskValue<std::invoke_result_t<F&>>::Type;
 }  // namespace detail
 
-/// Runs `fn()` on `shard` and resumes the caller on the caller's own shard with its result. Free of any
-/// hop where the caller is there already; otherwise two hops (some 6 us): batch what you ask for. `fn`
-/// is plain synchronous code (for a coroutine see onShardAsync); it must not throw.
+/// Runs `fn()` on `shard` and resumes the caller on the caller's own shard with its result. Free of
+/// any hop where the caller is there already; otherwise two hops (some 6 us): batch what you ask
+/// for. `fn` is plain synchronous code (for a coroutine see onShardAsync); it must not throw.
 template <class F>
 [[nodiscard]] Task<detail::ShardResult<F>> onShard(Shard& shard, F fn) {
   using R = detail::ShardResult<F>;

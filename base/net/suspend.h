@@ -1,14 +1,15 @@
 // One primitive to park a coroutine until some other thread or callback says go.
 #pragma once
 
+#include "base/net/task.h"
+
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+
 #include <functional>
 #include <utility>
-
-#include "base/net/task.h"
 
 namespace millrace {
 
@@ -43,9 +44,10 @@ struct SuspendInitiation {
 
 }  // namespace detail
 
-/// Parks the calling coroutine and calls `start(Resume)` on its thread; the coroutine goes on, on its
-/// own executor, after the Resume was called. Whoever holds the Resume must call it: a dropped Resume
-/// destroys the coroutine. Not cancellable: use WaitList where a gate must be able to interrupt.
+/// Parks the calling coroutine and calls `start(Resume)` on its thread; the coroutine goes on, on
+/// its own executor, after the Resume was called. Whoever holds the Resume must call it: a dropped
+/// Resume destroys the coroutine. Not cancellable: use WaitList where a gate must be able to
+/// interrupt.
 template <class Start>
 [[nodiscard]] Task<> suspend(Start start) {
   const Executor executor = co_await boost::asio::this_coro::executor;

@@ -1,9 +1,10 @@
-// Coroutines parked until something happens or a deadline passes: acks=all, a fetch's min.bytes, a join.
+// Coroutines parked until something happens or a deadline passes: acks=all, a fetch's min.bytes, a
+// join.
 #pragma once
 
-#include <cstddef>
-
 #include "base/net/task.h"
+
+#include <cstddef>
 
 namespace millrace {
 
@@ -13,9 +14,9 @@ enum class Wake {
   kCancelled,  ///< the gate or the list was closed
 };
 
-/// A first-in first-out list of parked coroutines. Belongs to one shard: park, wake and the destructor
-/// run on its thread. Woken coroutines go on in later handlers, never inside wakeOne or wakeAll; what
-/// they waited for may have changed again: re-check.
+/// A first-in first-out list of parked coroutines. Belongs to one shard: park, wake and the
+/// destructor run on its thread. Woken coroutines go on in later handlers, never inside wakeOne or
+/// wakeAll; what they waited for may have changed again: re-check.
 class WaitList {
  public:
   WaitList() = default;
