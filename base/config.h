@@ -113,7 +113,8 @@ class Config {
 
  private:
   struct Entry {
-    const ConfigKey* key;
+    std::string_view name;
+    ConfigType type;
     ConfigValue value;
     ConfigOrigin origin;
   };
@@ -122,6 +123,9 @@ class Config {
     std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
   };
   [[nodiscard]] const Entry& entry(std::string_view key) const;
+  friend Result<Config> inheritConfig(const ConfigDef& def, const Config& broker,
+                                      const Properties& overrides);
+  void inherit(const Config& broker);
 
   ConfigDef def_;
   std::unordered_map<std::string, Entry, Hash, std::equal_to<>> entries_;
