@@ -1,0 +1,42 @@
+// Which configuration changes are allowed, and what they make of the keys that are set.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "broker/metadata/image.h"
+#include "broker/metadata/records.h"
+
+namespace millrace::broker {
+
+/// IncrementalAlterConfigs' operations, by their wire codes.
+enum class ConfigOperation : std::int8_t { kSet = 0, kDelete = 1, kAppend = 2, kSubtract = 3 };
+
+struct ConfigChange {
+  std::string name;
+  ConfigOperation operation = ConfigOperation::kSet;
+  std::optional<std::string> value;
+};
+
+/// Applies changes to what is set and gives the records for what differs. APPEND and SUBTRACT start from the
+/// default where the key is not set. Errors: kInvalidConfig.
+[[nodiscard]] Result<MetadataRecords> alterIncrementally(const ConfigResource& resource, const ConfigMap& before,
+                                                         const std::vector<ConfigChange>& changes);
+/// Replaces everything that is set (the old AlterConfigs).
+[[nodiscard]] MetadataRecords alterWholly(const ConfigResource& resource, const ConfigMap& before,
+                                          const ConfigMap& after);
+/// What is set after `records` (of this resource) are applied.
+[[nodiscard]] ConfigMap configAfter(const ConfigMap& before, const MetadataRecords& records);
+
+/// Whether a resource may be set so: known keys, values that parse, ranges, combinations. Texts as Kafka's
+/// ControllerConfigurationValidator, LogConfig and GroupConfig. Errors: kInvalidConfig, kInvalidRequest,
+/// kInvalidTopicException.
+[[nodiscard]] Status validateConfig(const ConfigResource& resource, const ConfigMap& after,
+                                    const ConfigMap& broker_given);
+/// Topic or group keys that hold a list (APPEND and SUBTRACT are for them).
+[[nodiscard]] bool isListKey(ConfigResourceType type, std::string_view name);
+
+}  // namespace millrace::broker

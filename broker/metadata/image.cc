@@ -1,0 +1,33 @@
+#include "broker/metadata/image.h"
+
+namespace millrace::broker {
+
+std::shared_ptr<const BrokerImage> MetadataImage::broker(std::int32_t id) const {
+  const auto found = brokers.find(id);
+  return found == brokers.end() ? nullptr : found->second;
+}
+
+std::vector<std::int32_t> MetadataImage::liveBrokers() const {
+  std::vector<std::int32_t> live;
+  for (const auto& [id, broker] : brokers) {
+    if (!broker->fenced) live.push_back(id);
+  }
+  return live;
+}
+
+ConfigMapPtr MetadataImage::config(ConfigResourceType type, std::string_view name) const {
+  static const ConfigMapPtr kEmpty = std::make_shared<const ConfigMap>();
+  auto found = configs.find(ConfigResource{type, std::string(name)});
+  return found ? found : kEmpty;
+}
+
+std::int16_t MetadataImage::feature(std::string_view name) const {
+  const auto found = features.find(name);
+  return found == features.end() ? std::int16_t{0} : found->second;
+}
+
+bool isInternalTopic(std::string_view name) {
+  return name == kOffsetsTopic || name == kTransactionTopic || name == kShareStateTopic;
+}
+
+}  // namespace millrace::broker
