@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 
+#include "base/properties.h"
 #include "base/result.h"
 
 namespace millrace {
@@ -23,7 +23,7 @@ struct BrokerOptions {
   std::string directory;
   /// Kafka's server.properties, key by key, over the defaults. `listeners=PLAINTEXT://127.0.0.1:0`
   /// takes a free port, `listeners=` none at all (in-process clients only).
-  std::map<std::string, std::string> properties;
+  Properties properties;
 };
 
 /// A running broker. Owns its threads, files and sockets; the destructor stops it. Movable, thread-safe

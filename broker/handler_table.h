@@ -6,13 +6,9 @@
 #include <memory>
 #include <utility>
 
-#include "base/bytes.h"
 #include "base/net/task.h"
-#include "base/result.h"
 #include "broker/request_context.h"
 #include "protocol/any_message.h"
-#include "protocol/codec.h"
-#include "protocol/frame.h"
 
 namespace millrace::broker {
 
@@ -20,23 +16,38 @@ namespace millrace::broker {
 class ErasedHandler {
  public:
   virtual ~ErasedHandler() = default;
-  /// Decodes `body` (which must outlive the task), serves it, encodes the answer. Errors: kMalformed and
-  /// kTruncated where the body does not decode: the connection is then closed, as Kafka does.
-  [[nodiscard]] virtual Task<Result<protocol::Segments>> serve(RequestContext context, BytesView body) = 0;
-  /// The same for a request that is an object already; nothing is encoded.
+  /// `request` holds the handler's request type; the answer holds its response type.
   [[nodiscard]] virtual Task<protocol::AnyMessage> call(RequestContext context, protocol::AnyMessage request) = 0;
+};
+
+template <class Request, class Response>
+class TypedHandler final : public ErasedHandler {
+ public:
+  using Function = std::function<Task<Response>(RequestContext, Request)>;
+  explicit TypedHandler(Function function) : function_(std::move(function)) {}
+  Task<protocol::AnyMessage> call(RequestContext context, protocol::AnyMessage request) override {
+    Response response = co_await function_(context, std::move(request.as<Request>()));
+    co_return protocol::AnyMessage(std::move(response));
+  }
+
+ private:
+  Function function_;
 };
 
 /// Filled once at start, then read from every shard.
 ///
 /// A handler is a coroutine on the connection's shard. Text of the request is borrowed from the frame, which
 /// stays until the answer is encoded; an answer owns its text or borrows it from the request. The handler
-/// may wait; later requests of the same connection are served meanwhile and their answers wait their turn.
+/// may wait; later requests of the same connection are served meanwhile and their answers wait their turn. What
+/// a handler does before its first suspension happens in the order of the requests.
 class HandlerTable {
  public:
   /// `table.add<MetadataRequest, MetadataResponse>([s](RequestContext c, MetadataRequest r) { return f(s, c, std::move(r)); });`
   template <class Request, class Response>
-  void add(std::function<Task<Response>(RequestContext, Request)> handler);
+  void add(std::function<Task<Response>(RequestContext, Request)> handler) {
+    handlers_.at(static_cast<std::size_t>(Request::kApiKey)) =
+        std::make_unique<TypedHandler<Request, Response>>(std::move(handler));
+  }
 
   /// Null where nobody serves it.
   [[nodiscard]] ErasedHandler* find(protocol::ApiKey api) const {

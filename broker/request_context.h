@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <list>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
-#include "protocol/api.h"
+#include "protocol/api_key.h"
 
 namespace millrace {
 class Shard;
@@ -27,6 +29,10 @@ struct Session {
   /// Where the client reached us, for advertised addresses that follow the listener.
   std::string local_host;
   std::uint16_t local_port = 0;
+  /// What to call when the client has gone: a parked handler adds itself, so that it does not wait for
+  /// nobody, and removes itself when it goes on.
+  std::list<std::function<void()>> on_close;
+  bool closed = false;
 };
 
 /// What happens to the reply. Set by the handler before it returns.

@@ -1,0 +1,26 @@
+#include "broker/net/complaints.h"
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+
+namespace millrace::broker {
+
+bool Complaints::log(std::string_view address, std::string_view name, std::string_view kind,
+                     std::string_view cause) {
+  std::string key = fmt::format("{} {} {}", address, name, kind);
+  const Millis now = clock_.monotonicMs();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = last_.find(key);
+    if (found != last_.end() && now - found->second < kQuietMs) return false;
+    // Whoever comes from a thousand addresses is not worth more memory: begin anew.
+    if (last_.size() >= kMaxRemembered) last_.clear();
+    last_[std::move(key)] = now;
+  }
+  MILLRACE_LOG_WARN("closing the connection of client {}{}{}: {} (further ones of this kind are not logged for 10 minutes)",
+                    name, name.empty() ? "" : " at ", address, cause);
+  return true;
+}
+
+}  // namespace millrace::broker

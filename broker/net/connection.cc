@@ -1,0 +1,245 @@
+#include "broker/net/connection.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <boost/asio/buffer.hpp>
+#include <cerrno>
+#include <chrono>
+
+#include "base/log.h"
+#include "broker/handler_table.h"
+#include "broker/net/connection_host.h"
+#include "protocol/messages/api_versions_response.h"
+
+namespace millrace::broker {
+
+Connection::Connection(ConnectionHost& host, TcpSocket socket, Session session, std::string client_address)
+    : host_(host),
+      socket_(std::move(socket)),
+      session_(std::move(session)),
+      client_address_(std::move(client_address)),
+      reader_(host.chunks(), host.limits().max_request_bytes),
+      last_active_ms_(host.clock().monotonicMs()) {
+  host_.add(this);
+}
+
+Connection::~Connection() {
+  close();
+  host_.remove(this);
+}
+
+void Connection::close() {
+  if (!open_) return;
+  open_ = false;
+  ErrorCode ignored;
+  socket_.close(ignored);
+  session_.closed = true;
+  while (!session_.on_close.empty()) {
+    const auto call = std::move(session_.on_close.front());
+    session_.on_close.pop_front();
+    call();
+  }
+  room_.close();
+}
+
+Task<> Connection::run() {
+  const auto self = shared_from_this();
+  while (open_ && !refusing_) {
+    if (replies_.waiting() >= host_.limits().max_in_flight) {
+      co_await room_.park(std::chrono::hours(1));
+    } else {
+      const ReadOutcome outcome = readAvailable();
+      if (outcome == ReadOutcome::kEnded) break;
+      if (outcome == ReadOutcome::kWait) {
+        const auto space = reader_.space();
+        const auto buffer = boost::asio::buffer(space.data(), space.size());
+        const auto result = co_await socket_.async_read_some(buffer, kUseTask);
+        if (std::get<0>(result)) break;
+        reader_.filled(std::get<1>(result));
+        host_.metrics().bytes_in.add(std::get<1>(result));
+      }
+    }
+    if (!open_) break;
+    last_active_ms_ = host_.clock().monotonicMs();
+    corked_ = true;
+    consume();
+    corked_ = false;
+    flush();
+  }
+  // The client has ended, or sends nonsense: what it is owed still leaves, unless the socket is broken.
+  if (!refusing_ || (replies_.waiting() == 0 && writer_.empty())) close();
+}
+
+/// A large buffer is not held while there is nothing to read: it tries first, and rests on a small one.
+Connection::ReadOutcome Connection::readAvailable() {
+  if (!reader_.holdsLarge()) return ReadOutcome::kWait;
+  const auto space = reader_.space();
+  const ssize_t n = ::recv(socket_.native_handle(), space.data(), space.size(), MSG_DONTWAIT);
+  if (n > 0) {
+    reader_.filled(static_cast<std::size_t>(n));
+    host_.metrics().bytes_in.add(static_cast<std::uint64_t>(n));
+    return ReadOutcome::kData;
+  }
+  if (n == 0) return ReadOutcome::kEnded;
+  if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return ReadOutcome::kEnded;
+  reader_.rest();
+  return ReadOutcome::kWait;
+}
+
+void Connection::consume() {
+  while (open_ && !refusing_ && replies_.waiting() < host_.limits().max_in_flight) {
+    auto frame = reader_.next();
+    if (!frame) {
+      refuse("frame size", frame.error().detail);
+      return;
+    }
+    if (!*frame) return;
+    dispatch(std::move(**frame));
+  }
+}
+
+void Connection::dispatch(Frame frame) {
+  host_.metrics().requests.add();
+  const auto request = protocol::splitRequest(frame.bytes);
+  if (!request) {
+    refuse("request header", request.error().toString());
+    return;
+  }
+  if (request->head.client_id && request->head.client_id->view() != client_id_) {
+    client_id_ = request->head.client_id->str();
+  }
+  const auto& api = *request->api;
+  const std::int16_t version = request->head.api_version;
+  ErasedHandler* handler = host_.handlers().find(api.key);
+  if (handler != nullptr && protocol::supports(api, version)) {
+    start(*request, *handler, std::move(frame.chunk));
+  } else if (api.key == protocol::ApiKey::kApiVersions) {
+    answerUnsupportedApiVersions(request->head.correlation_id);
+  } else {
+    refuse(api.name, handler == nullptr
+                         ? fmt::format("{} is not served here", api.name)
+                         : fmt::format("{} version {} is not supported", api.name, version));
+  }
+}
+
+/// KIP-511: a client that knows newer versions learns ours from an answer in version 0.
+void Connection::answerUnsupportedApiVersions(std::int32_t correlation_id) {
+  const auto& api = protocol::apiInfo(protocol::ApiKey::kApiVersions);
+  protocol::ApiVersionsResponse response;
+  response.error_code = static_cast<std::int16_t>(Errc::kUnsupportedVersion);
+  protocol::ApiVersionsResponse::ApiVersion range;
+  range.api_key = static_cast<std::int16_t>(api.key);
+  range.min_version = api.on_broker.min;
+  range.max_version = api.on_broker.max;
+  response.api_keys.push_back(std::move(range));
+  const auto place = replies_.open();
+  auto frame = protocol::encodeResponse(correlation_id, 0, response);
+  if (!frame) {
+    replyClose(place, "ApiVersions", frame.error().toString());
+    return;
+  }
+  reply(place, std::move(*frame));
+}
+
+void Connection::start(const protocol::RequestFrame& request, ErasedHandler& handler, ChunkPtr chunk) {
+  const auto place = replies_.open();
+  const bool started = spawn(host_.gate(), host_.shard(), "request",
+                             serve(shared_from_this(), place, std::move(chunk), request, &handler));
+  if (!started) close();  // the broker is stopping
+}
+
+Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place place, ChunkPtr chunk,
+                         protocol::RequestFrame request, ErasedHandler* handler) {
+  auto decoded = protocol::decodeRequestBody(request);
+  if (!decoded) {
+    const std::string cause = fmt::format("{} version {}: {}", request.api->name, request.head.api_version,
+                                          decoded.error().toString());
+    self->replyClose(place, request.api->name, cause);
+    co_return;
+  }
+  ReplyControl control;
+  RequestContext context;
+  context.shard = &self->host_.shard();
+  context.api = request.api->key;
+  context.version = request.head.api_version;
+  context.client_id = request.head.client_id ? request.head.client_id->view() : std::string_view{};
+  context.session = &self->session_;
+  context.reply = &control;
+  context.received_ms = self->last_active_ms_;
+  protocol::AnyMessage answer = co_await handler->call(context, std::move(*decoded));
+  if (control.close) {
+    self->replyClose(place, request.api->name, control.close_reason);
+  } else if (control.suppressed) {
+    self->reply(place, std::nullopt);
+  } else {
+    auto frame = protocol::encodeResponse(request.head.correlation_id, request.head.api_version, answer);
+    if (!frame) {
+      MILLRACE_LOG_ERROR("cannot encode the answer to {} version {}: {}", request.api->name,
+                         request.head.api_version, frame.error().toString());
+      self->replyClose(place, request.api->name, frame.error().toString());
+      co_return;
+    }
+    self->reply(place, std::move(*frame));
+  }
+}
+
+void Connection::complain(std::string_view kind, std::string_view cause) {
+  host_.complaints().log(session_.client_host, client_id_, kind, fmt::format("{} ({})", cause, client_address_));
+}
+
+void Connection::refuse(std::string_view kind, std::string_view cause) {
+  complain(kind, cause);
+  refusing_ = true;
+  replies_.fillWithClose(replies_.open());
+  flush();
+}
+
+void Connection::replyClose(ReplyQueue::Place place, std::string_view kind, std::string_view cause) {
+  if (!open_) return;
+  complain(kind, cause);
+  refusing_ = true;
+  replies_.fillWithClose(place);
+  flush();
+}
+
+void Connection::reply(ReplyQueue::Place place, std::optional<protocol::Frame> frame) {
+  if (!open_) return;
+  replies_.fill(place, std::move(frame));
+  flush();
+}
+
+void Connection::flush() {
+  if (corked_ || blocked_ || !open_) return;
+  const bool was_full = replies_.waiting() >= host_.limits().max_in_flight;
+  while (auto frame = replies_.next()) writer_.push(std::move(*frame));
+  if (was_full && replies_.waiting() < host_.limits().max_in_flight) room_.wakeAll();
+  if (!writer_.empty()) {
+    const auto progress = writer_.writeTo(socket_.native_handle());
+    if (!progress) {
+      if (progress.error().code != Errc::kClosed) complain("write", progress.error().toString());
+      close();
+      return;
+    }
+    last_active_ms_ = host_.clock().monotonicMs();
+    if (*progress != FrameWriter::Progress::kDrained) {
+      waitWritable();
+      return;
+    }
+  }
+  if (replies_.mustClose() || (refusing_ && replies_.waiting() == 0)) close();
+}
+
+void Connection::waitWritable() {
+  blocked_ = true;
+  socket_.async_wait(TcpSocket::wait_write, [self = shared_from_this()](ErrorCode error) {
+    self->blocked_ = false;
+    if (error) {
+      self->close();
+    } else {
+      self->flush();
+    }
+  });
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,75 @@
+// One client's TCP connection: frames in, handlers called, replies out in order.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/net/task.h"
+#include "base/net/waiter.h"
+#include "broker/net/frame_reader.h"
+#include "broker/net/frame_writer.h"
+#include "broker/net/reply_queue.h"
+#include "broker/request_context.h"
+#include "protocol/frame.h"
+
+namespace millrace::broker {
+
+class ConnectionHost;
+class ErasedHandler;
+
+/// Lives on one shard. Kept alive by run(), by its requests under way and by a pending write. What it cannot make
+/// sense of closes it, as in Kafka; the cause goes to the log once per client.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(ConnectionHost& host, TcpSocket socket, Session session, std::string client_address);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Reads and serves until the client or the host ends it.
+  [[nodiscard]] Task<> run();
+  /// Ends it now; replies that are not out yet are lost. Harmless when it has ended.
+  void close();
+
+  /// Monotonic ms of the last byte in or out.
+  [[nodiscard]] Millis lastActiveMs() const { return last_active_ms_; }
+  /// Nothing asked, nothing owed.
+  [[nodiscard]] bool isIdle() const { return replies_.waiting() == 0 && writer_.empty() && !reader_.isMidFrame(); }
+
+ private:
+  enum class ReadOutcome : std::uint8_t { kData, kWait, kEnded };
+  void consume();
+  void dispatch(Frame frame);
+  void start(const protocol::RequestFrame& request, ErasedHandler& handler, ChunkPtr chunk);
+  static Task<> serve(std::shared_ptr<Connection> self, ReplyQueue::Place place, ChunkPtr chunk,
+                      protocol::RequestFrame request, ErasedHandler* handler);
+  void answerUnsupportedApiVersions(std::int32_t correlation_id);
+  /// No further frames; the replies owed so far leave, then the connection closes.
+  void refuse(std::string_view kind, std::string_view cause);
+  void reply(ReplyQueue::Place place, std::optional<protocol::Frame> frame);
+  void replyClose(ReplyQueue::Place place, std::string_view kind, std::string_view cause);
+  void complain(std::string_view kind, std::string_view cause);
+  void flush();
+  void waitWritable();
+  [[nodiscard]] ReadOutcome readAvailable();
+
+  ConnectionHost& host_;
+  TcpSocket socket_;
+  Session session_;
+  std::string client_address_;
+  std::string client_id_;  ///< of the last request, for the log
+  FrameReader reader_;
+  ReplyQueue replies_;
+  FrameWriter writer_;
+  WaitList room_;  ///< run() waits here while too many requests are under way
+  Millis last_active_ms_ = 0;
+  bool open_ = true;
+  bool refusing_ = false;   ///< reads no more, closes when the replies are out
+  bool corked_ = false;     ///< replies are collected until the whole read is dispatched
+  bool blocked_ = false;    ///< a wait for the socket to take more is pending
+};
+
+}  // namespace millrace::broker

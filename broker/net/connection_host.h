@@ -1,0 +1,70 @@
+// What the connections of one shard share.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_set>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/net/gate.h"
+#include "base/net/shard.h"
+#include "broker/handler_table.h"
+#include "broker/net/chunk.h"
+#include "broker/net/complaints.h"
+
+namespace millrace::broker {
+
+class Connection;
+
+struct ConnectionLimits {
+  std::int32_t max_request_bytes = 100 << 20;  ///< socket.request.max.bytes
+  std::size_t max_in_flight = 500;             ///< queued.max.requests, here of each connection
+  Millis max_idle_ms = 600'000;                ///< connections.max.idle.ms; below 0: never
+};
+
+/// Counters of the network side; names as in docs/operations.md.
+struct NetworkMetrics {
+  Counter& requests;
+  Counter& bytes_in;
+  Gauge& connections;
+};
+
+/// One per shard; all of it is used on that shard. Outlives its connections.
+class ConnectionHost {
+ public:
+  ConnectionHost(Shard& shard, const HandlerTable& handlers, const Clock& clock, Complaints& complaints,
+                 NetworkMetrics metrics, ConnectionLimits limits)
+      : shard_(shard), handlers_(handlers), clock_(clock), complaints_(complaints), metrics_(metrics), limits_(limits) {}
+
+  [[nodiscard]] Shard& shard() { return shard_; }
+  [[nodiscard]] const HandlerTable& handlers() const { return handlers_; }
+  [[nodiscard]] const Clock& clock() const { return clock_; }
+  [[nodiscard]] Complaints& complaints() { return complaints_; }
+  [[nodiscard]] NetworkMetrics& metrics() { return metrics_; }
+  [[nodiscard]] const ConnectionLimits& limits() const { return limits_; }
+  [[nodiscard]] ChunkPool& chunks() { return chunks_; }
+  /// Holds the connections' and the requests' coroutines.
+  [[nodiscard]] Gate& gate() { return gate_; }
+
+  void add(Connection* connection);
+  void remove(Connection* connection);
+  [[nodiscard]] std::size_t size() const { return connections_.size(); }
+  /// Ends every connection.
+  void closeAll();
+  /// Ends connections that were idle for too long, until the gate closes. Sleeps until the next one can be due.
+  [[nodiscard]] Task<> watchIdle();
+
+ private:
+  Shard& shard_;
+  const HandlerTable& handlers_;
+  const Clock& clock_;
+  Complaints& complaints_;
+  NetworkMetrics metrics_;
+  ConnectionLimits limits_;
+  ChunkPool chunks_;
+  Gate gate_;
+  std::unordered_set<Connection*> connections_;
+};
+
+}  // namespace millrace::broker

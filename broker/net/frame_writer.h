@@ -1,0 +1,40 @@
+// Writes reply frames to a socket that does not block: bytes by sendmsg, file ranges by sendfile.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "base/result.h"
+#include "protocol/frame.h"
+
+namespace millrace::broker {
+
+/// Frames on their way out. Remembers where a partial write stopped.
+class FrameWriter {
+ public:
+  enum class Progress : std::uint8_t {
+    kDrained,  ///< everything is in the socket's buffer
+    kBlocked,  ///< the socket takes no more for now
+    kYield,    ///< kBudget bytes went out; there is more, but others want to run, too
+  };
+  /// Bytes after which a call returns even if the socket takes more.
+  static constexpr std::size_t kBudget = 4 << 20;
+
+  void push(protocol::Frame frame) { frames_.push_back(std::move(frame)); }
+  [[nodiscard]] bool empty() const { return frames_.empty(); }
+
+  /// Writes what it can. Errors: kClosed when the peer is gone, kIo from a file; the connection must then
+  /// be closed, since the reader may have got half a frame.
+  [[nodiscard]] Result<Progress> writeTo(int socket);
+
+ private:
+  [[nodiscard]] Result<std::size_t> sendBytes(int socket);
+  [[nodiscard]] Result<std::size_t> sendFile(int socket, const protocol::Segment& segment);
+  void advance(std::size_t n);
+
+  std::deque<protocol::Frame> frames_;
+  std::size_t segment_ = 0;  ///< of the first frame
+  std::size_t offset_ = 0;   ///< within that segment
+};
+
+}  // namespace millrace::broker
