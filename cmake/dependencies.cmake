@@ -7,6 +7,12 @@ find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(TBB REQUIRED)
+# RocksDB's own modules look for zstd and lz4 by the cache variables that pkg_check_modules sets below:
+# at a second configure they would find them empty.
+unset(lz4_INCLUDE_DIRS CACHE)
+unset(zstd_INCLUDE_DIRS CACHE)
+unset(lz4_LIBRARIES CACHE)
+unset(zstd_LIBRARIES CACHE)
 find_package(RocksDB REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
