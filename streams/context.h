@@ -95,7 +95,12 @@ class ProcessorContext {
 
  private:
   friend class Task;
-  friend class Punctuations;
+  struct Schedule {
+    Millis interval;
+    Millis next;
+    std::shared_ptr<bool> cancelled;
+    Punctuator call;
+  };
 
   TaskId task_;
   std::string application_id_;
@@ -109,12 +114,6 @@ class ProcessorContext {
   bool commit_requested_ = false;
   Error error_;
   std::unordered_map<std::string, std::unique_ptr<TaskStore>> stores_;
-  struct Schedule {
-    Millis interval;
-    Millis next;
-    std::shared_ptr<bool> cancelled;
-    Punctuator call;
-  };
   std::vector<Schedule> stream_time_schedules_;
   std::vector<Schedule> wall_clock_schedules_;
 };

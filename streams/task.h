@@ -91,6 +91,11 @@ class Task {
 
  private:
   struct State;
+  [[nodiscard]] Status makeStores(const std::vector<std::string>& names);
+  [[nodiscard]] Status openInput(const Input& input, const std::vector<std::string>& names);
+  void enqueued(std::size_t input, bool was_empty);
+  bool punctuate(std::vector<ProcessorContext::Schedule>& schedules, Millis now);
+
   std::unique_ptr<State> state_;
 };
 

@@ -75,9 +75,12 @@ struct Subtopology {
 /// An immutable topology; cheap to copy. Thread-safe to read.
 class Topology {
  public:
+  struct Data;
   /// The text of Kafka's Topology.describe().toString().
   [[nodiscard]] std::string describe() const;
   [[nodiscard]] const std::vector<Subtopology>& subtopologies() const;
+  /// All nodes, in the order of declaration.
+  [[nodiscard]] std::vector<std::string> nodeNames() const;
   [[nodiscard]] const NodeSpec& node(const std::string& name) const;
   [[nodiscard]] const StoreBuilder& store(const std::string& name) const;
   /// A topic that the application owns: its real name is "<application id>-<name>".
@@ -87,9 +90,11 @@ class Topology {
 
  private:
   friend class TopologyBuilder;
-  struct Data;
   std::shared_ptr<const Data> data_;
 };
+
+/// The stores of some nodes (in the order of declaration) in the order in which Kafka creates and flushes them.
+[[nodiscard]] std::vector<std::string> storeOrder(const Topology& topology, const std::vector<std::string>& nodes);
 
 /// "<application id>-<topic>".
 [[nodiscard]] std::string decorateTopic(const std::string& application_id, const std::string& topic);
@@ -117,6 +122,7 @@ class TopologyBuilder {
   [[nodiscard]] Result<Topology> build();
 
  private:
+  [[nodiscard]] Status add(NodeSpec node);
   std::shared_ptr<Topology::Data> data_;
 };
 
