@@ -24,14 +24,12 @@ Result<BatchView> BatchView::parse(BytesView bytes) {
   const BatchView view(bytes.data(), bytes.size());
   if (std::int64_t{view.batchLength()} + std::int64_t{kBatchOverhead} !=
       static_cast<std::int64_t>(bytes.size()))
-    return fail(Errc::kCorruptMessage,
-                fmt::format("length field {} in a batch of {} bytes", view.batchLength(), bytes.size()));
+    return fail(Errc::kCorruptMessage, fmt::format("length field {} in a batch of {} bytes",
+                                                   view.batchLength(), bytes.size()));
   return view;
 }
 
-std::uint32_t BatchView::computedCrc() const {
-  return crc32c(bytes().substr(layout::kAttributes));
-}
+std::uint32_t BatchView::computedCrc() const { return crc32c(bytes().substr(layout::kAttributes)); }
 
 Status BatchView::checkCrc() const {
   const std::uint32_t computed = computedCrc();
@@ -48,8 +46,8 @@ Result<std::optional<std::size_t>> frameSize(BytesView buffer) {
   if (buffer.size() <= layout::kMagic) return std::nullopt;
   const auto magic = static_cast<std::int8_t>(buffer[layout::kMagic]);
   if (magic < 0 || magic > 2) return fail(Errc::kCorruptMessage, fmt::format("magic {}", magic));
-  constexpr auto kMaxLength = std::numeric_limits<std::int32_t>::max() -
-                              static_cast<std::int32_t>(kBatchOverhead);
+  constexpr auto kMaxLength =
+      std::numeric_limits<std::int32_t>::max() - static_cast<std::int32_t>(kBatchOverhead);
   if (length > kMaxLength) return fail(Errc::kMalformed, fmt::format("batch length {}", length));
   return static_cast<std::size_t>(length) + kBatchOverhead;
 }

@@ -83,6 +83,7 @@ class BatchBuilder {
 
   BatchOptions options_;
   Bytes buffer_;
+  std::size_t capacity_;
   std::size_t size_ = kBatchHeaderSize;
   std::int32_t count_ = 0;
   std::int32_t last_offset_delta_ = -1;

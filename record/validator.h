@@ -23,7 +23,7 @@ enum class AppendOrigin : std::uint8_t { kClient, kCoordinator, kRaftLeader, kRe
 
 /// The single batch of a produce request's partition, without a torn tail behind it.
 /// `produce_version` is the request's. Errors: kInvalidRecord for none, several or one of an old
-/// format; kCorruptMessage and kMalformed for a broken frame; kUnsupportedCompressionType for zstd
+/// format; kCorruptMessage for a broken frame; kUnsupportedCompressionType for zstd
 /// before Produce 7.
 [[nodiscard]] Result<BatchView> singleBatch(BytesView records, std::int16_t produce_version);
 
@@ -75,7 +75,7 @@ struct ValidBatch {
 
 /// Checks a batch and gives it its offsets. Nothing of the input is changed. CRC first, then
 /// header, then every record. Errors: kInvalidRecord, kCorruptMessage, kInvalidTimestamp,
-/// kMessageTooLarge, kMalformed, kCorruptData (does not unpack).
+/// kMessageTooLarge.
 [[nodiscard]] std::expected<ValidBatch, ValidationFailure> validateBatch(
     const BatchView& batch, Offset base_offset, LeaderEpoch epoch, Millis now_ms,
     const ValidationRules& rules);
