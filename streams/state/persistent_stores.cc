@@ -153,6 +153,15 @@ void PersistentStore::restore(BytesView key, std::optional<BytesView> value, Mil
   rows_.apply(key, scratch_);
 }
 
+Result<bool> PersistentStore::logged(BytesView key, Bytes& value, Millis& timestamp) {
+  MILLRACE_TRY(const bool found, rows_.get(key, value));
+  if (!found || !spec_.timestamped()) return found;
+  if (value.size() < sizeof(Millis)) return fail(Errc::kCorruptData, "a row of " + spec_.name + " has no timestamp");
+  timestamp = loadBe<Millis>(value.data());
+  value.erase(0, sizeof(Millis));
+  return true;
+}
+
 bool PersistentStore::isExpired(Millis time) const {
   const Millis interval = spec_.segment_interval_ms;
   return segmentOf(time, interval) < segmentOf(observed_time_ - spec_.retention_ms, interval);

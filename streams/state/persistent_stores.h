@@ -4,22 +4,21 @@
 #include <memory>
 #include <string>
 
+#include "streams/state/managed_store.h"
 #include "streams/state/rows.h"
 #include "streams/store.h"
 
 namespace millrace::streams {
 
-/// What the runtime does with a store besides what its task does.
-class PersistentStore {
+class PersistentStore : public ManagedStore {
  public:
   PersistentStore(StoreSpec spec, TaskDatabase& database, std::size_t family)
-      : spec_(std::move(spec)), rows_(database, family) {}
-  virtual ~PersistentStore() = default;
+      : ManagedStore(std::move(spec)), rows_(database, family) {}
 
-  [[nodiscard]] const StoreSpec& spec() const { return spec_; }
   [[nodiscard]] Rows& rows() { return rows_; }
-  /// A record of the changelog comes back.
-  virtual void restore(BytesView key, std::optional<BytesView> value, Millis timestamp);
+  void setChangelog(ChangelogWriter* changelog) override { rows_.setChangelog(changelog); }
+  void restore(BytesView key, std::optional<BytesView> value, Millis timestamp) override;
+  Result<bool> logged(BytesView key, Bytes& value, Millis& timestamp) override;
   /// The largest time that was put, which decides what has expired; -1 before the first.
   [[nodiscard]] Millis observedTime() const { return observed_time_; }
   void setObservedTime(Millis time);
@@ -33,7 +32,6 @@ class PersistentStore {
   [[nodiscard]] Millis oldestVisible() const { return observed_time_ - spec_.retention_ms + 1; }
   void observe(Millis time);
 
-  StoreSpec spec_;
   Rows rows_;
   Millis observed_time_ = -1;
   Bytes scratch_;
