@@ -1,0 +1,70 @@
+#include "base/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+namespace millrace {
+namespace {
+
+class FileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "millrace-file-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    dir_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+  std::string path(const std::string& name) const { return dir_ + "/" + name; }
+  std::string dir_;
+};
+
+TEST_F(FileTest, WritesManySlicesInOrder) {
+  const auto file = systemFiles().open(path("a"), OpenMode::kCreate);
+  ASSERT_TRUE(file.has_value());
+  std::vector<std::string> parts;
+  std::string whole;
+  for (int i = 0; i < 300; ++i) whole += parts.emplace_back(std::to_string(i) + (i % 7 ? "," : ""));
+  parts[5].clear();
+  whole.erase(whole.find("4,5,6") + 2, 2);
+  const std::vector<BytesView> slices(parts.begin(), parts.end());
+  ASSERT_TRUE((*file)->write(3, slices).has_value());
+  std::string back(whole.size() + 100, '?');
+  const auto n = (*file)->read(3, back.data(), back.size());
+  ASSERT_TRUE(n.has_value());
+  EXPECT_EQ(back.substr(0, *n), whole);
+  EXPECT_EQ((*file)->size().value(), whole.size() + 3);
+  ASSERT_TRUE((*file)->truncate(5).has_value());
+  EXPECT_EQ((*file)->size().value(), 5U);
+}
+
+TEST_F(FileTest, AtomicWriteReplacesAndLeavesNothingBehind) {
+  ASSERT_TRUE(systemFiles().writeAtomically(path("meta"), "one").has_value());
+  ASSERT_TRUE(systemFiles().writeAtomically(path("meta"), "2").has_value());
+  EXPECT_EQ(systemFiles().readAll(path("meta")).value(), "2");
+  EXPECT_THAT(systemFiles().list(dir_).value(), testing::ElementsAre("meta"));
+}
+
+TEST_F(FileTest, ReadAllRefusesLargeFiles) {
+  ASSERT_TRUE(systemFiles().writeAtomically(path("big"), std::string(100, 'x')).has_value());
+  EXPECT_EQ(systemFiles().readAll(path("big"), 100).value().size(), 100U);
+  EXPECT_EQ(systemFiles().readAll(path("big"), 99).error().code, Errc::kMalformed);
+}
+
+TEST_F(FileTest, ErrorsNameThePath) {
+  const auto file = systemFiles().open(path("none/x"), OpenMode::kRead);
+  ASSERT_FALSE(file.has_value());
+  EXPECT_EQ(file.error().code, Errc::kNotFound);
+  EXPECT_THAT(file.error().detail, testing::HasSubstr(path("none/x")));
+  EXPECT_FALSE(systemFiles().exists(path("none")).value());
+  ASSERT_TRUE(systemFiles().createDirectories(path("none/deep")).has_value());
+  EXPECT_TRUE(systemFiles().exists(path("none")).value());
+  ASSERT_TRUE(systemFiles().rename(path("none"), path("some")).has_value());
+  ASSERT_TRUE(systemFiles().syncDirectory(path("some")).has_value());
+  ASSERT_TRUE(systemFiles().removeAll(path("some")).has_value());
+  EXPECT_FALSE(systemFiles().remove(path("some")).has_value());
+}
+
+}  // namespace
+}  // namespace millrace
