@@ -2,16 +2,16 @@
 // tables, logs.
 #pragma once
 
+#include "base/assert.h"
+#include "protocol/message.h"
+
 #include <concepts>
 #include <string>
 #include <utility>
 
-#include "base/assert.h"
-#include "protocol/message.h"
-
 namespace millrace::protocol {
 
-/// Owns one message, or nothing. Move-only; clone() copies.
+/// Owns one message, or nothing. Move-only.
 class AnyMessage {
  public:
   AnyMessage() = default;
@@ -33,12 +33,6 @@ class AnyMessage {
     if (data_ != nullptr) info_->destroy(data_);
   }
 
-  [[nodiscard]] AnyMessage clone() const {
-    AnyMessage copy;
-    copy.info_ = info_;
-    copy.data_ = data_ != nullptr ? info_->clone(data_) : nullptr;
-    return copy;
-  }
   [[nodiscard]] bool empty() const { return data_ == nullptr; }
   /// Only when not empty.
   [[nodiscard]] const MessageInfo& info() const { return *info_; }

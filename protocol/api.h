@@ -1,12 +1,12 @@
 // The table of Kafka's apis: who serves which versions, and which headers go with them.
 #pragma once
 
+#include "protocol/api_key.h"
+#include "protocol/message.h"
+
 #include <cstdint>
 #include <span>
 #include <string_view>
-
-#include "protocol/api_key.h"
-#include "protocol/message.h"
 
 namespace millrace::protocol {
 

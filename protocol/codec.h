@@ -1,11 +1,11 @@
 // Encoding and decoding of whole messages, without their headers or frames (protocol/frame.h).
 #pragma once
 
-#include <cstdint>
-
 #include "base/bytes.h"
 #include "base/result.h"
 #include "protocol/message.h"
+
+#include <cstdint>
 
 namespace millrace::protocol {
 

@@ -2,17 +2,17 @@
 // body.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <span>
-#include <vector>
-
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/result.h"
 #include "protocol/any_message.h"
 #include "protocol/api.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
 
 namespace millrace::protocol {
 

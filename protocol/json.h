@@ -2,12 +2,13 @@
 // hot paths.
 #pragma once
 
-#include <boost/json/fwd.hpp>
-#include <string>
-#include <string_view>
-
 #include "base/result.h"
 #include "protocol/any_message.h"
+
+#include <boost/json/fwd.hpp>
+
+#include <string>
+#include <string_view>
 
 namespace millrace::protocol {
 

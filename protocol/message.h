@@ -1,6 +1,11 @@
 // What every generated message struct stands on: its types and its description at run time.
 #pragma once
 
+#include "base/bytes.h"
+#include "base/uuid.h"
+#include "protocol/api_key.h"
+#include "protocol/records.h"
+
 #include <algorithm>
 #include <concepts>
 #include <cstdint>
@@ -8,11 +13,6 @@
 #include <optional>
 #include <string_view>
 #include <vector>
-
-#include "base/bytes.h"
-#include "base/uuid.h"
-#include "protocol/api_key.h"
-#include "protocol/records.h"
 
 namespace millrace::protocol {
 
@@ -82,7 +82,6 @@ struct MessageInfo {
   std::int16_t max_version;     ///< includes an unstable one
   std::int16_t first_flexible;  ///< kNeverFlexible where there is none
   void* (*create)();
-  void* (*clone)(const void*);
   void (*destroy)(void*);
   void (*read)(Reader&, void*, int version);
   void (*measure)(Sizer&, const void*, int version);

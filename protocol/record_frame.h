@@ -1,12 +1,12 @@
 // Messages inside records and byte fields: the version prefixes that Kafka puts in front of them.
 #pragma once
 
-#include <cstdint>
-
 #include "base/bytes.h"
 #include "base/result.h"
 #include "protocol/any_message.h"
 #include "protocol/codec.h"
+
+#include <cstdint>
 
 namespace millrace::protocol {
 

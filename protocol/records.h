@@ -2,13 +2,13 @@
 // file.
 #pragma once
 
+#include "base/bytes.h"
+#include "base/file.h"
+
 #include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
-
-#include "base/bytes.h"
-#include "base/file.h"
 
 namespace millrace::protocol {
 

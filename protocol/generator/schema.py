@@ -57,8 +57,7 @@ class Field:
     array: bool
     versions: Range        # cut to the message's
     nullable: Range        # NEVER when not
-    tag: int               # -1 when not tagged
-    tagged: Range
+    tag: int               # -1 when not tagged; else tagged in all of its versions
     ignorable: bool
     classic: bool          # keeps the classic encoding in flexible versions
     default: str | None
@@ -84,9 +83,12 @@ class Struct:
     name: str
     fields: list = field(default_factory=list)
 
-    def min_size(self, message, seen=()):
-        """Fewest bytes that an element takes in any version."""
-        return min(self._size_at(message, v) for v in range(message.versions.first, message.versions.last + 1))
+    cpp: str = ""          # its C++ name
+    symbol: str = ""       # the ending of its functions' names
+
+    def min_size(self, message, versions):
+        """Fewest bytes that it takes in any of these versions."""
+        return max(1, min(self._size_at(message, v) for v in range(versions.first, versions.last + 1)))
 
     def _size_at(self, message, version):
         flexible = message.is_flexible(version)
@@ -94,7 +96,7 @@ class Struct:
         for f in self.fields:
             if not f.versions.first <= version <= f.versions.last:
                 continue
-            if f.tag >= 0 and f.tagged.first <= version <= f.tagged.last:
+            if f.tag >= 0:
                 continue
             if f.array or f.type in VARIABLE:
                 short = 2 if f.type == "string" and not f.array else 4
@@ -115,6 +117,7 @@ class Message(Struct):
     options: dict = field(default_factory=dict)
     structs: list = field(default_factory=list)   # nested ones, each after those it uses
     comment: list = field(default_factory=list)
+    schema: str = ""      # the file's name without .schema
 
     def is_flexible(self, version):
         return version >= self.flexible
@@ -137,13 +140,14 @@ class Api:
 
 HEAD = re.compile(r"(\w+): (request|response|header|metadata|(?:group|transaction|share) (?:key|value)|remote log|data)"
                   r"(?: (\d+))?(, .*)?$")
-FIELD = re.compile(r"(\w+): (\[?)(\w+)\]?(\?(\d[\d+-]*)?)?(?: @(\S+))?(?: tag (\d+)(?:@(\S+))?)?"
+FIELD = re.compile(r"(\w+): (\[?)(\w+)\]?(\?(\d[\d+-]*)?)?(?: @(\S+))?(?: tag (\d+))?"
                    r"( ignorable)?( key)?( classic)?(?: = (\S+))?$")
 
 
 class Parser:
     def __init__(self, path):
         self.path = path
+        self.schema = os.path.basename(path).removesuffix(".schema")
         self.messages = []
         self.removed = []
 
@@ -183,7 +187,7 @@ class Parser:
             return
         options = dict(w.split(" ", 1) if " " in w else (w, "") for w in words)
         message = Message(name, kind=kind, key=int(key) if key else -1, comment=comment,
-                          versions=parse_range(options["versions"]), options=options)
+                          schema=self.schema,                           versions=parse_range(options["versions"]), options=options)
         if "flexible" in options:
             message.flexible = parse_range(options["flexible"]).first
         self.fields(message, body)
@@ -227,17 +231,18 @@ class Parser:
         match = FIELD.match(text)
         if not match:
             self.fail(number, f"not a field: {text}")
-        name, array, kind, null, null_range, at, tag, tagged, ignorable, _, classic, default = match.groups()
+        name, array, kind, null, null_range, at, tag, ignorable, _, classic, default = match.groups()
+        if array and kind in ("bytes", "records"):
+            self.fail(number, f"arrays of {kind} are not supported")
         versions = (parse_range(at) if at else Range(0, FOREVER)).cut(message.versions)
         if versions is None:
             self.fail(number, f"{name} stands in no version of {message.name}")
         nullable = NEVER
         if null:
             nullable = (parse_range(null_range) if null_range else Range(0, FOREVER)).cut(versions) or NEVER
-        tag_range = NEVER
-        if tag:
-            tag_range = (parse_range(tagged) if tagged else Range(0, FOREVER)).cut(versions) or NEVER
-        return Field(name, kind, bool(array), versions, nullable, int(tag) if tag else -1, tag_range,
+        if tag and message.flexible > versions.first:
+            self.fail(number, f"{name} is tagged in a version that is not flexible")
+        return Field(name, kind, bool(array), versions, nullable, int(tag) if tag else -1,
                      bool(ignorable), bool(classic), default, comment)
 
     @staticmethod

@@ -1,0 +1,16 @@
+// Base64 with padding, for byte fields in JSON. Not for other rooms.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+#include <string>
+#include <string_view>
+
+namespace millrace::protocol {
+
+[[nodiscard]] std::string toBase64(BytesView bytes);
+/// Errors: kMalformed unless `text` is base64 with padding and without unused bits.
+[[nodiscard]] Result<Bytes> fromBase64(std::string_view text);
+
+}  // namespace millrace::protocol
