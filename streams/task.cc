@@ -141,12 +141,13 @@ std::size_t Task::buffered() const {
 
 bool Task::allInputsBuffered() const { return state_->order.size() == state_->inputs.size(); }
 
-Result<std::size_t> Task::process(std::size_t max_records) {
+Result<std::size_t> Task::process(std::size_t max_records, bool stop_when_dry) {
   State& s = *state_;
   ProcessorContext& context = s.context;
   std::size_t taken = 0;
   guarded(context, [&] {
-    while (taken < max_records && !s.order.empty() && !context.failed_) {
+    bool dry = false;
+    while (taken < max_records && !dry && !s.order.empty() && !context.failed_) {
       InputQueue& queue = *s.order.pop();
       const Millis timestamp = queue.headTimestamp();
       context.stream_time_ = std::max(context.stream_time_, timestamp);
@@ -156,6 +157,7 @@ Result<std::size_t> Task::process(std::size_t max_records) {
       ++taken;
       queue.pop();
       if (queue.load() && queue.hasHead()) s.order.push(&queue);
+      else dry = stop_when_dry;
       if (!context.stream_time_schedules_.empty()) {
         punctuate(context.stream_time_schedules_, context.stream_time_);
       }

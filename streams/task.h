@@ -61,7 +61,9 @@ class Task {
   /// Processes up to `max_records` in the order of timestamps over the inputs, stream-time punctuators after
   /// each. Returns how many were taken from the queues. Errors: what user code threw, a record that cannot be
   /// read, a store or an output that failed.
-  [[nodiscard]] Result<std::size_t> process(std::size_t max_records);
+  /// With `stop_when_dry` it also returns when an input ran empty: the caller then decides whether to go on
+  /// without that input (max.task.idle.ms).
+  [[nodiscard]] Result<std::size_t> process(std::size_t max_records, bool stop_when_dry = false);
   /// Runs wall-clock punctuators that are due.
   [[nodiscard]] Result<bool> punctuateWallClock(Millis wall_ms);
   void setWallClock(Millis wall_ms);
