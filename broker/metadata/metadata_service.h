@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -13,14 +14,22 @@
 #include "broker/metadata/delta.h"
 #include "broker/metadata/metadata_cache.h"
 
+namespace millrace {
+class BlockingPool;
+class Shard;
+}  // namespace millrace
+namespace millrace::log {
+class LogManager;
+}
+
 namespace millrace::broker {
 
-class MetadataLog;
-
-/// What start() needs to know of this node.
+/// What the service needs to know of this node.
 struct MetadataOptions {
-  std::string directory;  ///< the metadata log dir; the log is <directory>/__cluster_metadata-0
-  std::string cluster_id;
+  log::LogManager* logs = nullptr;    ///< has opened the data directories; closes the metadata log, too
+  BlockingPool* blocking = nullptr;   ///< for fsync
+  std::string directory;              ///< the metadata log dir: where bootstrap.checkpoint stands
+  std::string cluster_id;             ///< of meta.properties
   Uuid directory_id;
   ControllerConfig controller;
   /// Advertised endpoints of the broker, as clients get them; ports are the real ones (listeners are bound).
@@ -33,26 +42,31 @@ struct MetadataOptions {
 /// its creator hears of them.
 using MetadataListener = std::function<Task<void>(ImagePtr next, MetadataChanges changes)>;
 
-/// Lives on one shard (the first); call everything there except cache(). Calling order: open() before the
-/// listeners are announced; follow() to add listeners; start() registers and unfences this broker; stop().
-/// What a returned task means: the records are appended to the metadata log (in the page cache) and applied.
+/// Lives on one shard (the first): start() runs there. The changes may be called on any shard and resume there.
+/// Calling order: open(), follow() for each listener, start(), changes, stop(). What a returned change means: its
+/// records are on disk (fsync), the listeners have followed, the cache shows it. Changes happen one at a time,
+/// each decided on the outcome of the one before; a caller that goes away does not interrupt one.
 class MetadataService {
  public:
-  explicit MetadataService(const Clock& clock);
+  struct Impl;
+
+  MetadataService(const Clock& clock, Shard& shard);
   ~MetadataService();
   MetadataService(const MetadataService&) = delete;
   MetadataService& operator=(const MetadataService&) = delete;
 
-  /// Opens the log, starts a new leader epoch, replays. Blocking (start-up only). Formats an empty directory
-  /// (bootstrap records). Errors: kCorruptData, kIo.
+  /// Replays the log and starts a new leader epoch; writes the bootstrap records where the log is empty.
+  /// Blocking (start-up only; any thread). Errors: kCorruptData, kIo.
   [[nodiscard]] Status open(MetadataOptions options);
   /// As of the last publication; for any shard.
-  [[nodiscard]] MetadataCache& cache() { return *cache_; }
-  void follow(MetadataListener listener) { listeners_.push_back(std::move(listener)); }
+  [[nodiscard]] MetadataCache& cache();
+  void follow(MetadataListener listener);
   /// Tells the listeners of what was replayed, registers and unfences this broker.
   [[nodiscard]] Task<Status> start();
-  /// Waits for the running change, flushes and closes the log.
+  /// Waits for the running change, fences this broker in the log (a clean stop). Later changes fail.
   [[nodiscard]] Task<void> stop();
+  /// This run's broker epoch (the offset of its registration), for the clean-shutdown marker; -1 before start.
+  [[nodiscard]] std::int64_t brokerEpoch() const;
 
   [[nodiscard]] Task<protocol::CreateTopicsResponse> createTopics(protocol::CreateTopicsRequest request);
   [[nodiscard]] Task<protocol::DeleteTopicsResponse> deleteTopics(protocol::DeleteTopicsRequest request,
@@ -66,10 +80,10 @@ class MetadataService {
   [[nodiscard]] Task<Result<std::int64_t>> nextProducerId();
 
  private:
-  struct Impl;
+  template <class Response, class Decide>
+  [[nodiscard]] Task<Response> onOwnShard(Decide decide);
+
   std::unique_ptr<Impl> impl_;
-  std::unique_ptr<MetadataCache> cache_;
-  std::vector<MetadataListener> listeners_;
 };
 
 }  // namespace millrace::broker

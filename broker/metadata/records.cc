@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/varint.h"
 #include "protocol/codec.h"
+#include "protocol/record_frame.h"
 
 namespace millrace::broker {
 namespace {
@@ -24,15 +25,9 @@ std::int16_t writtenVersion(const protocol::BrokerRegistrationChangeRecord& r) {
 
 template <class R>
 Bytes frame(const R& record) {
-  const std::int16_t version = writtenVersion(record);
-  char head[30];
-  char* p = putVarint(head, kFrameVersion);
-  p = putVarint(p, static_cast<std::uint64_t>(R::info().key));
-  p = putVarint(p, static_cast<std::uint64_t>(version));
-  Bytes out(head, static_cast<std::size_t>(p - head));
-  const Status encoded = protocol::encode(record, version, out);
-  MILLRACE_ASSERT(encoded.has_value(), encoded ? "" : encoded.error().toString());
-  return out;
+  auto framed = protocol::encodeFramed(record, writtenVersion(record));
+  MILLRACE_ASSERT(framed.has_value(), framed ? "" : framed.error().toString());
+  return std::move(*framed);
 }
 Bytes frame(const OtherRecord& record) { return record.framed; }
 
