@@ -37,7 +37,7 @@ class TypedHandler final : public ErasedHandler {
 /// Filled once at start, then read from every shard.
 ///
 /// A handler is a coroutine on the connection's shard. Text of the request is borrowed from the frame, which
-/// stays until the answer is encoded; an answer owns its text or borrows it from the request. The handler
+/// stays until the answer is encoded; an answer owns its text or has moved it out of the request. The handler
 /// may wait; later requests of the same connection are served meanwhile and their answers wait their turn. What
 /// a handler does before its first suspension happens in the order of the requests.
 class HandlerTable {

@@ -85,6 +85,14 @@ class PartitionStore {
   /// Committed batches from the one that holds `from` on, about `max_bytes` of them (at least one).
   [[nodiscard]] Task<Result<BatchBytes>> read(TopicIdPartition id, Offset from, std::uint32_t max_bytes);
 
+  /// Puts on disk what these partitions hold now: flush.messages, flush.ms. Errors: kKafkaStorageError; the log is offline then.
+  [[nodiscard]] Task<Status> flush(std::vector<TopicIdPartition> ids);
+
+  /// Retention, rolling by age and upkeep of every log.
+  [[nodiscard]] Task<> runUpkeep();
+  /// Flushes logs whose flush.ms has passed. False where no topic asks for that.
+  [[nodiscard]] Task<bool> runTimedFlush();
+
   /// First and next offset of a partition: {log start, high watermark}.
   struct Bounds {
     Offset start;
@@ -92,8 +100,8 @@ class PartitionStore {
   };
   [[nodiscard]] Task<Result<Bounds>> bounds(TopicIdPartition id);
 
-  /// Flushes and closes all logs; nothing may be running on them any more.
-  [[nodiscard]] Task<Status> close();
+  /// Lets go of all logs; the LogManager closes them.
+  [[nodiscard]] Task<> close();
 
  private:
   struct Impl;

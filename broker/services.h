@@ -17,6 +17,7 @@ class LogManager;
 
 namespace millrace::broker {
 
+class FetchSessionCache;
 class GroupService;
 class HandlerTable;
 class MetadataCache;
@@ -54,6 +55,8 @@ struct Services {
   MetadataCache* image = nullptr;
   MetadataService* metadata = nullptr;
   GroupService* groups = nullptr;
+  FetchSessionCache* fetch_sessions = nullptr;
+  std::int32_t fetch_max_bytes = 57'671'680;  ///< fetch.max.bytes
   NodeIdentity identity;
 };
 

@@ -1,0 +1,68 @@
+// The reading part of one Fetch request: which partitions, what came of each, how it is answered.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "broker/data/fetch_session.h"
+#include "broker/partition.h"
+#include "broker/partitions.h"
+#include "protocol/messages/fetch_response.h"
+
+namespace millrace::broker {
+
+struct Services;
+
+struct FetchOptions {
+  std::int64_t min_bytes = 0;
+  std::int64_t max_bytes = 0;  ///< of the whole answer; the first batch comes even if it is larger (KIP-74)
+  bool committed_only = false;
+  bool as_replica = false;
+  bool by_topic_id = false;
+};
+
+/// Made on the connection's shard; run() is called on each shard of shards(), in parallel; the rest again on the
+/// connection's shard.
+class FetchJob {
+ public:
+  FetchJob(Services& services, FetchContext context, FetchOptions options);
+
+  [[nodiscard]] std::vector<int> shards() const { return {shards_.begin(), shards_.end()}; }
+  /// Reads what lives on this shard. `watcher` (may be null) is told of what was read, and of later appends where
+  /// that was not enough.
+  void run(int shard, const std::shared_ptr<GrowthWatcher>& watcher);
+  /// Whether the answer can go: enough bytes, an error, or nothing to wait for.
+  [[nodiscard]] bool isComplete() const;
+  /// Forgets what was read, to read again.
+  void reset();
+  /// The answer. Applies max_bytes over all partitions, in their order, and the session's rules. `now` is monotonic ms.
+  [[nodiscard]] protocol::FetchResponse answer(FetchSessionCache& sessions, Millis now);
+
+ private:
+  struct Slot {
+    TopicIdPartition id;
+    int shard = -1;  ///< -1: refused before any shard was asked
+    Errc error = Errc::kNone;
+    /// Kafka answers null aborted transactions where it has looked at the log, else an empty list.
+    bool reached_partition = false;
+    bool diverging = false;
+    log::EpochEnd epoch_end;
+    log::ReadResult read;
+  };
+
+  void resolve(Slot& slot, const FetchPartition& want, const TopicImage* topic);
+  void read(Slot& slot, const FetchPartition& want);
+  [[nodiscard]] bool diverges(Slot& slot, const Partition& partition, const FetchPartition& want) const;
+  void applyMaxBytes();
+  [[nodiscard]] protocol::FetchResponse::PartitionData encode(Slot& slot, const FetchPartition& want) const;
+
+  Services& services_;
+  FetchContext context_;
+  FetchOptions options_;
+  std::vector<Slot> slots_;
+  std::set<int> shards_;
+};
+
+}  // namespace millrace::broker

@@ -1,0 +1,140 @@
+#include "broker/data/list_offsets.h"
+
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "broker/fan_out.h"
+#include "broker/metadata/metadata_cache.h"
+#include "broker/partition.h"
+#include "broker/partitions.h"
+#include "broker/services.h"
+
+namespace millrace::broker {
+
+namespace {
+
+using Request = protocol::ListOffsetsRequest;
+using Response = protocol::ListOffsetsResponse;
+using PartitionAnswer = Response::ListOffsetsPartitionResponse;
+
+/// -2: a consumer that debugs; other replica ids are brokers.
+constexpr std::int32_t kConsumer = -1;
+
+/// The request version that brought a special timestamp.
+std::int16_t versionOf(std::int64_t timestamp) {
+  switch (timestamp) {
+    case log::kMaxTimestamp: return 7;
+    case log::kEarliestLocalTimestamp: return 8;
+    case log::kLatestTieredTimestamp: return 9;
+    case log::kEarliestPendingUploadTimestamp: return 11;
+    default: return timestamp < log::kEarliestPendingUploadTimestamp ? std::int16_t{32767} : std::int16_t{0};
+  }
+}
+
+struct Work {
+  TopicIdPartition id;
+  int shard = 0;
+  std::int32_t current_leader_epoch = -1;
+  std::int64_t timestamp = 0;
+  PartitionAnswer* answer = nullptr;
+};
+
+class ListOffsetsJob {
+ public:
+  ListOffsetsJob(Services& services, std::int16_t version, Request& request)
+      : services_(services), version_(version), isolation_(isolationOf(request)) {
+    plan(request);
+  }
+  [[nodiscard]] std::vector<int> shards() const { return {shards_.begin(), shards_.end()}; }
+  void run(int shard) {
+    for (auto& work : work_) {
+      if (work.shard == shard) lookUp(work);
+    }
+  }
+  [[nodiscard]] Response take() { return std::move(response_); }
+
+ private:
+  static log::Isolation isolationOf(const Request& request) {
+    if (request.replica_id > kConsumer) return log::Isolation::kLogEnd;
+    return request.isolation_level == 1 ? log::Isolation::kCommitted : log::Isolation::kHighWatermark;
+  }
+  static void refuse(PartitionAnswer& answer, Errc code) {
+    answer.error_code = static_cast<std::int16_t>(toWire(code));
+    answer.timestamp = -1;
+    answer.offset = -1;
+  }
+  void plan(Request& request);
+  void planPartition(const TopicImage* topic, const Request::ListOffsetsPartition& want, bool twice,
+                     PartitionAnswer& answer);
+  void lookUp(Work& work);
+
+  Services& services_;
+  std::int16_t version_;
+  log::Isolation isolation_;
+  Response response_;
+  std::vector<Work> work_;
+  std::set<int> shards_;
+};
+
+void ListOffsetsJob::plan(Request& request) {
+  const ImagePtr image = services_.image->current();
+  response_.topics.resize(request.topics.size());
+  for (std::size_t t = 0; t < request.topics.size(); ++t) {
+    auto& topic = request.topics[t];
+    auto& answer = response_.topics[t];
+    const TopicPtr found = image->topic(topic.name.view());
+    answer.name = std::move(topic.name);
+    std::set<std::int32_t> seen;
+    std::set<std::int32_t> twice;
+    for (const auto& want : topic.partitions) {
+      if (!seen.insert(want.partition_index).second) twice.insert(want.partition_index);
+    }
+    answer.partitions.reserve(seen.size());
+    for (const auto& want : topic.partitions) {
+      // A partition asked for twice is answered once, as an error.
+      if (seen.erase(want.partition_index) == 0) continue;
+      auto& partition = answer.partitions.emplace_back();
+      planPartition(found.get(), want, twice.contains(want.partition_index), partition);
+    }
+  }
+}
+
+void ListOffsetsJob::planPartition(const TopicImage* topic, const Request::ListOffsetsPartition& want, bool twice,
+                                   PartitionAnswer& answer) {
+  answer.partition_index = want.partition_index;
+  if (twice) return refuse(answer, Errc::kInvalidRequest);
+  if (version_ < versionOf(want.timestamp)) return refuse(answer, Errc::kUnsupportedVersion);
+  const bool exists = topic != nullptr && want.partition_index >= 0 &&
+                      static_cast<std::size_t>(want.partition_index) < topic->partitions.size();
+  if (!exists) return refuse(answer, Errc::kUnknownTopicOrPartition);
+  const TopicIdPartition id{topic->id, want.partition_index};
+  const int shard = services_.partitions->shardOf(id).index();
+  work_.push_back({id, shard, want.current_leader_epoch, want.timestamp, &answer});
+  shards_.insert(shard);
+}
+
+void ListOffsetsJob::lookUp(Work& work) {
+  PartitionAnswer& answer = *work.answer;
+  Partition* partition = services_.partitions->find(work.id);
+  if (partition == nullptr) return refuse(answer, Errc::kNotLeaderOrFollower);
+  const Errc epoch = partition->checkEpoch(work.current_leader_epoch);
+  if (epoch != Errc::kNone) return refuse(answer, epoch);
+  const auto found = partition->log().offsetForTimestamp(work.timestamp, isolation_);
+  if (!found) return refuse(answer, found.error().code);
+  answer.timestamp = found->timestamp;
+  answer.offset = found->offset.value();
+  answer.leader_epoch = found->leader_epoch.value();
+}
+
+}  // namespace
+
+Task<Response> handleListOffsets(Services& services, RequestContext context, Request request) {
+  ListOffsetsJob job(services, context.version, request);
+  auto run = [&job](int shard) { job.run(shard); };
+  const std::vector<int> shards = job.shards();
+  co_await onShards(*services.shards, shards, std::ref(run));
+  co_return job.take();
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,100 @@
+// One partition that this node leads: its log, and who waits for it to grow.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "log/partition_log.h"
+
+namespace millrace::broker {
+
+/// Somebody who wants to hear when partitions, on any shards, have grown by so many bytes in all (a fetch with min.bytes).
+/// Thread-safe.
+class GrowthWatcher {
+ public:
+  /// `wake` is called once at most, on the thread of the append that completes the wait.
+  GrowthWatcher(std::int64_t missing_bytes, std::function<void()> wake)
+      : missing_bytes_(missing_bytes), wake_(std::move(wake)) {}
+
+  /// Counts an append. True where the watcher needs to hear no more.
+  bool grown(std::int64_t bytes) {
+    if (done_.load(std::memory_order_acquire)) return true;
+    if (missing_bytes_.fetch_sub(bytes, std::memory_order_acq_rel) > bytes) return false;
+    wake();
+    return true;
+  }
+  /// Wakes for another reason: the partition is gone.
+  void wake() {
+    if (!done_.exchange(true, std::memory_order_acq_rel)) wake_();
+  }
+  /// Whoever waited goes on without it.
+  void cancel() { done_.store(true, std::memory_order_release); }
+  [[nodiscard]] bool isDone() const { return done_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<std::int64_t> missing_bytes_;
+  std::atomic<bool> done_{false};
+  std::function<void()> wake_;
+};
+
+/// What the metadata says of a partition.
+struct PartitionSettings {
+  LeaderEpoch leader_epoch;
+  std::int32_t in_sync_replicas = 1;
+  std::int32_t min_in_sync_replicas = 1;
+  log::LogConfig log;
+};
+
+/// How an append is to be acknowledged: Produce's acks.
+enum class Acks : std::int8_t { kAll = -1, kNone = 0, kLeader = 1 };
+
+/// Lives on its shard and is used there only. The log belongs to the LogManager.
+class Partition {
+ public:
+  Partition(std::string name, log::PartitionLog& log, PartitionSettings settings);
+  ~Partition();
+  Partition(const Partition&) = delete;
+  Partition& operator=(const Partition&) = delete;
+
+  /// "orders-3"
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] log::PartitionLog& log() { return log_; }
+  [[nodiscard]] const log::PartitionLog& log() const { return log_; }
+  [[nodiscard]] LeaderEpoch leaderEpoch() const { return settings_.leader_epoch; }
+
+  /// Appends as leader, moves the high watermark and wakes watchers: when it returns, the batch is acknowledged as
+  /// strongly as `acks` asks. Errors: kNotEnoughReplicas, and those of PartitionLog::append.
+  [[nodiscard]] std::expected<log::AppendInfo, log::AppendFailure> append(const record::BatchView& batch, Acks acks,
+                                                                          record::AppendOrigin origin, Millis now_ms);
+
+  /// kFencedLeaderEpoch or kUnknownLeaderEpoch where the client's idea of the epoch differs (KIP-320); -1 is no idea.
+  [[nodiscard]] Errc checkEpoch(std::int32_t current_leader_epoch) const;
+
+  /// Hears of appends from now on, until it is done.
+  void watch(std::shared_ptr<GrowthWatcher> watcher);
+  /// Wakes every watcher: there is nothing more to wait for.
+  void wakeAll();
+  /// Whether flush.messages asks for a flush now.
+  [[nodiscard]] bool isFlushDue() const { return log_.unflushedRecords() >= settings_.log.flush_messages; }
+  /// Follows a change of metadata. Errors: of the log, when a new epoch cannot be noted.
+  [[nodiscard]] Status update(PartitionSettings settings);
+
+ private:
+  void notify(std::int64_t bytes);
+
+  std::string name_;
+  log::PartitionLog& log_;
+  PartitionSettings settings_;
+  std::vector<std::shared_ptr<GrowthWatcher>> watchers_;
+  /// Watchers that are done are swept out when the list reaches this length.
+  std::size_t sweep_at_ = 8;
+};
+
+}  // namespace millrace::broker

@@ -1,0 +1,348 @@
+#include "broker/partitions.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/net/blocking_pool.h"
+#include "broker/fan_out.h"
+#include "broker/partition.h"
+#include "broker/topic_settings.h"
+#include "log/log_manager.h"
+
+namespace millrace::broker {
+
+namespace {
+
+using PartitionMap = std::unordered_map<TopicIdPartition, std::unique_ptr<Partition>, TopicIdPartitionHash>;
+
+/// One partition to be made or changed, on its way from the metadata to its shard.
+struct Plan {
+  TopicIdPartition id;
+  log::TopicPartition name;
+  PartitionSettings settings;
+  log::PartitionLog* log = nullptr;  ///< null: it could not be opened
+};
+
+log::TopicPartition nameOf(const std::string& topic, std::int32_t partition) {
+  return {topic, PartitionIndex(partition)};
+}
+
+bool contains(const std::vector<std::int32_t>& list, std::int32_t value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+Error storageError(const Error& cause, const std::string& partition) {
+  if (cause.code != Errc::kIo && cause.code != Errc::kDiskFull && cause.code != Errc::kCorruptData) return cause;
+  return Error{Errc::kKafkaStorageError, fmt::format("{}: {}", partition, cause.toString())};
+}
+
+}  // namespace
+
+struct PartitionStore::Impl {
+  Impl(ShardPool& shard_pool, BlockingPool& pool, log::LogManager& manager, const Config& config, const Clock& c,
+       std::int32_t id)
+      : shards(shard_pool),
+        blocking(pool),
+        logs(manager),
+        clock(c),
+        node_id(id),
+        topics(config, id),
+        maps(static_cast<std::size_t>(shard_pool.size())) {}
+
+  ShardPool& shards;
+  BlockingPool& blocking;
+  log::LogManager& logs;
+  const Clock& clock;
+  const std::int32_t node_id;
+
+  // Used by apply() only, which runs on the metadata service's shard.
+  TopicSettings topics;
+  std::unordered_set<TopicIdPartition, TopicIdPartitionHash> known;
+  bool first_apply = true;
+
+  /// By shard; each is touched on its own shard.
+  std::vector<PartitionMap> maps;
+  std::atomic<bool> has_timed_flush{false};
+
+  int shardIndexOf(const TopicIdPartition& id) const {
+    return static_cast<int>(TopicIdPartitionHash{}(id) % maps.size());
+  }
+  PartitionMap& mapHere() { return maps[static_cast<std::size_t>(Shard::current()->index())]; }
+  std::vector<int> allShards() const {
+    std::vector<int> all(maps.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int>(i);
+    return all;
+  }
+
+  void planTopic(const MetadataImage& image, const TopicImage& topic, std::vector<Plan>& plans) const;
+  std::vector<Plan> plan(const MetadataImage& image, const MetadataChanges& changes);
+  Status openLogs(std::vector<Plan>& plans, const std::vector<log::TopicPartition>& gone);
+  Status openLog(Plan& plan);
+  Status removeStrays(const MetadataImage& image);
+  void install(std::vector<Plan>& plans, int shard);
+};
+
+PartitionStore::PartitionStore(ShardPool& shards, BlockingPool& blocking, log::LogManager& logs,
+                               const Config& config, const Clock& clock, std::int32_t node_id)
+    : impl_(std::make_unique<Impl>(shards, blocking, logs, config, clock, node_id)) {}
+
+PartitionStore::~PartitionStore() = default;
+
+Shard& PartitionStore::shardOf(const TopicIdPartition& id) const {
+  return impl_->shards.at(impl_->shardIndexOf(id));
+}
+
+Partition* PartitionStore::find(const TopicIdPartition& id) {
+  PartitionMap& map = impl_->mapHere();
+  const auto found = map.find(id);
+  return found == map.end() ? nullptr : found->second.get();
+}
+
+void PartitionStore::Impl::planTopic(const MetadataImage& image, const TopicImage& topic,
+                                     std::vector<Plan>& plans) const {
+  const PartitionSettings common = topics.common(image, topic);
+  for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
+    const PartitionImage& p = topic.partitions[i];
+    if (!contains(p.replicas, node_id)) continue;
+    const auto index = static_cast<std::int32_t>(i);
+    Plan plan{{topic.id, index}, nameOf(topic.name, index), common, nullptr};
+    plan.settings.leader_epoch = LeaderEpoch(p.leader_epoch);
+    plan.settings.in_sync_replicas = static_cast<std::int32_t>(p.isr.size());
+    plans.push_back(std::move(plan));
+  }
+}
+
+std::vector<Plan> PartitionStore::Impl::plan(const MetadataImage& image, const MetadataChanges& changes) {
+  std::set<Uuid> planned;
+  std::vector<Plan> plans;
+  const auto add = [&](const TopicPtr& topic) {
+    if (topic && planned.insert(topic->id).second) planTopic(image, *topic, plans);
+  };
+  bool broker_changed = first_apply;
+  for (const auto& resource : changes.configs) broker_changed |= resource.type == ConfigResourceType::kBroker;
+  if (broker_changed) topics.follow(image);
+  for (const auto& topic : changes.topics) add(image.topic(topic->id));
+  for (const auto& resource : changes.configs) {
+    if (resource.type == ConfigResourceType::kTopic) add(image.topic(resource.name));
+  }
+  if (broker_changed) image.topics.forEach([&](const auto&, const TopicPtr& topic) { add(topic); });
+  for (const auto& p : plans) {
+    if (p.settings.log.flush_ms != std::numeric_limits<std::int64_t>::max()) has_timed_flush = true;
+  }
+  return plans;
+}
+
+Task<Status> PartitionStore::apply(ImagePtr image, MetadataChanges changes) {
+  Impl& impl = *impl_;
+  std::vector<Plan> plans = impl.plan(*image, changes);
+  std::vector<TopicIdPartition> removed;
+  std::vector<log::TopicPartition> gone;
+  for (const auto& topic : changes.deleted) {
+    for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
+      const auto index = static_cast<std::int32_t>(i);
+      if (impl.known.erase({topic->id, index}) == 0) continue;
+      removed.push_back({topic->id, index});
+      gone.push_back(nameOf(topic->name, index));
+    }
+  }
+  if (!removed.empty()) {  // the shards let go before the files do
+    auto drop = [&impl, &removed](int shard) {
+      for (const auto& id : removed) impl.maps[static_cast<std::size_t>(shard)].erase(id);
+    };
+    const std::vector<int> all = impl.allShards();
+    co_await onShards(impl.shards, all, std::ref(drop));
+  }
+  auto work = [&impl, &plans, &gone, &image] {
+    Status status = impl.first_apply ? impl.removeStrays(*image) : Status{};
+    Status opened = impl.openLogs(plans, gone);
+    return status ? opened : status;
+  };
+  Status status;
+  if (!plans.empty() || !gone.empty() || impl.first_apply) {
+    status = co_await runBlocking(impl.blocking, std::ref(work));
+  }
+  impl.first_apply = false;
+  for (const auto& plan : plans) {
+    if (plan.log != nullptr) impl.known.insert(plan.id);
+  }
+  auto install = [&impl, &plans](int shard) { impl.install(plans, shard); };
+  std::set<int> concerned;
+  for (const auto& plan : plans) concerned.insert(impl.shardIndexOf(plan.id));
+  const std::vector<int> indexes(concerned.begin(), concerned.end());
+  co_await onShards(impl.shards, indexes, std::ref(install));
+  co_return status;
+}
+
+Status PartitionStore::Impl::openLogs(std::vector<Plan>& plans, const std::vector<log::TopicPartition>& gone) {
+  Status first_error;
+  const auto note = [&first_error](Status status) {
+    if (status) return;
+    MILLRACE_LOG_ERROR("{}", status.error().toString());
+    if (first_error) first_error = std::move(status);
+  };
+  for (const auto& name : gone) note(logs.remove(name, clock.wallMs()));
+  for (auto& plan : plans) note(openLog(plan));
+  return first_error;
+}
+
+Status PartitionStore::Impl::openLog(Plan& plan) {
+  auto log = logs.create(plan.name, plan.id.topic_id, plan.settings.log);
+  if (!log && log.error().code == Errc::kInconsistentTopicId) {
+    // A topic of that name was deleted and made again while this broker was away.
+    MILLRACE_CHECK_OK(logs.remove(plan.name, clock.wallMs()));
+    log = logs.create(plan.name, plan.id.topic_id, plan.settings.log);
+  }
+  if (!log) return std::unexpected(storageError(log.error(), plan.name.toString()));
+  plan.log = *log;
+  return {};
+}
+
+/// Logs on disk that the metadata does not know: their topic was deleted just before a crash.
+Status PartitionStore::Impl::removeStrays(const MetadataImage& image) {
+  for (const auto& [name, log] : logs.all()) {
+    if (name.topic == kMetadataTopic) continue;
+    const TopicPtr topic = image.topic(name.topic);
+    if (topic && name.partition.value() < static_cast<std::int32_t>(topic->partitions.size())) continue;
+    MILLRACE_LOG_WARN("{} is not in the metadata any more: removing its log", name.toString());
+    MILLRACE_CHECK_OK(logs.remove(name, clock.wallMs()));
+  }
+  return {};
+}
+
+void PartitionStore::Impl::install(std::vector<Plan>& plans, int shard) {
+  PartitionMap& map = maps[static_cast<std::size_t>(shard)];
+  for (auto& plan : plans) {
+    if (plan.log == nullptr || shardIndexOf(plan.id) != shard) continue;
+    auto& partition = map[plan.id];
+    Status status;
+    if (partition) {
+      status = partition->update(std::move(plan.settings));
+    } else {
+      plan.log->setConfig(plan.settings.log);
+      const auto latest = plan.log->latestEpoch();
+      if (!latest || *latest < plan.settings.leader_epoch) status = plan.log->startEpoch(plan.settings.leader_epoch);
+      plan.log->setHighWatermark(plan.log->endOffset());
+      partition = std::make_unique<Partition>(plan.name.toString(), *plan.log, std::move(plan.settings));
+    }
+    if (!status) MILLRACE_LOG_ERROR("{}: {}", plan.name.toString(), status.error().toString());
+  }
+}
+
+Task<Result<Appended>> PartitionStore::append(TopicIdPartition id, Bytes batch) {
+  auto work = [this, &id, &batch]() -> Result<Appended> {
+    Partition* partition = find(id);
+    if (partition == nullptr) return fail(Errc::kUnknownTopicOrPartition, "no such partition here");
+    MILLRACE_TRY(const auto view, record::BatchView::parse(batch));
+    auto done = partition->append(view, Acks::kAll, record::AppendOrigin::kCoordinator, impl_->clock.wallMs());
+    if (!done) return std::unexpected(storageError(done.error().error, partition->name()));
+    return Appended{done->base_offset, done->last_offset, partition->leaderEpoch()};
+  };
+  co_return co_await onShard(shardOf(id), std::ref(work));
+}
+
+Task<Result<BatchBytes>> PartitionStore::read(TopicIdPartition id, Offset from, std::uint32_t max_bytes) {
+  auto find_slices = [this, &id, from, max_bytes]() -> Result<log::ReadResult> {
+    Partition* partition = find(id);
+    if (partition == nullptr) return fail(Errc::kUnknownTopicOrPartition, "no such partition here");
+    return partition->log().read(from, max_bytes, log::Isolation::kHighWatermark);
+  };
+  auto found = co_await onShard(shardOf(id), std::ref(find_slices));
+  if (!found) co_return std::unexpected(std::move(found).error());
+  auto load = [&found]() -> Result<BatchBytes> {
+    BatchBytes out;
+    out.next_offset = found->next_offset;
+    out.batches.resize(found->size);
+    std::size_t at = 0;
+    for (const auto& slice : found->slices) {
+      MILLRACE_TRY(const auto n, slice.file->read(slice.position, out.batches.data() + at, slice.size));
+      if (n != slice.size) return fail(Errc::kCorruptData, slice.file->path() + " ends early");
+      at += n;
+    }
+    return out;
+  };
+  if (found->slices.empty()) co_return BatchBytes{{}, from};
+  co_return co_await runBlocking(impl_->blocking, std::ref(load));
+}
+
+Task<Result<PartitionStore::Bounds>> PartitionStore::bounds(TopicIdPartition id) {
+  auto work = [this, &id]() -> Result<Bounds> {
+    Partition* partition = find(id);
+    if (partition == nullptr) return fail(Errc::kUnknownTopicOrPartition, "no such partition here");
+    return Bounds{partition->log().startOffset(), partition->log().highWatermark()};
+  };
+  co_return co_await onShard(shardOf(id), std::ref(work));
+}
+
+Task<Status> PartitionStore::flush(std::vector<TopicIdPartition> ids) {
+  Status first_error;
+  for (const TopicIdPartition& id : ids) {
+    log::FlushJob job;
+    auto prepare = [this, &id, &job] {
+      Partition* partition = find(id);
+      if (partition != nullptr) job = partition->log().prepareFlush();
+    };
+    co_await onShard(shardOf(id), std::ref(prepare));
+    if (job.empty()) continue;
+    auto run = [&job] { return job.run(); };
+    const Status outcome = co_await runBlocking(impl_->blocking, std::ref(run));
+    auto report = [this, &id, &job, &outcome] {
+      Partition* partition = find(id);
+      if (partition != nullptr) partition->log().flushed(job, outcome);
+    };
+    co_await onShard(shardOf(id), std::ref(report));
+    if (!outcome && first_error) {
+      first_error = fail(Errc::kKafkaStorageError, outcome.error().toString());
+    }
+  }
+  co_return first_error;
+}
+
+Task<> PartitionStore::runUpkeep() {
+  auto work = [this](int shard) {
+    const Millis now = impl_->clock.wallMs();
+    for (auto& [id, partition] : impl_->maps[static_cast<std::size_t>(shard)]) {
+      const auto deleted = partition->log().runRetention(now);
+      if (deleted && *deleted > 0) MILLRACE_LOG_INFO("{}: retention deleted {} segments", partition->name(), *deleted);
+      if (!deleted) MILLRACE_LOG_ERROR("{}: {}", partition->name(), deleted.error().toString());
+      const Status upkeep = partition->log().runUpkeep(now);
+      if (!upkeep) MILLRACE_LOG_ERROR("{}: {}", partition->name(), upkeep.error().toString());
+    }
+  };
+  const std::vector<int> all = impl_->allShards();
+  co_await onShards(impl_->shards, all, std::ref(work));
+}
+
+Task<bool> PartitionStore::runTimedFlush() {
+  if (!impl_->has_timed_flush) co_return false;
+  std::vector<std::vector<TopicIdPartition>> due(impl_->maps.size());
+  auto collect = [this, &due](int shard) {
+    const auto s = static_cast<std::size_t>(shard);
+    for (auto& [id, partition] : impl_->maps[s]) {
+      const auto& log = partition->log();
+      if (log.config().flush_ms == std::numeric_limits<std::int64_t>::max()) continue;
+      if (log.unflushedRecords() > 0) due[s].push_back(id);
+    }
+  };
+  const std::vector<int> all = impl_->allShards();
+  co_await onShards(impl_->shards, all, std::ref(collect));
+  for (auto& ids : due) {
+    const Status flushed = co_await flush(std::move(ids));
+    if (!flushed) MILLRACE_LOG_ERROR("{}", flushed.error().toString());
+  }
+  co_return true;
+}
+
+Task<> PartitionStore::close() {
+  auto drop = [this](int shard) { impl_->maps[static_cast<std::size_t>(shard)].clear(); };
+  const std::vector<int> all = impl_->allShards();
+  co_await onShards(impl_->shards, all, std::ref(drop));
+}
+
+}  // namespace millrace::broker
