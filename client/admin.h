@@ -189,8 +189,8 @@ class Admin {
       const std::map<TopicPartition, std::int64_t>& before);
 
  private:
-  explicit Admin(std::unique_ptr<client::AdminCore> core);
-  std::unique_ptr<client::AdminCore> core_;
+  explicit Admin(std::shared_ptr<client::AdminCore> core);
+  std::shared_ptr<client::AdminCore> core_;
 };
 
 }  // namespace millrace

@@ -151,9 +151,8 @@ class Consumer {
   Status close(Duration timeout = std::chrono::seconds(30));
 
  private:
-  friend class AsyncConsumer;
-  explicit Consumer(std::unique_ptr<client::ConsumerCore> core);
-  std::unique_ptr<client::ConsumerCore> core_;
+  explicit Consumer(std::shared_ptr<client::ConsumerCore> core);
+  std::shared_ptr<client::ConsumerCore> core_;
 };
 
 }  // namespace millrace

@@ -128,8 +128,8 @@ class Producer {
   Status close(std::chrono::milliseconds timeout = std::chrono::milliseconds::max());
 
  private:
-  explicit Producer(std::unique_ptr<client::ProducerCore> core);
-  std::unique_ptr<client::ProducerCore> core_;
+  explicit Producer(std::shared_ptr<client::ProducerCore> core);
+  std::shared_ptr<client::ProducerCore> core_;
 };
 
 }  // namespace millrace

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "record/records.h"
 
 namespace millrace {
 
@@ -47,12 +48,8 @@ struct Header {
 };
 
 /// A header that borrows: from a fetched batch, or from the caller of Producer::append.
-struct HeaderView {
-  BytesView key;
-  std::optional<BytesView> value = std::nullopt;
-};
-
-enum class TimestampType : std::uint8_t { kCreateTime, kLogAppendTime };
+using HeaderView = record::HeaderView;
+using TimestampType = record::TimestampType;
 
 namespace client {
 

@@ -1,0 +1,249 @@
+#include "client/metadata.h"
+
+#include "base/log.h"
+#include "base/random.h"
+#include "protocol/messages/metadata_request.h"
+#include "protocol/messages/metadata_response.h"
+
+namespace millrace::client {
+namespace {
+
+using protocol::MetadataRequest;
+using protocol::MetadataResponse;
+
+constexpr VersionRange kVersions{4, 13};
+
+TopicMeta readTopic(const MetadataResponse::MetadataResponseTopic& from, const TopicMeta* before) {
+  TopicMeta topic;
+  topic.name = from.name ? from.name->str() : std::string();
+  topic.id = from.topic_id;
+  topic.internal = from.is_internal;
+  topic.error = fromWire(from.error_code);
+  topic.partitions.resize(from.partitions.size());
+  for (const auto& p : from.partitions) {
+    const auto index = static_cast<std::size_t>(p.partition_index);
+    if (p.partition_index < 0 || index >= topic.partitions.size()) continue;
+    PartitionMeta& meta = topic.partitions[index];
+    meta.index = p.partition_index;
+    meta.leader = p.leader_id;
+    meta.leader_epoch = p.leader_epoch;
+    meta.replicas = p.replica_nodes;
+    meta.in_sync = p.isr_nodes;
+    const bool same_topic = before != nullptr && before->id == topic.id;
+    if (same_topic && index < before->partitions.size() &&
+        before->partitions[index].leader_epoch > meta.leader_epoch) {
+      meta = before->partitions[index];
+    }
+  }
+  return topic;
+}
+
+}  // namespace
+
+const TopicMeta* ClusterImage::topic(const std::string& name) const {
+  const auto it = topics.find(name);
+  return it == topics.end() || it->second.error != Errc::kNone ? nullptr : &it->second;
+}
+
+const PartitionMeta* ClusterImage::partition(const std::string& name, std::int32_t index) const {
+  const TopicMeta* found = topic(name);
+  if (found == nullptr || index < 0 ||
+      static_cast<std::size_t>(index) >= found->partitions.size()) {
+    return nullptr;
+  }
+  return &found->partitions[static_cast<std::size_t>(index)];
+}
+
+std::string ClusterImage::rackOf(NodeId node) const {
+  for (const NodeAddress& address : nodes) {
+    if (address.id == node) return address.rack;
+  }
+  return {};
+}
+
+ClusterImage mergeMetadata(const ClusterImage& before, const MetadataResponse& answer,
+                           bool complete) {
+  ClusterImage after;
+  after.cluster_id = answer.cluster_id ? answer.cluster_id->str() : std::string();
+  after.controller = answer.controller_id;
+  for (const auto& broker : answer.brokers) {
+    after.nodes.push_back(NodeAddress{broker.node_id, broker.host.str(),
+                                      static_cast<std::uint16_t>(broker.port),
+                                      broker.rack ? broker.rack->str() : std::string()});
+  }
+  if (!complete) after.topics = before.topics;
+  for (const auto& topic : answer.topics) {
+    if (!topic.name) continue;
+    const auto known = before.topics.find(topic.name->str());
+    after.topics[topic.name->str()] =
+        readTopic(topic, known == before.topics.end() ? nullptr : &known->second);
+  }
+  for (const auto& [name, topic] : after.topics) {
+    if (!topic.id.isZero()) after.names[topic.id] = name;
+  }
+  return after;
+}
+
+MetadataService::MetadataService(std::shared_ptr<ClientRuntime> runtime, std::shared_ptr<Transport> transport,
+                                 Options options)
+    : runtime_(std::move(runtime)),
+      transport_(std::move(transport)),
+      options_(options),
+      backoff_(options.retry_backoff_ms, options.retry_backoff_max_ms) {}
+
+MetadataService::ImagePtr MetadataService::image() const {
+  const std::lock_guard lock(mutex_);
+  return image_;
+}
+
+std::uint64_t MetadataService::version() const {
+  const std::lock_guard lock(mutex_);
+  return version_;
+}
+
+Error MetadataService::lastError() const {
+  const std::lock_guard lock(mutex_);
+  return last_error_;
+}
+
+void MetadataService::addTopics(const std::vector<std::string>& topics) {
+  bool grown = false;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const std::string& topic : topics) grown |= topics_.insert(topic).second;
+  }
+  if (grown) requestUpdate();
+}
+
+void MetadataService::setTopics(std::set<std::string> topics) {
+  bool unknown = false;
+  {
+    const std::lock_guard lock(mutex_);
+    all_topics_ = false;
+    topics_ = std::move(topics);
+    for (const std::string& topic : topics_) unknown |= !image_->topics.contains(topic);
+  }
+  if (unknown) requestUpdate();
+}
+
+void MetadataService::setAllTopics() {
+  {
+    const std::lock_guard lock(mutex_);
+    all_topics_ = true;
+  }
+  requestUpdate();
+}
+
+void MetadataService::onUpdate(std::function<void(const ImagePtr&)> listener) {
+  const std::lock_guard lock(mutex_);
+  listeners_.push_back(std::move(listener));
+}
+
+void MetadataService::requestUpdate() {
+  Millis wait_ms = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    wanted_ = true;
+    if (asking_ || closed_) return;
+    wait_ms = not_before_ms_ - systemClock().monotonicMs();
+  }
+  if (wait_ms > 0) return schedule(wait_ms);
+  askNow();
+}
+
+void MetadataService::askNow() {
+  std::optional<std::vector<std::string>> topics = std::vector<std::string>();
+  {
+    const std::lock_guard lock(mutex_);
+    if (asking_ || closed_) return;
+    asking_ = true;
+    wanted_ = false;
+    if (all_topics_) {
+      topics = std::nullopt;
+    } else {
+      topics->assign(topics_.begin(), topics_.end());
+    }
+  }
+  const bool complete = !topics.has_value();
+  Call call;
+  call.request = &MetadataRequest::info();
+  call.response = &MetadataResponse::info();
+  call.min_version = kVersions.min;
+  call.max_version = kVersions.max;
+  call.timeout_ms = options_.request_timeout_ms;
+  call.build = [topics = std::move(topics),
+                create = options_.auto_create](std::int16_t) -> std::shared_ptr<void> {
+    auto request = std::make_shared<MetadataRequest>();
+    request->allow_auto_topic_creation = create;
+    if (!topics) {
+      request->topics = std::nullopt;
+      return request;
+    }
+    for (const std::string& name : *topics) {
+      MetadataRequest::MetadataRequestTopic topic;
+      topic.name = Text(name);
+      request->topics->push_back(std::move(topic));
+    }
+    return request;
+  };
+  transport_->call(kAnyNode, std::move(call),
+                   [weak = weak_from_this(), complete](Result<Reply> reply) {
+                     if (const auto self = weak.lock()) self->onAnswer(std::move(reply), complete);
+                   });
+}
+
+void MetadataService::onAnswer(Result<Reply> reply, bool complete) {
+  std::vector<std::function<void(const ImagePtr&)>> listeners;
+  ImagePtr image;
+  Millis next_ms = options_.max_age_ms;
+  {
+    const std::lock_guard lock(mutex_);
+    asking_ = false;
+    if (closed_) return;
+    const Millis now_ms = systemClock().monotonicMs();
+    if (reply) {
+      const auto& answer = *static_cast<const MetadataResponse*>(reply->body.get());
+      image_ = std::make_shared<const ClusterImage>(mergeMetadata(*image_, answer, complete));
+      image = image_;
+      last_error_ = Error{Errc::kNone, {}};
+      failures_ = 0;
+      ++version_;
+      listeners = listeners_;
+      // A second request right after would see the same: what is still missing needs a moment.
+      const Millis delay = backoff_.delay(0, systemRandom());
+      not_before_ms_ = now_ms + delay;
+      if (wanted_) next_ms = delay;
+    } else {
+      last_error_ = reply.error();
+      const Millis delay = backoff_.delay(failures_++, systemRandom());
+      not_before_ms_ = now_ms + delay;
+      next_ms = delay;
+      wanted_ = true;
+    }
+  }
+  if (image) transport_->setNodes(image->nodes);
+  if (!reply) MILLRACE_LOG_DEBUG("metadata: {}", reply.error().toString());
+  schedule(next_ms);
+  for (const auto& listener : listeners) listener(image);
+}
+
+void MetadataService::schedule(Millis delay_ms) {
+  runtime_->post([weak = weak_from_this(), delay_ms] {
+    const auto self = weak.lock();
+    if (!self) return;
+    if (!self->alarm_) {
+      self->alarm_ = std::make_shared<Alarm>(*self->runtime_, [weak] {
+        if (const auto again = weak.lock()) again->askNow();
+      });
+    }
+    self->alarm_->setWithin(delay_ms);
+  });
+}
+
+void MetadataService::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  listeners_.clear();
+}
+
+}  // namespace millrace::client

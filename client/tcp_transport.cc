@@ -1,0 +1,188 @@
+#include "client/tcp_transport.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "client/backoff.h"
+#include "client/tcp_connection.h"
+
+namespace millrace::client {
+namespace {
+
+/// Bootstrap addresses have ids of their own until metadata names the nodes.
+constexpr NodeId kFirstBootstrapId = -2;
+
+}  // namespace
+
+/// Everything below runs on the runtime's thread, but the atomics.
+struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
+  struct Node {
+    NodeAddress address;
+    std::shared_ptr<TcpConnection> connection;
+    int failures = 0;
+    SteadyTime not_before = SteadyTime::min();
+    std::vector<std::pair<Call, Done>> waiting;  // for the back-off to end
+    std::unique_ptr<Alarm> alarm;
+    bool gone = false;  // no longer in the metadata
+  };
+
+  State(ClientRuntime& r, const CommonConfig& c)
+      : runtime(r), config(c), backoff(c.reconnect_backoff_ms, c.reconnect_backoff_max_ms) {
+    NodeId id = kFirstBootstrapId;
+    for (const auto& [host, port] : config.bootstrap) {
+      nodes[id].address = NodeAddress{id, host, port};
+      --id;
+    }
+  }
+
+  void call(NodeId id, Call call, Done done) {
+    if (closed) return done(fail(Errc::kClosed, "the client is closed"));
+    Node* node = id == kAnyNode ? anyNode() : find(id);
+    if (node == nullptr) {
+      return done(fail(Errc::kNetworkException, fmt::format("node {} is not known", id)));
+    }
+    if (!node->connection && std::chrono::steady_clock::now() < node->not_before) {
+      node->waiting.emplace_back(std::move(call), std::move(done));
+      return;
+    }
+    connect(*node);
+    node->connection->call(std::move(call), std::move(done));
+  }
+
+  Node* find(NodeId id) {
+    const auto it = nodes.find(id);
+    return it == nodes.end() || it->second.gone ? nullptr : &it->second;
+  }
+
+  /// A ready connection with the least to do; else a node outside its back-off; else the one whose back-off ends first.
+  Node* anyNode() {
+    const SteadyTime at = std::chrono::steady_clock::now();
+    Node* best = nullptr;
+    auto rank = [&](const Node& n) {
+      if (n.connection && n.connection->ready()) return 0;
+      if (n.connection) return 1;
+      return at >= n.not_before ? 2 : 3;
+    };
+    auto better = [&](const Node& a, const Node& b) {
+      if (rank(a) != rank(b)) return rank(a) < rank(b);
+      if (rank(a) == 0) return a.connection->load() < b.connection->load();
+      if (rank(a) == 3) return a.not_before < b.not_before;
+      return a.failures < b.failures;
+    };
+    for (auto& [id, node] : nodes) {
+      if (node.gone) continue;
+      if (best == nullptr || better(node, *best)) best = &node;
+    }
+    return best;
+  }
+
+  void connect(Node& node) {
+    if (node.connection) return;
+    const NodeId id = node.address.id;
+    auto on_closed = [weak = weak_from_this(), id](TcpConnection& connection, bool was_ready) {
+      if (const auto state = weak.lock()) state->onClosed(id, connection, was_ready);
+    };
+    node.connection = std::make_shared<TcpConnection>(runtime.shard().context(), node.address,
+                                                      config, std::move(on_closed));
+    node.connection->start();
+  }
+
+  void onClosed(NodeId id, TcpConnection& connection, bool was_ready) {
+    Node& node = nodes[id];
+    if (node.connection.get() != &connection) return;
+    node.connection.reset();
+    node.failures = was_ready ? 0 : node.failures + 1;
+    const Millis delay = backoff.delay(std::max(node.failures - 1, 0), systemRandom());
+    node.not_before = std::chrono::steady_clock::now() + std::chrono::milliseconds(delay);
+    if (!node.alarm) {
+      node.alarm = std::make_unique<Alarm>(runtime, [this, id] { onBackoffOver(id); });
+    }
+    node.alarm->setWithin(delay + 1);
+    publish();
+  }
+
+  void onBackoffOver(NodeId id) {
+    Node& node = nodes[id];
+    publish();
+    if (closed || node.waiting.empty()) return;
+    connect(node);
+    auto waiting = std::exchange(node.waiting, {});
+    for (auto& [call, done] : waiting) node.connection->call(std::move(call), std::move(done));
+  }
+
+  void setNodes(const std::vector<NodeAddress>& fresh) {
+    if (closed || fresh.empty()) return;
+    std::map<NodeId, bool> named;
+    for (const NodeAddress& address : fresh) {
+      named[address.id] = true;
+      Node& node = nodes[address.id];
+      node.gone = false;
+      const bool moved = node.address.host != address.host || node.address.port != address.port;
+      node.address = address;
+      if (moved && node.connection) {
+        node.connection->close(Error{Errc::kNetworkException, "the broker's address changed"});
+      }
+    }
+    for (auto& [id, node] : nodes) {
+      if (id >= 0 && !named.contains(id)) node.gone = true;
+    }
+  }
+
+  void publish() {
+    std::map<NodeId, bool> now;
+    const SteadyTime at = std::chrono::steady_clock::now();
+    for (const auto& [id, node] : nodes) {
+      if (!node.connection && at < node.not_before) now[id] = true;
+    }
+    const std::lock_guard lock(unreachable_mutex);
+    unreachable = std::move(now);
+  }
+
+  void close() {
+    if (std::exchange(closed, true)) return;
+    for (auto& [id, node] : nodes) {
+      if (node.connection) node.connection->close(Error{Errc::kClosed, "the client is closed"});
+      for (auto& [call, done] : std::exchange(node.waiting, {})) {
+        done(fail(Errc::kClosed, "the client is closed"));
+      }
+      node.alarm.reset();
+    }
+  }
+
+  ClientRuntime& runtime;
+  CommonConfig config;
+  Backoff backoff;
+  std::map<NodeId, Node> nodes;
+  bool closed = false;
+  mutable std::mutex unreachable_mutex;
+  std::map<NodeId, bool> unreachable;
+};
+
+TcpTransport::TcpTransport(ClientRuntime& runtime, const CommonConfig& config)
+    : state_(std::make_shared<State>(runtime, config)) {}
+
+TcpTransport::~TcpTransport() = default;
+
+void TcpTransport::close() {
+  state_->runtime.post([state = state_] { state->close(); });
+}
+
+void TcpTransport::call(NodeId node, Call call, Done done) {
+  state_->runtime.post([state = state_, node, c = std::move(call), d = std::move(done)]() mutable {
+    state->call(node, std::move(c), std::move(d));
+  });
+}
+
+void TcpTransport::setNodes(const std::vector<NodeAddress>& nodes) {
+  state_->runtime.post([state = state_, nodes] { state->setNodes(nodes); });
+}
+
+bool TcpTransport::isUnreachable(NodeId node) const {
+  const std::lock_guard lock(state_->unreachable_mutex);
+  return state_->unreachable.contains(node);
+}
+
+}  // namespace millrace::client
