@@ -24,6 +24,8 @@ struct BrokerOptions {
   /// Kafka's server.properties, key by key, over the defaults. `listeners=PLAINTEXT://127.0.0.1:0`
   /// takes a free port, `listeners=` none at all (in-process clients only).
   Properties properties;
+  /// Where a listener's port is taken, take the next free one.
+  bool next_free_port = false;
 };
 
 /// A running broker. Owns its threads, files and sockets; the destructor stops it. Movable, thread-safe
@@ -62,11 +64,12 @@ class Broker {
   [[nodiscard]] std::unique_ptr<client::Transport> transport();
 
   /// The parts, for broker/embedded and tests.
-  [[nodiscard]] broker::Node& node() { return *node_; }
+  [[nodiscard]] broker::Node& node();
 
  private:
+  struct State;
   explicit Broker(std::unique_ptr<broker::Node> node);
-  std::unique_ptr<broker::Node> node_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace millrace

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <limits>
 #include <set>
 #include <unordered_map>
@@ -11,6 +13,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/net/blocking_pool.h"
+#include "base/net/waiter.h"
 #include "broker/fan_out.h"
 #include "broker/partition.h"
 #include "broker/topic_settings.h"
@@ -19,6 +22,8 @@
 namespace millrace::broker {
 
 namespace {
+
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
 using PartitionMap = std::unordered_map<TopicIdPartition, std::unique_ptr<Partition>, TopicIdPartitionHash>;
 
@@ -66,10 +71,12 @@ struct PartitionStore::Impl {
   TopicSettings topics;
   std::unordered_set<TopicIdPartition, TopicIdPartitionHash> known;
   bool first_apply = true;
+  /// The smallest flush.ms of any topic so far, and who waits for one to ask. On the same shard.
+  std::int64_t flush_ms = kNever;
+  WaitList flush_asked;
 
   /// By shard; each is touched on its own shard.
   std::vector<PartitionMap> maps;
-  std::atomic<bool> has_timed_flush{false};
 
   int shardIndexOf(const TopicIdPartition& id) const {
     return static_cast<int>(TopicIdPartitionHash{}(id) % maps.size());
@@ -134,8 +141,9 @@ std::vector<Plan> PartitionStore::Impl::plan(const MetadataImage& image, const M
   }
   if (broker_changed) image.topics.forEach([&](const auto&, const TopicPtr& topic) { add(topic); });
   for (const auto& p : plans) {
-    if (p.settings.log.flush_ms != std::numeric_limits<std::int64_t>::max()) has_timed_flush = true;
+    flush_ms = std::min(flush_ms, p.settings.log.flush_ms);
   }
+  if (flush_ms != kNever) flush_asked.wakeAll();
   return plans;
 }
 
@@ -319,15 +327,27 @@ Task<> PartitionStore::runUpkeep() {
   co_await onShards(impl_->shards, all, std::ref(work));
 }
 
-Task<bool> PartitionStore::runTimedFlush() {
-  if (!impl_->has_timed_flush) co_return false;
+Task<> PartitionStore::runTimedFlushes() {
+  for (;;) {
+    if (impl_->flush_ms == kNever) {
+      const Wake wake = co_await impl_->flush_asked.park(std::chrono::hours(24));
+      if (wake == Wake::kCancelled) co_return;
+      continue;
+    }
+    const std::chrono::milliseconds interval(std::max<std::int64_t>(impl_->flush_ms, 10));
+    const bool slept = co_await sleepFor(interval);
+    if (!slept) co_return;
+    co_await flushTimed();
+  }
+}
+
+Task<> PartitionStore::flushTimed() {
   std::vector<std::vector<TopicIdPartition>> due(impl_->maps.size());
   auto collect = [this, &due](int shard) {
     const auto s = static_cast<std::size_t>(shard);
     for (auto& [id, partition] : impl_->maps[s]) {
       const auto& log = partition->log();
-      if (log.config().flush_ms == std::numeric_limits<std::int64_t>::max()) continue;
-      if (log.unflushedRecords() > 0) due[s].push_back(id);
+      if (log.config().flush_ms != kNever && log.unflushedRecords() > 0) due[s].push_back(id);
     }
   };
   const std::vector<int> all = impl_->allShards();
@@ -336,7 +356,6 @@ Task<bool> PartitionStore::runTimedFlush() {
     const Status flushed = co_await flush(std::move(ids));
     if (!flushed) MILLRACE_LOG_ERROR("{}", flushed.error().toString());
   }
-  co_return true;
 }
 
 Task<> PartitionStore::close() {

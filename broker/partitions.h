@@ -90,8 +90,8 @@ class PartitionStore {
 
   /// Retention, rolling by age and upkeep of every log.
   [[nodiscard]] Task<> runUpkeep();
-  /// Flushes logs whose flush.ms has passed. False where no topic asks for that.
-  [[nodiscard]] Task<bool> runTimedFlush();
+  /// Flushes logs by flush.ms until cancelled; sleeps while no topic asks for that. On the metadata service's shard.
+  [[nodiscard]] Task<> runTimedFlushes();
 
   /// First and next offset of a partition: {log start, high watermark}.
   struct Bounds {
@@ -104,6 +104,8 @@ class PartitionStore {
   [[nodiscard]] Task<> close();
 
  private:
+  [[nodiscard]] Task<> flushTimed();
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

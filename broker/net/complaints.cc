@@ -6,9 +6,8 @@
 
 namespace millrace::broker {
 
-bool Complaints::log(std::string_view address, std::string_view name, std::string_view kind,
-                     std::string_view cause) {
-  std::string key = fmt::format("{} {} {}", address, name, kind);
+bool Complaints::log(std::string_view who, std::string_view kind, std::string_view cause) {
+  std::string key = fmt::format("{} {}", who, kind);
   const Millis now = clock_.monotonicMs();
   {
     const std::lock_guard lock(mutex_);
@@ -18,8 +17,7 @@ bool Complaints::log(std::string_view address, std::string_view name, std::strin
     if (last_.size() >= kMaxRemembered) last_.clear();
     last_[std::move(key)] = now;
   }
-  MILLRACE_LOG_WARN("closing the connection of client {}{}{}: {} (further ones of this kind are not logged for 10 minutes)",
-                    name, name.empty() ? "" : " at ", address, cause);
+  MILLRACE_LOG_WARN("{}: {} (the next of this kind is logged after 10 minutes)", who, cause);
   return true;
 }
 

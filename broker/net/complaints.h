@@ -18,9 +18,9 @@ class Complaints {
 
   explicit Complaints(const Clock& clock) : clock_(clock) {}
 
-  /// Logs "client <name>: <cause>" as a warning, unless the same client (by address without port, and client id) was
-  /// complained about for the same kind of cause in the last ten minutes. True where it was logged.
-  bool log(std::string_view address, std::string_view name, std::string_view kind, std::string_view cause);
+  /// Logs "<who>: <cause>" as a warning, unless `who` was complained about for the same kind of cause in the last
+  /// ten minutes. True where it was logged.
+  bool log(std::string_view who, std::string_view kind, std::string_view cause);
 
  private:
   const Clock& clock_;

@@ -185,7 +185,9 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
 }
 
 void Connection::complain(std::string_view kind, std::string_view cause) {
-  host_.complaints().log(session_.client_host, client_id_, kind, fmt::format("{} ({})", cause, client_address_));
+  const std::string who = client_id_.empty() ? fmt::format("client at {}", session_.client_host)
+                                             : fmt::format("client {} at {}", client_id_, session_.client_host);
+  host_.complaints().log(who, kind, fmt::format("connection from {} closed: {}", client_address_, cause));
 }
 
 void Connection::refuse(std::string_view kind, std::string_view cause) {

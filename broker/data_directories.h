@@ -1,0 +1,28 @@
+// Formatting and naming: which cluster and node a set of data directories belongs to.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/result.h"
+#include "base/uuid.h"
+
+namespace millrace::broker {
+
+struct DirectoryIdentity {
+  std::string cluster_id;
+  std::int32_t node_id = -1;
+  Uuid metadata_directory_id;
+};
+
+/// Reads meta.properties of all directories, and writes it where it is missing: a fresh set gets a new cluster id (as
+/// `kafka-storage format` would give it). `node_id` is the configured one, nothing where none is given by hand. Errors:
+/// kConfig where the directories belong to different clusters or another node.
+[[nodiscard]] Result<DirectoryIdentity> identifyDirectories(FileSystem& files,
+                                                            const std::vector<std::string>& directories,
+                                                            const std::string& metadata_directory,
+                                                            std::optional<std::int32_t> node_id);
+
+}  // namespace millrace::broker
