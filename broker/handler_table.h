@@ -16,8 +16,11 @@ namespace millrace::broker {
 class ErasedHandler {
  public:
   virtual ~ErasedHandler() = default;
-  /// `request` holds the handler's request type; the answer holds its response type.
-  [[nodiscard]] virtual Task<protocol::AnyMessage> call(RequestContext context, protocol::AnyMessage request) = 0;
+  /// `request` is a message of the handler's request type, which the handler moves out of; what its text and records
+  /// borrow from outlives the task. The answer holds the response type.
+  [[nodiscard]] virtual Task<protocol::AnyMessage> call(RequestContext context, void* request) = 0;
+  /// The type of `request`.
+  [[nodiscard]] virtual const protocol::MessageInfo& requestInfo() const = 0;
 };
 
 template <class Request, class Response>
@@ -25,10 +28,11 @@ class TypedHandler final : public ErasedHandler {
  public:
   using Function = std::function<Task<Response>(RequestContext, Request)>;
   explicit TypedHandler(Function function) : function_(std::move(function)) {}
-  Task<protocol::AnyMessage> call(RequestContext context, protocol::AnyMessage request) override {
-    Response response = co_await function_(context, std::move(request.as<Request>()));
+  Task<protocol::AnyMessage> call(RequestContext context, void* request) override {
+    Response response = co_await function_(context, std::move(*static_cast<Request*>(request)));
     co_return protocol::AnyMessage(std::move(response));
   }
+  const protocol::MessageInfo& requestInfo() const override { return Request::info(); }
 
  private:
   Function function_;

@@ -167,7 +167,7 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
   context.session = &self->session_;
   context.reply = &control;
   context.received_ms = self->last_active_ms_;
-  protocol::AnyMessage answer = co_await handler->call(context, std::move(*decoded));
+  protocol::AnyMessage answer = co_await handler->call(context, decoded->data());
   if (control.close) {
     self->replyClose(place, request.api->name, control.close_reason);
   } else if (control.suppressed) {
