@@ -8,7 +8,7 @@ namespace millrace::streams {
 
 void DeliveryLog::track(const TopicPartition& partition) {
   const std::lock_guard lock(mutex_);
-  next_[partition.topic].try_emplace(partition.partition, -1);
+  next_[partition.topic][partition.partition] = -1;
 }
 
 void DeliveryLog::record(const DeliveryReport& report) {
