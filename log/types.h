@@ -120,8 +120,11 @@ struct ProducerInfo {
 /// PartitionLog::flushed() on the log's own.
 struct FlushJob {
   std::vector<std::shared_ptr<File>> files;
+  /// Synced after the files: names in them are new.
+  std::vector<std::string> directories;
+  FileSystem* system = nullptr;
   Offset up_to;
-  [[nodiscard]] bool empty() const { return files.empty(); }
+  [[nodiscard]] bool empty() const { return files.empty() && directories.empty(); }
   [[nodiscard]] Status run() const;
 };
 

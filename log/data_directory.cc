@@ -1,0 +1,125 @@
+#include "log/data_directory.h"
+
+#include <fmt/format.h>
+#include <sys/file.h>
+
+#include <charconv>
+
+#include "log/log_files.h"
+
+namespace millrace::log {
+
+std::optional<TopicPartition> parseLogDirectory(std::string_view name) {
+  const std::size_t dash = name.rfind('-');
+  if (dash == std::string_view::npos || dash == 0 || dash + 1 == name.size()) return std::nullopt;
+  std::int32_t partition = 0;
+  const char* end = name.data() + name.size();
+  const auto parsed = std::from_chars(name.data() + dash + 1, end, partition);
+  if (parsed.ec != std::errc{} || parsed.ptr != end || partition < 0) return std::nullopt;
+  return TopicPartition{std::string(name.substr(0, dash)), PartitionIndex{partition}};
+}
+
+std::string DataDirectory::path(std::string_view name) const {
+  return fmt::format("{}/{}", path_, name);
+}
+
+Offset DataDirectory::at(const OffsetMap& map, const TopicPartition& tp) {
+  const auto found = map.find(tp);
+  return found == map.end() ? Offset{0} : found->second;
+}
+
+Status DataDirectory::open() {
+  auto names = files_.list(path_);
+  if (!names && names.error().code == Errc::kNotFound) {
+    MILLRACE_CHECK_OK(files_.createDirectories(path_));
+    names = files_.list(path_);
+  }
+  if (!names) return std::unexpected(names.error());
+  MILLRACE_CHECK_OK(lock());
+  for (const std::string& name : *names) {
+    if (name == kCleanShutdown) clean_ = true;
+    if (name.ends_with(kDeleteDirSuffix)) {
+      leftovers_.push_back(path(name));
+    } else if (auto tp = parseLogDirectory(name)) {
+      found_.push_back(std::move(*tp));
+    }
+  }
+  if (found_.empty()) return {};
+  recovery_points_ = readCheckpoint(kRecoveryPoints);
+  log_starts_ = readCheckpoint(kLogStarts);
+  high_watermarks_ = readCheckpoint(kHighWatermarks);
+  return {};
+}
+
+Status DataDirectory::lock() {
+  MILLRACE_TRY(lock_, files_.open(path(kLock), OpenMode::kCreate));
+  if (lock_->fd() >= 0 && ::flock(lock_->fd(), LOCK_EX | LOCK_NB) != 0)
+    return fail(Errc::kConfig, fmt::format("{} is in use by another broker", path_));
+  return {};
+}
+
+OffsetMap DataDirectory::readCheckpoint(std::string_view name) {
+  const std::string file = path(name);
+  const auto text = files_.readAll(file);
+  if (!text) {
+    if (text.error().code != Errc::kNotFound) complaints_.push_back(text.error().detail);
+    return {};
+  }
+  const auto lines = parseCheckpoint(file, *text);
+  if (!lines) {
+    complaints_.push_back(lines.error().detail);
+    return {};
+  }
+  OffsetMap out;
+  for (const std::string& line : *lines) {
+    const std::size_t space = line.find(' ');
+    int partition = 0;
+    long long offset = 0;
+    if (space == std::string::npos ||
+        std::sscanf(line.c_str() + space, "%d %lld", &partition, &offset) != 2) {
+      complaints_.push_back(fmt::format("{}: '{}'", file, line));
+      continue;
+    }
+    out[{line.substr(0, space), PartitionIndex{partition}}] = Offset{offset};
+  }
+  return out;
+}
+
+void DataDirectory::forgetCheckpoints() {
+  recovery_points_.clear();
+  log_starts_.clear();
+  high_watermarks_.clear();
+  found_ = {};
+}
+
+Status DataDirectory::writeCheckpoint(std::string_view name, const OffsetMap& offsets) {
+  std::vector<std::string> lines;
+  for (const auto& [tp, offset] : offsets)
+    lines.push_back(fmt::format("{} {} {}", tp.topic, tp.partition.value(), offset.value()));
+  Bytes text = formatCheckpoint(lines);
+  Bytes& before = written_[std::string(name)];
+  if (text == before) return {};
+  MILLRACE_CHECK_OK(files_.writeAtomically(path(name), text));
+  before = std::move(text);
+  return {};
+}
+
+Status DataDirectory::writeCheckpoints(const OffsetMap& recovery_points,
+                                       const OffsetMap& log_starts,
+                                       const OffsetMap& high_watermarks) {
+  MILLRACE_CHECK_OK(writeCheckpoint(kRecoveryPoints, recovery_points));
+  MILLRACE_CHECK_OK(writeCheckpoint(kLogStarts, log_starts));
+  return writeCheckpoint(kHighWatermarks, high_watermarks);
+}
+
+Status DataDirectory::removeMarker() {
+  if (!clean_) return {};
+  return files_.remove(path(kCleanShutdown));
+}
+
+Status DataDirectory::writeMarker(std::int64_t broker_epoch) {
+  return files_.writeAtomically(path(kCleanShutdown),
+                                fmt::format("{{\"version\":0,\"brokerEpoch\":{}}}", broker_epoch));
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,81 @@
+// One data directory (an entry of log.dirs): its lock, its clean-shutdown marker, its checkpoint
+// files, the logs found in it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "log/types.h"
+
+namespace millrace::log {
+
+using OffsetMap = std::map<TopicPartition, Offset>;
+
+inline constexpr std::string_view kRecoveryPoints = "recovery-point-offset-checkpoint",
+                                  kLogStarts = "log-start-offset-checkpoint",
+                                  kHighWatermarks = "replication-offset-checkpoint",
+                                  kCleanShutdown = ".kafka_cleanshutdown", kLock = ".lock";
+inline constexpr std::string_view kDeleteDirSuffix = "-delete";
+
+/// "orders-3" as topic and partition; nothing for other names.
+[[nodiscard]] std::optional<TopicPartition> parseLogDirectory(std::string_view name);
+
+class DataDirectory {
+ public:
+  DataDirectory(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+
+  /// Makes the directory where needed, locks it, reads checkpoints and marker, lists logs. A
+  /// checkpoint that cannot be read counts as empty: recovery starts at the beginning then. Errors:
+  /// kConfig where another process holds it.
+  [[nodiscard]] Status open();
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::string path(std::string_view name) const;
+  [[nodiscard]] bool clean() const { return clean_; }
+  [[nodiscard]] const std::vector<TopicPartition>& found() const { return found_; }
+  /// Directories that were being deleted at the last stop.
+  [[nodiscard]] const std::vector<std::string>& leftovers() const { return leftovers_; }
+  /// Checkpoints that could not be read, as sentences.
+  [[nodiscard]] const std::vector<std::string>& complaints() const { return complaints_; }
+
+  [[nodiscard]] Offset recoveryPoint(const TopicPartition& tp) const {
+    return at(recovery_points_, tp);
+  }
+  [[nodiscard]] Offset logStart(const TopicPartition& tp) const { return at(log_starts_, tp); }
+  [[nodiscard]] Offset highWatermark(const TopicPartition& tp) const {
+    return at(high_watermarks_, tp);
+  }
+  /// What was read is no longer needed once all logs are open.
+  void forgetCheckpoints();
+
+  /// Writes the three checkpoint files.
+  [[nodiscard]] Status writeCheckpoints(const OffsetMap& recovery_points,
+                                        const OffsetMap& log_starts,
+                                        const OffsetMap& high_watermarks);
+  /// From now on a crash is seen at the next start.
+  [[nodiscard]] Status removeMarker();
+  [[nodiscard]] Status writeMarker(std::int64_t broker_epoch);
+
+ private:
+  [[nodiscard]] static Offset at(const OffsetMap& map, const TopicPartition& tp);
+  [[nodiscard]] Status lock();
+  [[nodiscard]] OffsetMap readCheckpoint(std::string_view name);
+  [[nodiscard]] Status writeCheckpoint(std::string_view name, const OffsetMap& offsets);
+
+  FileSystem& files_;
+  std::string path_;
+  std::shared_ptr<File> lock_;
+  bool clean_ = false;
+  std::vector<TopicPartition> found_;
+  std::vector<std::string> leftovers_;
+  std::vector<std::string> complaints_;
+  OffsetMap recovery_points_;
+  OffsetMap log_starts_;
+  OffsetMap high_watermarks_;
+  /// What the files hold: unchanged ones are not written again.
+  std::map<std::string, Bytes> written_;
+};
+
+}  // namespace millrace::log

@@ -1,0 +1,152 @@
+// A sparse index beside a segment: fixed-size big-endian entries in order, exactly as Kafka writes
+// them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "log/log_files.h"
+
+namespace millrace::log {
+
+/// Entries of one size in a file that is opened when needed. New entries wait in memory until
+/// save(): they are lost in a crash, and recovery, which scans what was not flushed, makes them
+/// again.
+class EntryFile {
+ public:
+  EntryFile(const LogFiles& files, Offset base, FileKind kind, std::uint32_t entry_size)
+      : files_(&files), base_(base), entry_size_(entry_size), kind_(kind) {}
+
+  [[nodiscard]] Result<std::uint32_t> count();
+  /// Copies entries [first, first+n) to `out`. They exist.
+  [[nodiscard]] Status read(std::uint32_t first, std::uint32_t n, char* out);
+  [[nodiscard]] Status append(BytesView entry);
+  /// Keeps the first `count` entries.
+  [[nodiscard]] Status truncate(std::uint32_t count);
+  /// Writes what waits. Makes the file where `create` and there is none.
+  [[nodiscard]] Status save(bool create = false);
+  /// Closes the file after saving; it is opened again when needed.
+  [[nodiscard]] Status release();
+  /// Null where nothing was ever written.
+  [[nodiscard]] Result<std::shared_ptr<File>> file();
+  [[nodiscard]] std::string path() const { return files_->path(base_, kind_); }
+  [[nodiscard]] Offset base() const { return base_; }
+
+  /// The first entry for which `less(entry)` is false, by binary search: entries are in order.
+  template <class Less>
+  [[nodiscard]] Result<std::uint32_t> lowerBound(Less less) {
+    MILLRACE_TRY(std::uint32_t high, count());
+    std::uint32_t low = 0;
+    char block[kBlock];
+    const std::uint32_t per_block = static_cast<std::uint32_t>(kBlock) / entry_size_;
+    while (high - low > per_block) {
+      const std::uint32_t middle = low + (high - low) / 2;
+      MILLRACE_CHECK_OK(read(middle, 1, block));
+      if (less(block)) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    if (high > low) MILLRACE_CHECK_OK(read(low, high - low, block));
+    std::uint32_t i = 0;
+    while (i < high - low && less(block + i * entry_size_)) ++i;
+    return low + i;
+  }
+
+ private:
+  static constexpr std::size_t kBlock = 1536;
+  [[nodiscard]] Status load();
+
+  const LogFiles* files_;
+  Offset base_;
+  std::shared_ptr<File> file_;
+  Bytes pending_;
+  std::uint32_t entry_size_;
+  /// Entries in the file.
+  std::uint32_t saved_ = 0;
+  FileKind kind_;
+  bool loaded_ = false;
+};
+
+struct OffsetEntry {
+  /// Last offset of the batch at `position`.
+  Offset offset;
+  std::uint32_t position = 0;
+};
+
+/// .index: 8 bytes an entry: relative offset i32, position i32.
+class OffsetIndex {
+ public:
+  static constexpr std::uint32_t kEntrySize = 8;
+  OffsetIndex(const LogFiles& files, Offset base)
+      : entries_(files, base, FileKind::kOffsetIndex, kEntrySize) {}
+
+  /// The last entry at or below `offset`; position 0 where there is none.
+  [[nodiscard]] Result<OffsetEntry> floor(Offset offset);
+  /// The last entry whose position is at or below `position`, if any.
+  [[nodiscard]] Result<std::optional<OffsetEntry>> floorPosition(std::uint64_t position);
+  [[nodiscard]] Result<std::optional<OffsetEntry>> last();
+  [[nodiscard]] Status append(Offset offset, std::uint32_t position);
+  /// Drops entries at and above this position in the log file.
+  [[nodiscard]] Status truncateToPosition(std::uint64_t position);
+  /// Errors: kCorruptData where the entries cannot belong to a log file of this size.
+  [[nodiscard]] Status check(std::uint64_t log_size);
+  [[nodiscard]] EntryFile& entries() { return entries_; }
+
+ private:
+  [[nodiscard]] Result<OffsetEntry> at(std::uint32_t index);
+  EntryFile entries_;
+};
+
+struct TimeEntry {
+  std::int64_t timestamp = -1;
+  /// Last offset of the batch that has this timestamp as its greatest.
+  Offset offset;
+};
+
+/// .timeindex: 12 bytes an entry: timestamp i64, relative offset i32; timestamps rise.
+class TimeIndex {
+ public:
+  static constexpr std::uint32_t kEntrySize = 12;
+  TimeIndex(const LogFiles& files, Offset base)
+      : entries_(files, base, FileKind::kTimeIndex, kEntrySize) {}
+
+  /// The last entry with a timestamp at or below this one; {-1, base} where there is none.
+  [[nodiscard]] Result<TimeEntry> floor(std::int64_t timestamp);
+  [[nodiscard]] Result<TimeEntry> last();
+  /// Nothing happens where the timestamp is not above the last entry's.
+  [[nodiscard]] Status maybeAppend(std::int64_t timestamp, Offset offset);
+  /// Drops entries at and above this offset.
+  [[nodiscard]] Status truncateToOffset(Offset offset);
+  /// Errors: kCorruptData where first and last entry cannot be right.
+  [[nodiscard]] Status check();
+  [[nodiscard]] EntryFile& entries() { return entries_; }
+
+ private:
+  [[nodiscard]] Result<TimeEntry> at(std::uint32_t index);
+  EntryFile entries_;
+};
+
+/// .txnindex: 34 bytes an entry: version i16, producer id, first, last, last stable offset (all
+/// i64).
+class TxnIndex {
+ public:
+  static constexpr std::uint32_t kEntrySize = 34;
+  TxnIndex(const LogFiles& files, Offset base)
+      : entries_(files, base, FileKind::kTxnIndex, kEntrySize) {}
+
+  [[nodiscard]] Status append(const AbortedTransaction& txn);
+  [[nodiscard]] Result<std::vector<AbortedTransaction>> all();
+  /// Drops transactions that end at or above this offset.
+  [[nodiscard]] Status truncateToOffset(Offset offset);
+  [[nodiscard]] EntryFile& entries() { return entries_; }
+
+ private:
+  EntryFile entries_;
+};
+
+}  // namespace millrace::log

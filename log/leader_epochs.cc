@@ -1,0 +1,90 @@
+#include "log/leader_epochs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace millrace::log {
+
+Status LeaderEpochs::load() {
+  const std::string path = files_->path(kEpochCheckpoint);
+  const auto text = files_->system.readAll(path);
+  if (!text && text.error().code == Errc::kNotFound) return {};
+  if (!text) return std::unexpected(text.error());
+  MILLRACE_TRY(const auto lines, parseCheckpoint(path, *text));
+  entries_.clear();
+  for (const std::string& line : lines) {
+    int epoch = 0;
+    long long start = 0;
+    if (std::sscanf(line.c_str(), "%d %lld", &epoch, &start) != 2)
+      return fail(Errc::kCorruptData, fmt::format("{}: '{}'", path, line));
+    assign(LeaderEpoch{epoch}, Offset{start});
+  }
+  changed_ = false;
+  return {};
+}
+
+bool LeaderEpochs::assign(LeaderEpoch epoch, Offset start) {
+  if (epoch < LeaderEpoch{0}) return false;
+  if (!entries_.empty() && epoch <= entries_.back().epoch) return false;
+  // A start that moved back means the later epochs never wrote anything that lasted.
+  while (!entries_.empty() && entries_.back().start_offset >= start) entries_.pop_back();
+  entries_.push_back({epoch, start});
+  changed_ = true;
+  return true;
+}
+
+void LeaderEpochs::truncateFromEnd(Offset end) {
+  while (!entries_.empty() && entries_.back().start_offset >= end) {
+    entries_.pop_back();
+    changed_ = true;
+  }
+}
+
+void LeaderEpochs::truncateFromStart(Offset start) {
+  std::size_t covering = 0;
+  while (covering + 1 < entries_.size() && entries_[covering + 1].start_offset <= start) ++covering;
+  if (entries_.empty()) return;
+  if (covering == 0 && entries_.front().start_offset >= start) return;
+  entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(covering));
+  entries_.front().start_offset = std::max(entries_.front().start_offset, start);
+  changed_ = true;
+}
+
+void LeaderEpochs::clear() {
+  changed_ = changed_ || !entries_.empty();
+  entries_.clear();
+}
+
+Status LeaderEpochs::save() {
+  if (!changed_) return {};
+  std::vector<std::string> lines;
+  for (const EpochEntry& e : entries_)
+    lines.push_back(fmt::format("{} {}", e.epoch.value(), e.start_offset.value()));
+  MILLRACE_CHECK_OK(
+      replaceFile(files_->system, files_->path(kEpochCheckpoint), formatCheckpoint(lines)));
+  changed_ = false;
+  return {};
+}
+
+std::optional<LeaderEpoch> LeaderEpochs::latest() const {
+  if (entries_.empty()) return std::nullopt;
+  return entries_.back().epoch;
+}
+
+std::optional<LeaderEpoch> LeaderEpochs::epochOf(Offset offset) const {
+  const auto above = std::ranges::upper_bound(entries_, offset, {}, &EpochEntry::start_offset);
+  if (above == entries_.begin()) return std::nullopt;
+  return std::prev(above)->epoch;
+}
+
+EpochEnd LeaderEpochs::endOf(LeaderEpoch epoch, Offset log_end) const {
+  if (entries_.empty() || epoch < LeaderEpoch{0} || epoch > entries_.back().epoch) return {};
+  if (epoch == entries_.back().epoch) return {epoch, log_end};
+  const auto higher = std::ranges::upper_bound(entries_, epoch, {}, &EpochEntry::epoch);
+  if (higher == entries_.begin()) return {epoch, higher->start_offset};
+  return {std::prev(higher)->epoch, higher->start_offset};
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,42 @@
+// Which leader epoch began where: Kafka's leader-epoch-checkpoint (KIP-101).
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "log/log_files.h"
+
+namespace millrace::log {
+
+/// Epochs and start offsets, both rising. Small: one entry per change of leader.
+class LeaderEpochs {
+ public:
+  explicit LeaderEpochs(const LogFiles& files) : files_(&files) {}
+
+  /// A missing file is an empty history. Errors: kCorruptData.
+  [[nodiscard]] Status load();
+  /// Notes an epoch; nothing happens where it is not above the latest. Returns whether it was new.
+  bool assign(LeaderEpoch epoch, Offset start);
+  /// Forgets what starts at or above `end`.
+  void truncateFromEnd(Offset end);
+  /// Forgets epochs that ended at or below `start`; the one that covers it starts there now.
+  void truncateFromStart(Offset start);
+  void clear();
+  /// Writes the file where anything changed.
+  [[nodiscard]] Status save();
+
+  [[nodiscard]] const std::vector<EpochEntry>& entries() const { return entries_; }
+  [[nodiscard]] std::optional<LeaderEpoch> latest() const;
+  /// The epoch that an offset was written in.
+  [[nodiscard]] std::optional<LeaderEpoch> epochOf(Offset offset) const;
+  /// OffsetForLeaderEpoch: the largest epoch at or below `epoch` and where it ended; `log_end` for
+  /// the latest.
+  [[nodiscard]] EpochEnd endOf(LeaderEpoch epoch, Offset log_end) const;
+
+ private:
+  const LogFiles* files_;
+  std::vector<EpochEntry> entries_;
+  bool changed_ = false;
+};
+
+}  // namespace millrace::log

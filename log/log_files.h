@@ -1,0 +1,57 @@
+// The files of one log's directory: their names, and small text files written and read whole.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/uuid.h"
+#include "log/types.h"
+
+namespace millrace::log {
+
+enum class FileKind : std::uint8_t { kLog, kOffsetIndex, kTimeIndex, kTxnIndex, kSnapshot };
+/// ".log", ".index", ".timeindex", ".txnindex", ".snapshot".
+[[nodiscard]] std::string_view suffixOf(FileKind kind);
+
+inline constexpr std::string_view kDeletedSuffix = ".deleted", kCleanedSuffix = ".cleaned",
+                                  kSwapSuffix = ".swap", kTemporarySuffix = ".tmp";
+inline constexpr std::string_view kPartitionMetadata = "partition.metadata",
+                                  kEpochCheckpoint = "leader-epoch-checkpoint";
+
+/// What a file name in a log directory says; `extra` is one of the suffixes above or empty.
+struct ParsedName {
+  Offset base;
+  FileKind kind = FileKind::kLog;
+  std::string_view extra;
+};
+/// Nothing for names that are no segment files; extra points to a constant.
+[[nodiscard]] std::optional<ParsedName> parseFileName(std::string_view name);
+
+/// Where a log's files are. Shared by everything that belongs to one log; outlives it.
+struct LogFiles {
+  FileSystem& system;
+  std::string directory;
+
+  [[nodiscard]] std::string path(Offset base, FileKind kind) const;
+  [[nodiscard]] std::string path(std::string_view name) const;
+};
+
+/// Replaces a small file: temporary name, write, rename. Not synced: for what recovery can rebuild.
+[[nodiscard]] Status replaceFile(FileSystem& system, const std::string& path, BytesView content);
+
+/// partition.metadata: "version: 0\ntopic_id: <uuid>". Nothing where the file is missing. Errors:
+/// kCorruptData.
+[[nodiscard]] Result<std::optional<Uuid>> readPartitionMetadata(const LogFiles& files);
+[[nodiscard]] Status writePartitionMetadata(const LogFiles& files, const Uuid& topic_id);
+
+/// A checkpoint's text: version 0, number of lines, lines. Errors: kCorruptData.
+[[nodiscard]] Result<std::vector<std::string>> parseCheckpoint(const std::string& path,
+                                                               BytesView text);
+[[nodiscard]] Bytes formatCheckpoint(const std::vector<std::string>& lines);
+
+}  // namespace millrace::log

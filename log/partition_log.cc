@@ -1,0 +1,130 @@
+#include "log/partition_log.h"
+
+#include <algorithm>
+
+#include "log/partition_log_state.h"
+
+namespace millrace::log {
+
+PartitionLog::State::State(PartitionLog& owner, OpenOptions&& given)
+    : log(owner),
+      options(std::move(given)),
+      files{options.files != nullptr ? *options.files : systemFiles(), options.directory},
+      epochs(files) {
+  // Any spread will do; the name makes it the same after every start.
+  jitter = static_cast<double>(std::hash<std::string>{}(options.directory) % 1024) / 1024;
+}
+
+PartitionLog::PartitionLog(OpenOptions options)
+    : directory_(options.directory), config_(options.config) {
+  state_ = std::make_unique<State>(*this, std::move(options));
+}
+
+PartitionLog::~PartitionLog() = default;
+
+Result<std::unique_ptr<PartitionLog>> PartitionLog::open(OpenOptions options) {
+  std::unique_ptr<PartitionLog> log(new PartitionLog(std::move(options)));
+  MILLRACE_CHECK_OK(log->state_->open());
+  return log;
+}
+
+Uuid PartitionLog::topicId() const { return state_->topic_id; }
+
+const RecoveryInfo& PartitionLog::recovery() const { return state_->recovery; }
+
+std::size_t PartitionLog::segmentCount() const { return state_->segments.size(); }
+
+const Status& PartitionLog::health() const { return state_->health; }
+
+Offset PartitionLog::endFor(Isolation isolation) const {
+  switch (isolation) {
+    case Isolation::kLogEnd:
+      return endOffset();
+    case Isolation::kHighWatermark:
+      return highWatermark();
+    case Isolation::kCommitted:
+      return lastStableOffset();
+  }
+  return endOffset();
+}
+
+void PartitionLog::State::publish(Offset end) {
+  std::uint64_t bytes = 0;
+  for (const auto& segment : segments) bytes += segment->size();
+  log.size_.store(bytes, std::memory_order_relaxed);
+  log.log_end_offset_.store(end.value(), std::memory_order_release);
+}
+
+void PartitionLog::State::publishStable() {
+  const Offset high = log.highWatermark();
+  const Offset stable = std::min(producers.firstUnstableOffset().value_or(high), high);
+  log.last_stable_offset_.store(std::max(stable, log.startOffset()).value(),
+                                std::memory_order_release);
+}
+
+std::unexpected<Error> PartitionLog::State::goOffline(Error error) {
+  if (health) health = std::unexpected(error);
+  return std::unexpected(std::move(error));
+}
+
+Status PartitionLog::State::finish(Status status) {
+  if (status) return status;
+  return goOffline(status.error());
+}
+
+Millis PartitionLog::State::maxAgeMs() const {
+  const LogConfig& config = log.config_;
+  const Millis spread = std::min(config.segment_jitter_ms, config.segment_ms);
+  return config.segment_ms - static_cast<Millis>(jitter * static_cast<double>(spread));
+}
+
+Offset PartitionLog::setHighWatermark(Offset offset) {
+  const Offset kept = std::clamp(offset, startOffset(), endOffset());
+  high_watermark_.store(kept.value(), std::memory_order_release);
+  state_->producers.onHighWatermark(kept);
+  state_->publishStable();
+  return kept;
+}
+
+Status PartitionLog::setStartOffset(Offset offset) {
+  if (!state_->health) return state_->health;
+  if (offset > highWatermark())
+    return fail(Errc::kOffsetOutOfRange, "records above the high watermark cannot be deleted");
+  if (offset <= startOffset()) return {};
+  log_start_offset_.store(offset.value(), std::memory_order_release);
+  state_->producers.onLogStart(offset);
+  state_->epochs.truncateFromStart(offset);
+  state_->publishStable();
+  return state_->finish(state_->epochs.save());
+}
+
+Status PartitionLog::startEpoch(LeaderEpoch epoch) {
+  if (!state_->health) return state_->health;
+  if (!state_->epochs.assign(epoch, endOffset())) return {};
+  return state_->finish(state_->epochs.save());
+}
+
+std::optional<LeaderEpoch> PartitionLog::latestEpoch() const { return state_->epochs.latest(); }
+
+EpochEnd PartitionLog::endOfEpoch(LeaderEpoch epoch) const {
+  return state_->epochs.endOf(epoch, endOffset());
+}
+
+std::vector<EpochEntry> PartitionLog::epochs() const { return state_->epochs.entries(); }
+
+std::vector<ProducerInfo> PartitionLog::producers() const { return state_->producers.list(); }
+
+Status PartitionLog::close() {
+  State& s = *state_;
+  if (!s.health) return s.health;
+  if (endOffset() > startOffset() || !s.producers.empty())
+    MILLRACE_CHECK_OK(s.finish(s.takeSnapshot(endOffset())));
+  if (s.active().size() > 0) MILLRACE_CHECK_OK(s.finish(s.active().seal()));
+  MILLRACE_CHECK_OK(s.finish(s.epochs.save()));
+  MILLRACE_CHECK_OK(flush());
+  for (const auto& doomed : s.doomed) MILLRACE_CHECK_OK(s.files.system.remove(doomed.path));
+  s.doomed.clear();
+  return {};
+}
+
+}  // namespace millrace::log

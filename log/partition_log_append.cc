@@ -1,0 +1,171 @@
+// Appending: as a leader (validated, numbered) and as a follower (taken as it is).
+#include <fmt/format.h>
+
+#include <array>
+
+#include "log/partition_log_state.h"
+
+namespace millrace::log {
+namespace {
+
+record::ValidationRules rulesOf(const LogConfig& config, record::AppendOrigin origin) {
+  return {.origin = origin,
+          .timestamp_type = config.timestamp_type,
+          .timestamp_before_max_ms = config.timestamp_before_max_ms,
+          .timestamp_after_max_ms = config.timestamp_after_max_ms,
+          .compacted = config.cleanup_compact,
+          .target_codec = config.compression,
+          .target_level = config.compression_level,
+          .max_message_bytes = static_cast<std::size_t>(config.max_message_bytes)};
+}
+
+std::unexpected<AppendFailure> refuse(Error error) {
+  return std::unexpected(AppendFailure{std::move(error), {}});
+}
+
+/// The transaction marker in a control batch of a producer; nothing in other batches.
+Result<std::optional<record::EndTxnMarker>> markerIn(const record::BatchView& batch) {
+  if (!batch.isControl() || !batch.hasProducerId() || batch.recordCount() == 0) return std::nullopt;
+  Bytes scratch;
+  MILLRACE_TRY(record::RecordCursor cursor, record::openRecords(batch, scratch));
+  record::RecordView record;
+  if (!cursor.next(record)) {
+    MILLRACE_CHECK_OK(cursor.status());
+    return std::nullopt;
+  }
+  MILLRACE_TRY(const auto type, record::parseControlKey(record.key));
+  if (type != record::ControlType::kAbort && type != record::ControlType::kCommit)
+    return std::nullopt;
+  MILLRACE_TRY(const record::EndTxnMarker marker, record::parseEndTxnMarker(record));
+  return marker;
+}
+
+}  // namespace
+
+Status PartitionLog::State::rollIfNeeded(std::uint64_t bytes, std::int64_t timestamp, Offset first,
+                                         Offset last, Millis now_ms) {
+  MILLRACE_TRY(const bool roll,
+               active().shouldRoll(bytes, timestamp, last, now_ms, maxAgeMs(), log.config_));
+  return roll ? rollTo(first) : Status{};
+}
+
+Status PartitionLog::State::noteProducer(const record::BatchView& batch, Offset first, Offset last,
+                                         std::int64_t max_timestamp) {
+  if (!batch.hasProducerId()) return {};
+  MILLRACE_TRY(const auto marker, markerIn(batch));
+  if (!marker) {
+    if (!batch.isControl()) producers.addData(batch, first, last, max_timestamp);
+    return {};
+  }
+  const auto aborted = producers.addMarker(batch, last, *marker);
+  if (aborted) {
+    MILLRACE_CHECK_OK(active().txnIndex().append(*aborted));
+    MILLRACE_CHECK_OK(active().txnIndex().entries().save());
+  }
+  return {};
+}
+
+std::expected<AppendInfo, AppendFailure> PartitionLog::append(const record::BatchView& batch,
+                                                              const AppendOptions& options) {
+  State& s = *state_;
+  if (!s.health) return refuse(s.health.error());
+  const Offset first = endOffset();
+  auto valid = record::validateBatch(batch, first, options.leader_epoch, options.now_ms,
+                                     rulesOf(config_, options.origin));
+  if (!valid) return std::unexpected(std::move(valid).error());
+  if (valid->sizeInBytes() > static_cast<std::size_t>(config_.segment_bytes))
+    return refuse(
+        {Errc::kRecordListTooLarge,
+         fmt::format("a batch of {} bytes does not fit a segment", valid->sizeInBytes())});
+  const bool stamped = config_.timestamp_type == record::TimestampType::kLogAppendTime;
+  AppendInfo info{.base_offset = first,
+                  .last_offset = valid->last_offset,
+                  .log_append_time_ms = stamped ? options.now_ms : -1,
+                  .log_start_offset = startOffset(),
+                  .record_count = valid->record_count,
+                  .bytes = valid->sizeInBytes()};
+  if (batch.hasProducerId()) {
+    if (options.origin == record::AppendOrigin::kClient) {
+      if (const auto known = s.producers.findDuplicate(batch)) {
+        info.base_offset = known->first_offset;
+        info.last_offset = known->last_offset;
+        info.log_append_time_ms = stamped ? known->timestamp : -1;
+        info.duplicate = true;
+        return info;
+      }
+    }
+    const auto marker = markerIn(batch);
+    if (!marker) return refuse(marker.error());
+    const Status fits = *marker             ? s.producers.checkMarker(batch, **marker)
+                        : batch.isControl() ? Status{}
+                                            : s.producers.checkData(batch, options.origin);
+    if (!fits) return refuse(fits.error());
+  }
+  const std::array<BytesView, 2> slices = {BytesView(valid->header.data(), valid->header.size()),
+                                           valid->payload};
+  const Segment::Written written{first, valid->last_offset, valid->max_timestamp,
+                                 static_cast<std::uint32_t>(valid->sizeInBytes())};
+  const auto write = [&]() -> Status {
+    MILLRACE_CHECK_OK(s.rollIfNeeded(written.size, written.max_timestamp, first,
+                                     written.last_offset, options.now_ms));
+    if (s.active().size() == 0) s.names_changed = true;
+    if (s.epochs.assign(options.leader_epoch, first)) MILLRACE_CHECK_OK(s.epochs.save());
+    MILLRACE_CHECK_OK(s.active().append(slices, std::span(&written, 1), config_));
+    return s.noteProducer(batch, first, written.last_offset, written.max_timestamp);
+  };
+  if (const Status done = write(); !done) return refuse(s.goOffline(done.error()).error());
+  size_.fetch_add(written.size, std::memory_order_relaxed);
+  log_end_offset_.store((written.last_offset + 1).value(), std::memory_order_release);
+  s.publishStable();
+  return info;
+}
+
+Result<AppendInfo> PartitionLog::appendAsFollower(BytesView batches) {
+  State& s = *state_;
+  if (!s.health) return std::unexpected(s.health.error());
+  std::vector<Segment::Written> written;
+  std::vector<record::BatchView> views;
+  record::BatchIterator walk(batches);
+  record::BatchView batch;
+  Offset next = endOffset();
+  AppendInfo info{.base_offset = next, .last_offset = next - 1, .log_start_offset = startOffset()};
+  std::int64_t newest = -1;
+  while (walk.next(batch)) {
+    MILLRACE_CHECK_OK(batch.checkCrc());
+    if (batch.baseOffset() < next || batch.lastOffset() < batch.baseOffset())
+      return fail(Errc::kOffsetOutOfRange, fmt::format("a batch at offset {} behind {}",
+                                                       batch.baseOffset().value(), next.value()));
+    next = batch.nextOffset();
+    newest = std::max(newest, batch.maxTimestamp());
+    info.record_count += batch.recordCount();
+    info.bytes += batch.sizeInBytes();
+    written.push_back({batch.baseOffset(), batch.lastOffset(), batch.maxTimestamp(),
+                       static_cast<std::uint32_t>(batch.sizeInBytes())});
+    views.push_back(batch);
+  }
+  MILLRACE_CHECK_OK(walk.status());
+  if (views.empty()) return info;
+  info.base_offset = views.front().baseOffset();
+  info.last_offset = next - 1;
+  const BytesView whole = batches.substr(0, walk.position());
+  const auto write = [&]() -> Status {
+    MILLRACE_CHECK_OK(
+        s.rollIfNeeded(whole.size(), newest, info.base_offset, info.last_offset, newest));
+    if (s.active().size() == 0) s.names_changed = true;
+    bool new_epoch = false;
+    for (const auto& view : views)
+      new_epoch = s.epochs.assign(view.leaderEpoch(), view.baseOffset()) || new_epoch;
+    if (new_epoch) MILLRACE_CHECK_OK(s.epochs.save());
+    MILLRACE_CHECK_OK(s.active().append(std::span(&whole, 1), written, config_));
+    for (const auto& view : views)
+      MILLRACE_CHECK_OK(
+          s.noteProducer(view, view.baseOffset(), view.lastOffset(), view.maxTimestamp()));
+    return {};
+  };
+  MILLRACE_CHECK_OK(s.finish(write()));
+  s.publish(next);
+  s.publishStable();
+  return info;
+}
+
+}  // namespace millrace::log

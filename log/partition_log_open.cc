@@ -1,0 +1,239 @@
+// Opening: find the files, trust or recover them, restore producers and epochs.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "log/partition_log_state.h"
+
+namespace millrace::log {
+
+Status PartitionLog::State::open() {
+  auto names = files.system.list(files.directory);
+  fresh = !names && names.error().code == Errc::kNotFound;
+  if (!names && !fresh) return std::unexpected(names.error());
+  if (fresh) {
+    MILLRACE_CHECK_OK(files.system.createDirectories(files.directory));
+    names = std::vector<std::string>();
+  }
+  MILLRACE_CHECK_OK(findFiles(*names));
+  MILLRACE_TRY(const auto id, readPartitionMetadata(files));
+  topic_id = id.value_or(options.topic_id);
+  if (!id && !topic_id.isZero()) MILLRACE_CHECK_OK(writePartitionMetadata(files, topic_id));
+  if (const Status loaded = epochs.load(); !loaded) {
+    if (loaded.error().code != Errc::kCorruptData) return loaded;
+    epochs.clear();
+    MILLRACE_CHECK_OK(rebuildEpochs());
+  }
+  return trustOrRecover();
+}
+
+Status PartitionLog::State::findFiles(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const auto parsed = parseFileName(name);
+    const bool temporary = name.ends_with(kTemporarySuffix);
+    if (temporary ||
+        (parsed && (parsed->extra == kDeletedSuffix || parsed->extra == kCleanedSuffix))) {
+      MILLRACE_CHECK_OK(files.system.remove(files.path(name)));
+      continue;
+    }
+    if (!parsed || !parsed->extra.empty()) continue;
+    if (parsed->kind == FileKind::kSnapshot) snapshots.push_back(parsed->base);
+    if (parsed->kind != FileKind::kLog) continue;
+    auto segment = std::make_unique<Segment>(files, parsed->base);
+    MILLRACE_TRY(const auto file, segment->file());
+    MILLRACE_TRY(const std::uint64_t size, file->size());
+    if (size > std::numeric_limits<std::int32_t>::max())
+      return fail(Errc::kCorruptData, fmt::format("{} has {} bytes", segment->path(), size));
+    segment->setSize(size);
+    segments.push_back(std::move(segment));
+  }
+  std::ranges::sort(snapshots);
+  std::ranges::sort(segments, {}, [](const auto& s) { return s->base(); });
+  if (segments.empty())
+    segments.push_back(std::make_unique<Segment>(files, options.log_start_offset));
+  return {};
+}
+
+Status PartitionLog::State::trustOrRecover() {
+  const Offset first = segments.front()->base();
+  log.log_start_offset_.store(std::max(options.log_start_offset, first).value());
+  log.recovery_point_.store(options.recovery_point.value());
+  recovery.clean = options.clean_shutdown;
+  Result<Offset> end = options.clean_shutdown ? readEnd() : recover();
+  if (!end && options.clean_shutdown && end.error().code == Errc::kCorruptData) {
+    recovery.clean = false;
+    end = recover();
+  }
+  if (!end) return std::unexpected(end.error());
+  publish(*end);
+  if (log.startOffset() > *end) return truncateFully(log.startOffset());
+
+  epochs.truncateFromStart(log.startOffset());
+  epochs.truncateFromEnd(*end);
+  MILLRACE_CHECK_OK(epochs.save());
+  MILLRACE_CHECK_OK(dropSnapshots(*end + 1, Offset{std::numeric_limits<std::int64_t>::max()}));
+  MILLRACE_CHECK_OK(loadProducers(*end, !recovery.clean));
+  const Offset synced = recovery.clean ? *end : std::min(options.recovery_point, *end);
+  log.recovery_point_.store(std::max(synced, first).value());
+  log.high_watermark_.store(std::clamp(options.high_watermark, log.startOffset(), *end).value());
+  producers.onHighWatermark(log.highWatermark());
+  publishStable();
+  for (const auto& segment : segments) {
+    // Twice: the first call only notes that the files were in use.
+    MILLRACE_CHECK_OK(segment->releaseUnused());
+    MILLRACE_CHECK_OK(segment->releaseUnused());
+  }
+  return {};
+}
+
+Result<Offset> PartitionLog::State::readEnd() {
+  Segment& last = active();
+  if (last.size() == 0) return last.base();
+  MILLRACE_TRY(const bool rebuilt, last.checkIndexes(log.config_));
+  if (rebuilt) ++recovery.rebuilt_indexes;
+  MILLRACE_TRY(const auto entry, last.offsetIndex().last());
+  MILLRACE_TRY(const auto file, last.file());
+  BatchReader reader(*file, entry ? entry->position : 0, last.size());
+  BatchReader::Head head;
+  Offset end = last.base();
+  for (;;) {
+    MILLRACE_TRY(const bool more, reader.nextHead(head));
+    if (!more) return end;
+    end = head.last_offset + 1;
+  }
+}
+
+Result<Offset> PartitionLog::State::recover() {
+  const std::size_t first = indexFor(options.recovery_point);
+  Offset next = segments[first]->base();
+  for (std::size_t i = first; i < segments.size(); ++i) {
+    std::uint64_t from = 0;
+    Segment& segment = *segments[i];
+    if (i == first && options.recovery_point > segment.base()) {
+      // What was flushed is sound, index included: begin at the last entry below the recovery
+      // point.
+      const auto entry = segment.offsetIndex().floor(options.recovery_point);
+      if (entry && entry->position < segment.size()) from = entry->position;
+    }
+    MILLRACE_TRY(next, recoverSegment(i, from, std::max(next, segment.base())));
+  }
+  return next;
+}
+
+Result<Offset> PartitionLog::State::recoverSegment(std::size_t index, std::uint64_t from,
+                                                   Offset next) {
+  Segment& segment = *segments[index];
+  const std::uint64_t file_size = segment.size();
+  recovery.scanned_bytes += file_size - from;
+  const auto visit = [&](const record::BatchView& batch, std::uint64_t) -> Status {
+    if (batch.baseOffset() < next || batch.lastOffset() < batch.baseOffset() ||
+        batch.lastOffset() - segment.base() > std::numeric_limits<std::int32_t>::max())
+      return fail(Errc::kCorruptData,
+                  fmt::format("offset {} behind {}", batch.baseOffset().value(), next.value()));
+    next = batch.nextOffset();
+    epochs.assign(batch.leaderEpoch(), batch.baseOffset());
+    return {};
+  };
+  Status scanned = segment.rescan(from, file_size, log.config_, visit);
+  if (!scanned && scanned.error().code == Errc::kCorruptData && from > 0) {
+    // The index may have pointed between batches; the log itself decides, from its beginning.
+    next = segment.base();
+    scanned = segment.rescan(0, file_size, log.config_, visit);
+  }
+  if (!scanned && scanned.error().code != Errc::kCorruptData)
+    return std::unexpected(scanned.error());
+  if (!scanned && next < options.recovery_point)
+    return fail(Errc::kCorruptData,
+                fmt::format("{}; it was on disk: records up to {} were flushed",
+                            scanned.error().detail, options.recovery_point.value()));
+  if (!scanned) {
+    recovery.truncated_bytes += file_size - segment.size();
+    recovery.damage = scanned.error().detail;
+    MILLRACE_CHECK_OK(segment.truncate(segment.size(), next));
+    for (std::size_t i = index + 1; i < segments.size(); ++i) {
+      recovery.truncated_bytes += segments[i]->size();
+      MILLRACE_CHECK_OK(removeFiles(segments[i]->base()));
+    }
+    segments.resize(index + 1);
+  }
+  if (index + 1 < segments.size()) {
+    MILLRACE_CHECK_OK(segment.seal());
+  } else {
+    MILLRACE_CHECK_OK(segment.saveIndexes(false));
+  }
+  return next;
+}
+
+Status PartitionLog::State::rebuildEpochs() {
+  for (const auto& segment : segments) {
+    if (segment->size() == 0) continue;
+    MILLRACE_TRY(const auto file, segment->file());
+    BatchReader reader(*file, 0, segment->size(), 64 << 10);
+    BatchReader::Head head;
+    for (;;) {
+      const auto more = reader.nextHead(head);
+      if (!more || !*more) break;  // damage is recovery's to judge
+      epochs.assign(head.leader_epoch, head.base_offset);
+    }
+  }
+  return {};
+}
+
+Status PartitionLog::State::loadProducers(Offset end, bool rebuild_transactions) {
+  producers.clear();
+  Offset from = log.startOffset();
+  // Silence is counted from the newest record's time in the log, so that old logs open the same at
+  // any time.
+  while (!snapshots.empty()) {
+    const Offset at = snapshots.back();
+    const auto bytes = files.system.readAll(files.path(at, FileKind::kSnapshot));
+    if (!bytes && bytes.error().code != Errc::kNotFound) return std::unexpected(bytes.error());
+    if (bytes && at <= end &&
+        producers.loadSnapshot(*bytes, 0, std::numeric_limits<std::int64_t>::max())) {
+      from = std::max(from, at);
+      break;
+    }
+    MILLRACE_CHECK_OK(dropSnapshots(at, at + 1));
+  }
+  producers.onLogStart(log.startOffset());
+  return replayProducers(from, end, rebuild_transactions);
+}
+
+Status PartitionLog::State::replayProducers(Offset from, Offset end, bool rebuild_transactions) {
+  if (from >= end) return {};
+  if (rebuild_transactions) {
+    for (std::size_t i = indexFor(from); i < segments.size(); ++i)
+      MILLRACE_CHECK_OK(segments[i]->txnIndex().truncateToOffset(from));
+  }
+  Bytes bytes;
+  return walk(
+      from, end, [&](Segment& segment, const File& file, const BatchReader::Head& head) -> Status {
+        if (head.producer_id <= record::kNoProducerId) return {};
+        // Data batches need no more than their header, but the view checks its length: read it
+        // whole only for markers.
+        bytes.resize(head.size);
+        MILLRACE_TRY(const std::size_t got, file.read(head.position, bytes.data(), bytes.size()));
+        if (got != bytes.size())
+          return fail(Errc::kCorruptData, segment.path() + " ends inside a batch");
+        MILLRACE_TRY(const auto batch, record::BatchView::parse(bytes));
+        if (!head.isControl()) {
+          producers.addData(batch, head.base_offset, head.last_offset, head.max_timestamp);
+          return {};
+        }
+        Bytes scratch;
+        MILLRACE_TRY(record::RecordCursor cursor, record::openRecords(batch, scratch));
+        record::RecordView record;
+        if (!cursor.next(record)) return {};
+        const auto marker = record::parseEndTxnMarker(record);
+        if (!marker) return {};  // another control record: no transaction's end
+        const auto aborted = producers.addMarker(batch, head.last_offset, *marker);
+        if (aborted && rebuild_transactions) {
+          MILLRACE_CHECK_OK(segment.txnIndex().append(*aborted));
+          MILLRACE_CHECK_OK(segment.txnIndex().entries().save());
+        }
+        return {};
+      });
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,149 @@
+// Reading by offset and looking up by timestamp.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "log/partition_log_state.h"
+
+namespace millrace::log {
+namespace {
+
+/// The first record at or after `timestamp` and `from` in the segment, by its time index. A
+/// function, because PartitionLog::State is nobody else's business.
+Result<TimestampOffset> searchSegment(Segment& segment, std::int64_t timestamp, Offset from) {
+  MILLRACE_TRY(const TimeEntry entry, segment.timeIndex().floor(timestamp));
+  MILLRACE_TRY(const std::uint64_t start, segment.locate(std::max(entry.offset, from)));
+  MILLRACE_TRY(const auto file, segment.file());
+  BatchReader reader(*file, start, segment.size(), 64 << 10);
+  record::BatchView batch;
+  Bytes scratch;
+  for (;;) {
+    MILLRACE_TRY(const bool more, reader.next(batch));
+    if (!more) return TimestampOffset{};
+    if (batch.maxTimestamp() < timestamp) continue;
+    MILLRACE_TRY(record::RecordCursor records, record::openRecords(batch, scratch));
+    record::RecordView record;
+    while (records.next(record))
+      if (record.timestamp >= timestamp && record.offset >= from)
+        return TimestampOffset{record.timestamp, record.offset, batch.leaderEpoch()};
+    MILLRACE_CHECK_OK(records.status());
+  }
+}
+
+}  // namespace
+
+Result<ReadResult> PartitionLog::read(Offset from, std::uint64_t max_bytes, Isolation isolation,
+                                      bool at_least_one) const {
+  State& s = *state_;
+  if (!s.health) return std::unexpected(s.health.error());
+  if (from < startOffset() || from > endOffset())
+    return fail(Errc::kOffsetOutOfRange,
+                fmt::format("{}: offset {} is outside of {} to {}", directory_, from.value(),
+                            startOffset().value(), endOffset().value()));
+  ReadResult out{.first_offset = from,
+                 .next_offset = from,
+                 .log_start_offset = startOffset(),
+                 .high_watermark = highWatermark(),
+                 .last_stable_offset = lastStableOffset()};
+  const Offset end = endFor(isolation);
+  std::uint64_t left = max_bytes;
+  for (std::size_t i = s.indexFor(from); i < s.segments.size() && out.next_offset < end; ++i) {
+    Segment& segment = *s.segments[i];
+    if (segment.size() == 0) continue;
+    if (i + 1 < s.segments.size()) {
+      MILLRACE_TRY(const bool rebuilt, segment.checkIndexes(config_));
+      if (rebuilt) ++s.recovery.rebuilt_indexes;
+    }
+    MILLRACE_TRY(const std::uint64_t start, segment.locate(out.next_offset));
+    if (start >= segment.size()) {
+      out.next_offset = s.endOf(i);
+      continue;
+    }
+    std::uint64_t limit = segment.size();
+    if (s.endOf(i) > end) {
+      MILLRACE_TRY(limit, segment.locate(end));
+    }
+    if (limit <= start) break;
+    const bool must = at_least_one && out.size == 0;
+    std::uint64_t stop = limit;
+    if (limit - start > left) {
+      MILLRACE_TRY(stop, segment.boundary(start, start + left, must));
+      stop = std::min(stop, limit);
+    }
+    if (stop <= start) break;
+    if (out.size == 0) {
+      MILLRACE_TRY(const auto head, segment.headAt(start));
+      out.first_offset = head.base_offset;
+    }
+    MILLRACE_TRY(auto file, segment.file());
+    out.slices.push_back({std::move(file), start, static_cast<std::uint32_t>(stop - start)});
+    out.size += stop - start;
+    if (stop < limit) {
+      MILLRACE_TRY(const auto head, segment.headAt(stop));
+      out.next_offset = head.base_offset;
+      break;
+    }
+    out.next_offset = std::min(s.endOf(i), end);
+    left -= std::min(left, stop - start);
+    if (left == 0) break;
+  }
+  if (isolation == Isolation::kCommitted && out.size > 0) {
+    MILLRACE_TRY(out.aborted, abortedTransactions(out.first_offset, out.next_offset));
+  }
+  return out;
+}
+
+Result<std::vector<AbortedTransaction>> PartitionLog::abortedTransactions(Offset from,
+                                                                          Offset to) const {
+  State& s = *state_;
+  if (!s.health) return std::unexpected(s.health.error());
+  std::vector<AbortedTransaction> found;
+  for (std::size_t i = s.indexFor(from); i < s.segments.size(); ++i) {
+    MILLRACE_TRY(const auto all, s.segments[i]->txnIndex().all());
+    bool complete = false;
+    for (const AbortedTransaction& txn : all) {
+      if (txn.last_offset >= from && txn.first_offset < to) found.push_back(txn);
+      // Later entries end above the stable offset of this one: none of them can begin below it.
+      if (txn.last_stable_offset >= to) complete = true;
+    }
+    if (complete) break;
+  }
+  return found;
+}
+
+Result<TimestampOffset> PartitionLog::offsetForTimestamp(std::int64_t timestamp,
+                                                         Isolation isolation) const {
+  State& s = *state_;
+  if (!s.health) return std::unexpected(s.health.error());
+  const auto epochAt = [&](Offset offset) {
+    return s.epochs.epochOf(offset).value_or(LeaderEpoch{-1});
+  };
+  if (timestamp == kEarliestTimestamp || timestamp == kEarliestLocalTimestamp)
+    return TimestampOffset{-1, startOffset(), epochAt(startOffset())};
+  if (timestamp == kLatestTimestamp)
+    return TimestampOffset{-1, endFor(isolation), s.epochs.latest().value_or(LeaderEpoch{-1})};
+  if (timestamp == kLatestTieredTimestamp || timestamp == kEarliestPendingUploadTimestamp)
+    return TimestampOffset{};  // nothing is tiered
+
+  std::int64_t wanted = timestamp;
+  if (timestamp == kMaxTimestamp) {
+    for (const auto& segment : s.segments) {
+      MILLRACE_TRY(const TimeEntry newest, segment->maxTimestamp());
+      wanted = std::max(wanted, newest.timestamp);
+    }
+    if (wanted < 0) return TimestampOffset{};
+  }
+  if (wanted < 0) return fail(Errc::kInvalidRequest, fmt::format("timestamp {}", timestamp));
+  for (std::size_t i = 0; i < s.segments.size(); ++i) {
+    Segment& segment = *s.segments[i];
+    if (segment.size() == 0 || s.endOf(i) <= startOffset()) continue;
+    MILLRACE_TRY(const TimeEntry newest, segment.maxTimestamp());
+    if (newest.timestamp < wanted) continue;
+    MILLRACE_TRY(const auto found, searchSegment(segment, wanted, startOffset()));
+    if (found.offset < Offset{0}) continue;
+    return found.offset < endFor(isolation) ? found : TimestampOffset{};
+  }
+  return TimestampOffset{};
+}
+
+}  // namespace millrace::log

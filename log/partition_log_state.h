@@ -1,0 +1,110 @@
+// What a PartitionLog is made of. Included by log/partition_log*.cc only.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "log/leader_epochs.h"
+#include "log/log_files.h"
+#include "log/partition_log.h"
+#include "log/producer_state.h"
+#include "log/segment.h"
+
+namespace millrace::log {
+
+struct PartitionLog::State {
+  State(PartitionLog& owner, OpenOptions&& options);
+
+  // Opening (partition_log_open.cc).
+  [[nodiscard]] Status open();
+  [[nodiscard]] Status findFiles(const std::vector<std::string>& names);
+  [[nodiscard]] Status trustOrRecover();
+  /// The end of a log that was closed well; kCorruptData where it was not, after all.
+  [[nodiscard]] Result<Offset> readEnd();
+  [[nodiscard]] Result<Offset> recover();
+  /// Scans one segment; cuts it, and the ones behind it, at damage. Returns the end offset.
+  [[nodiscard]] Result<Offset> recoverSegment(std::size_t index, std::uint64_t from, Offset next);
+  [[nodiscard]] Status rebuildEpochs();
+  /// Newest snapshot, then every batch behind it.
+  [[nodiscard]] Status loadProducers(Offset end, bool rebuild_transactions);
+  [[nodiscard]] Status replayProducers(Offset from, Offset end, bool rebuild_transactions);
+
+  // Segments (partition_log_segments.cc).
+  [[nodiscard]] Segment& active() { return *segments.back(); }
+  /// The segment that holds an offset at or above the first base.
+  [[nodiscard]] std::size_t indexFor(Offset offset) const;
+  /// Seals the active segment and begins one at `base`.
+  [[nodiscard]] Status rollTo(Offset base);
+  [[nodiscard]] Status takeSnapshot(Offset offset);
+  /// Takes the first `n` segments out; their files go after the delay.
+  [[nodiscard]] Status dropFirst(std::size_t n, Millis now_ms);
+  /// Renames a segment's files to .deleted and remembers when to unlink them.
+  [[nodiscard]] Status doom(Segment& segment, Millis due_ms);
+  [[nodiscard]] Status removeFiles(Offset base);
+  [[nodiscard]] Status dropSnapshots(Offset from, Offset to);
+  /// The end of segment `index` in offsets: where the next one begins, or the log ends.
+  [[nodiscard]] Offset endOf(std::size_t index) const;
+  [[nodiscard]] Status truncateFully(Offset start);
+  /// Batches [from, end) in order, by header; control batches whole.
+  template <class Visit>
+  [[nodiscard]] Status walk(Offset from, Offset end, Visit visit);
+
+  // Appending (partition_log_append.cc).
+  [[nodiscard]] Status rollIfNeeded(std::uint64_t bytes, std::int64_t timestamp, Offset first,
+                                    Offset last, Millis now_ms);
+  /// Takes a batch into the producers' state.
+  [[nodiscard]] Status noteProducer(const record::BatchView& batch, Offset first, Offset last,
+                                    std::int64_t max_timestamp);
+
+  /// Sets the numbers that other threads see.
+  void publish(Offset end);
+  void publishStable();
+  /// The first error that took the log offline stays.
+  [[nodiscard]] std::unexpected<Error> goOffline(Error error);
+  [[nodiscard]] Status finish(Status status);
+  [[nodiscard]] Millis maxAgeMs() const;
+
+  struct Doomed {
+    std::string path;
+    Millis due_ms;
+  };
+
+  PartitionLog& log;
+  OpenOptions options;
+  LogFiles files;
+  std::vector<std::unique_ptr<Segment>> segments;
+  LeaderEpochs epochs;
+  ProducerState producers;
+  Uuid topic_id;
+  Status health;
+  RecoveryInfo recovery;
+  std::vector<Offset> snapshots;
+  std::vector<Doomed> doomed;
+  /// Takes segment_jitter_ms into account, the same for the life of this object.
+  double jitter = 0;
+  /// Names in the directory changed since it was synced.
+  bool names_changed = false;
+  /// The directory itself was made by this object and its parent not synced since.
+  bool fresh = false;
+};
+
+template <class Visit>
+Status PartitionLog::State::walk(Offset from, Offset end, Visit visit) {
+  for (std::size_t i = indexFor(from); i < segments.size() && segments[i]->base() < end; ++i) {
+    Segment& segment = *segments[i];
+    if (segment.size() == 0) continue;
+    MILLRACE_TRY(const std::uint64_t start, segment.locate(from));
+    MILLRACE_TRY(const auto file, segment.file());
+    BatchReader heads(*file, start, segment.size(), 64 << 10);
+    BatchReader::Head head;
+    for (;;) {
+      MILLRACE_TRY(const bool more, heads.nextHead(head));
+      if (!more || head.base_offset >= end) break;
+      MILLRACE_CHECK_OK(visit(segment, *file, head));
+    }
+  }
+  return {};
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,269 @@
+#include "log/segment.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace millrace::log {
+
+Result<std::shared_ptr<File>> Segment::file() {
+  used_ = true;
+  if (file_ == nullptr) {
+    MILLRACE_TRY(file_, files_->system.open(path(), OpenMode::kCreate));
+  }
+  return file_;
+}
+
+Status Segment::append(std::span<const BytesView> slices, std::span<const Written> batches,
+                       const LogConfig& config) {
+  MILLRACE_TRY(const auto log, file());
+  MILLRACE_CHECK_OK(maxTimestamp());  // before size_ moves
+  MILLRACE_CHECK_OK(log->write(size_, slices));
+  for (const Written& batch : batches) MILLRACE_CHECK_OK(noteBatch(batch, config));
+  return {};
+}
+
+Status Segment::noteBatch(const Written& batch, const LogConfig& config) {
+  if (size_ == 0) {
+    first_timestamp_ = batch.max_timestamp;
+    first_timestamp_known_ = true;
+  }
+  if (batch.max_timestamp > max_timestamp_.timestamp)
+    max_timestamp_ = {batch.max_timestamp, batch.last_offset};
+  if (bytes_since_index_ > static_cast<std::uint64_t>(config.index_interval_bytes)) {
+    MILLRACE_CHECK_OK(offset_index_.append(batch.last_offset, static_cast<std::uint32_t>(size_)));
+    MILLRACE_CHECK_OK(time_index_.maybeAppend(max_timestamp_.timestamp, max_timestamp_.offset));
+    bytes_since_index_ = 0;
+  }
+  if (tail_.size() == kTailEntries) tail_.erase(tail_.begin(), tail_.begin() + kTailEntries / 2);
+  tail_.push_back({batch.last_offset, size_});
+  size_ += batch.size;
+  bytes_since_index_ += batch.size;
+  return {};
+}
+
+std::optional<std::uint64_t> Segment::locateInTail(Offset offset) const {
+  if (tail_.empty()) return std::nullopt;
+  const auto found = std::ranges::lower_bound(tail_, offset, {}, &TailEntry::last_offset);
+  if (found == tail_.end()) return size_;
+  // The first entry's own beginning is not known here.
+  if (found == tail_.begin()) return std::nullopt;
+  return found->position;
+}
+
+Result<std::uint64_t> Segment::scanFor(Offset offset, std::uint64_t from) {
+  MILLRACE_TRY(const auto log, file());
+  BatchReader reader(*log, from, size_, 8 << 10);
+  BatchReader::Head head;
+  for (;;) {
+    MILLRACE_TRY(const bool more, reader.nextHead(head));
+    if (!more) return size_;
+    if (head.last_offset >= offset) return head.position;
+  }
+}
+
+Result<std::uint64_t> Segment::locate(Offset offset) {
+  if (const auto position = locateInTail(offset)) return *position;
+  MILLRACE_TRY(const OffsetEntry entry, offset_index_.floor(offset));
+  const std::uint64_t from = entry.position < size_ ? entry.position : 0;
+  auto found = scanFor(offset, from);
+  // An index entry that points between batches is damage of the index, not of the log.
+  if (!found && found.error().code == Errc::kCorruptData && from != 0) return scanFor(offset, 0);
+  return found;
+}
+
+Result<std::uint64_t> Segment::boundary(std::uint64_t from, std::uint64_t position,
+                                        bool at_least_one) {
+  if (position >= size_) return size_;
+  if (!tail_.empty() && position >= tail_.front().position) {
+    const auto above = std::ranges::upper_bound(tail_, position, {}, &TailEntry::position);
+    const std::uint64_t found = std::prev(above)->position;
+    if (found > from) return found;
+  }
+  MILLRACE_TRY(const auto entry, offset_index_.floorPosition(position));
+  if (entry && entry->position > from) return entry->position;
+  MILLRACE_TRY(const auto log, file());
+  BatchReader reader(*log, from, size_, 8 << 10);
+  BatchReader::Head head;
+  std::uint64_t end = from;
+  for (;;) {
+    MILLRACE_TRY(const bool more, reader.nextHead(head));
+    if (!more) return end;
+    if (reader.position() > position) return end == from && at_least_one ? reader.position() : end;
+    end = reader.position();
+  }
+}
+
+Result<BatchReader::Head> Segment::headAt(std::uint64_t position) {
+  MILLRACE_TRY(const auto log, file());
+  BatchReader reader(*log, position, size_, record::kBatchHeaderSize);
+  BatchReader::Head head;
+  MILLRACE_TRY(const bool more, reader.nextHead(head));
+  if (!more) return fail(Errc::kCorruptData, fmt::format("{}: no batch at {}", path(), position));
+  return head;
+}
+
+Result<TimeEntry> Segment::maxTimestamp() {
+  if (max_timestamp_known_) return max_timestamp_;
+  max_timestamp_ = {-1, base_};
+  if (size_ > 0) {
+    MILLRACE_TRY(max_timestamp_, time_index_.last());
+    // Batches behind the last index entry may be newer than it says.
+    MILLRACE_TRY(const auto newest, offset_index_.last());
+    MILLRACE_TRY(const auto log, file());
+    BatchReader reader(*log, newest && newest->position < size_ ? newest->position : 0, size_);
+    BatchReader::Head head;
+    for (;;) {
+      MILLRACE_TRY(const bool more, reader.nextHead(head));
+      if (!more) break;
+      if (head.max_timestamp > max_timestamp_.timestamp)
+        max_timestamp_ = {head.max_timestamp, head.last_offset};
+    }
+  }
+  max_timestamp_known_ = true;
+  return max_timestamp_;
+}
+
+Result<std::optional<std::int64_t>> Segment::firstTimestamp() {
+  if (!first_timestamp_known_ && size_ > 0) {
+    MILLRACE_TRY(const auto head, headAt(0));
+    first_timestamp_ = head.max_timestamp;
+    first_timestamp_known_ = true;
+  }
+  if (!first_timestamp_known_ || first_timestamp_ < 0) return std::nullopt;
+  return first_timestamp_;
+}
+
+Result<Millis> Segment::lastModifiedMs() {
+  MILLRACE_TRY(const auto log, file());
+  struct stat info{};
+  if (log->fd() < 0 || ::fstat(log->fd(), &info) != 0)
+    return std::numeric_limits<Millis>::max();  // unknown: never too old
+  return Millis{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000;
+}
+
+Result<bool> Segment::shouldRoll(std::uint64_t bytes, std::int64_t timestamp, Offset last,
+                                 Millis now_ms, Millis max_age_ms, const LogConfig& config) {
+  if (last - base_ > std::numeric_limits<std::int32_t>::max()) return true;
+  if (size_ == 0) return false;
+  if (size_ + bytes > static_cast<std::uint64_t>(config.segment_bytes)) return true;
+  MILLRACE_TRY(const auto first, firstTimestamp());
+  Millis began = 0;
+  if (first) {
+    if (timestamp - *first > max_age_ms) return true;
+  } else {
+    MILLRACE_TRY(began, lastModifiedMs());
+    if (now_ms - began > max_age_ms) return true;
+  }
+  const auto index_bytes = static_cast<std::uint32_t>(config.segment_index_bytes);
+  MILLRACE_TRY(const std::uint32_t offsets, offset_index_.entries().count());
+  MILLRACE_TRY(const std::uint32_t times, time_index_.entries().count());
+  return offsets >= index_bytes / OffsetIndex::kEntrySize ||
+         times + 1 >= index_bytes / TimeIndex::kEntrySize;
+}
+
+Status Segment::seal() {
+  MILLRACE_TRY(const TimeEntry newest, maxTimestamp());
+  if (newest.timestamp >= 0)
+    MILLRACE_CHECK_OK(time_index_.maybeAppend(newest.timestamp, newest.offset));
+  MILLRACE_CHECK_OK(saveIndexes(true));
+  tail_.clear();
+  tail_.shrink_to_fit();
+  return {};
+}
+
+Status Segment::cutIndexes(std::uint64_t from) {
+  tail_.clear();
+  bytes_since_index_ = 0;
+  size_ = from;
+  if (from == 0) {
+    MILLRACE_CHECK_OK(offset_index_.entries().truncate(0));
+    MILLRACE_CHECK_OK(time_index_.entries().truncate(0));
+    max_timestamp_ = {-1, base_};
+    first_timestamp_known_ = false;
+    max_timestamp_known_ = true;
+    return {};
+  }
+  MILLRACE_TRY(const auto log, file());
+  BatchReader::Head head;
+  BatchReader reader(*log, from, from + record::kBatchHeaderSize + (1ULL << 31), 256);
+  const auto more = reader.nextHead(head);
+  if (more && *more) MILLRACE_CHECK_OK(time_index_.truncateToOffset(head.base_offset));
+  MILLRACE_CHECK_OK(offset_index_.truncateToPosition(from));
+  max_timestamp_known_ = false;
+  MILLRACE_CHECK_OK(maxTimestamp());
+  return {};
+}
+
+Result<bool> Segment::checkIndexes(const LogConfig& config) {
+  if (checked_) return false;
+  checked_ = true;
+  const Status offsets = offset_index_.check(std::max<std::uint64_t>(size_, 1));
+  const Status times = time_index_.check();
+  for (const Status* status : {&offsets, &times})
+    if (!*status && status->error().code != Errc::kCorruptData)
+      return std::unexpected(status->error());
+  if (offsets && times) return false;
+  MILLRACE_CHECK_OK(
+      rescan(0, size_, config, [](const record::BatchView&, std::uint64_t) { return Status{}; }));
+  MILLRACE_CHECK_OK(seal());
+  return true;
+}
+
+Status Segment::truncate(std::uint64_t position, Offset next_offset) {
+  MILLRACE_TRY(const auto log, file());
+  MILLRACE_CHECK_OK(log->truncate(position));
+  MILLRACE_CHECK_OK(offset_index_.truncateToPosition(position));
+  MILLRACE_CHECK_OK(time_index_.truncateToOffset(next_offset));
+  MILLRACE_CHECK_OK(txnIndex().truncateToOffset(next_offset));
+  std::erase_if(tail_, [=](const TailEntry& e) { return e.position >= position; });
+  size_ = position;
+  bytes_since_index_ = 0;
+  max_timestamp_known_ = false;
+  if (position == 0) first_timestamp_known_ = false;
+  return {};
+}
+
+TxnIndex& Segment::txnIndex() {
+  if (txn_index_ == nullptr) txn_index_ = std::make_unique<TxnIndex>(*files_, base_);
+  return *txn_index_;
+}
+
+Status Segment::saveIndexes(bool create) {
+  MILLRACE_CHECK_OK(offset_index_.entries().save(create));
+  MILLRACE_CHECK_OK(time_index_.entries().save(create));
+  if (txn_index_ != nullptr) MILLRACE_CHECK_OK(txn_index_->entries().save());
+  return {};
+}
+
+Status Segment::releaseUnused() {
+  if (used_) {
+    used_ = false;
+    return {};
+  }
+  MILLRACE_CHECK_OK(offset_index_.entries().release());
+  MILLRACE_CHECK_OK(time_index_.entries().release());
+  if (txn_index_ != nullptr) MILLRACE_CHECK_OK(txn_index_->entries().release());
+  file_.reset();
+  tail_.clear();
+  tail_.shrink_to_fit();
+  return {};
+}
+
+Status Segment::collectFiles(std::vector<std::shared_ptr<File>>& out) {
+  MILLRACE_CHECK_OK(saveIndexes(false));
+  MILLRACE_TRY(auto log, file());
+  out.push_back(std::move(log));
+  MILLRACE_TRY(auto offsets, offset_index_.entries().file());
+  if (offsets != nullptr) out.push_back(std::move(offsets));
+  MILLRACE_TRY(auto times, time_index_.entries().file());
+  if (times != nullptr) out.push_back(std::move(times));
+  if (txn_index_ == nullptr) return {};
+  MILLRACE_TRY(auto txns, txn_index_->entries().file());
+  if (txns != nullptr) out.push_back(std::move(txns));
+  return {};
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,149 @@
+// One segment: a log file and its indexes, from a base offset on.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "log/batch_reader.h"
+#include "log/config.h"
+#include "log/index_file.h"
+
+namespace millrace::log {
+
+/// Owned by one PartitionLog. Files are opened when needed and let go by release().
+class Segment {
+ public:
+  Segment(const LogFiles& files, Offset base)
+      : offset_index_(files, base), time_index_(files, base), files_(&files), base_(base) {}
+
+  [[nodiscard]] Offset base() const { return base_; }
+  /// Bytes of whole batches.
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  void setSize(std::uint64_t size) { size_ = size; }
+
+  /// The log file; made where there is none.
+  [[nodiscard]] Result<std::shared_ptr<File>> file();
+  [[nodiscard]] std::string path() const { return files_->path(base_, FileKind::kLog); }
+
+  /// What is known of a batch once it is written.
+  struct Written {
+    Offset base_offset;
+    Offset last_offset;
+    std::int64_t max_timestamp = -1;
+    std::uint32_t size = 0;
+  };
+  /// Writes one batch (or several that are described by `batches`) behind the last one: one
+  /// pwritev.
+  [[nodiscard]] Status append(std::span<const BytesView> slices, std::span<const Written> batches,
+                              const LogConfig& config);
+  /// Takes a batch at the end of what is known into the indexes: append and recovery share it.
+  [[nodiscard]] Status noteBatch(const Written& batch, const LogConfig& config);
+
+  /// Where the first batch stands that holds or follows `offset`; size() where there is none.
+  [[nodiscard]] Result<std::uint64_t> locate(Offset offset);
+  /// The batch boundary at or below `position` that is cheapest to find, not below `from` (a
+  /// boundary itself). When that is `from` itself: the end of the batches that fit, or of the first
+  /// one where `at_least_one`.
+  [[nodiscard]] Result<std::uint64_t> boundary(std::uint64_t from, std::uint64_t position,
+                                               bool at_least_one);
+  /// The header of the batch at a boundary below size().
+  [[nodiscard]] Result<BatchReader::Head> headAt(std::uint64_t position);
+
+  /// Greatest timestamp and the last offset of its batch; -1 where no record has one.
+  [[nodiscard]] Result<TimeEntry> maxTimestamp();
+  /// Max timestamp of the first batch: what the segment's age counts from.
+  [[nodiscard]] Result<std::optional<std::int64_t>> firstTimestamp();
+  /// When the file was last written, for segments without timestamps. ms since 1970.
+  [[nodiscard]] Result<Millis> lastModifiedMs();
+
+  /// Full, too old, or out of numbers for a batch of this size, time and last offset (Kafka's
+  /// LogSegment.shouldRoll).
+  [[nodiscard]] Result<bool> shouldRoll(std::uint64_t bytes, std::int64_t timestamp, Offset last,
+                                        Millis now_ms, Millis max_age_ms, const LogConfig& config);
+  /// Closes the books of a segment that gets no more batches.
+  [[nodiscard]] Status seal();
+
+  /// Checks the indexes once; builds them anew where they cannot be right. Returns whether it did.
+  [[nodiscard]] Result<bool> checkIndexes(const LogConfig& config);
+  /// Scans from a boundary on and takes every batch into the indexes, which are cut there first.
+  /// `visit` sees each whole batch after its CRC was checked. Stops at damage: the returned error
+  /// says where; size() is the end of what is sound.
+  template <class Visit>
+  [[nodiscard]] Status rescan(std::uint64_t from, std::uint64_t file_size, const LogConfig& config,
+                              Visit visit);
+  /// Cuts the file and the indexes at a boundary.
+  [[nodiscard]] Status truncate(std::uint64_t position, Offset next_offset);
+  /// Prepares rescan(): indexes and tail as they were before the batch at `from`.
+  [[nodiscard]] Status cutIndexes(std::uint64_t from);
+
+  [[nodiscard]] OffsetIndex& offsetIndex() { return offset_index_; }
+  [[nodiscard]] TimeIndex& timeIndex() { return time_index_; }
+  /// Made on first use: most segments have no aborted transaction.
+  [[nodiscard]] TxnIndex& txnIndex();
+  [[nodiscard]] bool hasTxnIndex() const { return txn_index_ != nullptr; }
+
+  [[nodiscard]] Status saveIndexes(bool create);
+  /// Lets go of open files that were not used since the last call, and of the tail directory.
+  [[nodiscard]] Status releaseUnused();
+  /// Files to sync so that everything written so far is on disk.
+  [[nodiscard]] Status collectFiles(std::vector<std::shared_ptr<File>>& out);
+
+ private:
+  /// The newest batches: readers at the tail find theirs without looking at a file.
+  struct TailEntry {
+    Offset last_offset;
+    std::uint64_t position;
+  };
+  static constexpr std::size_t kTailEntries = 64;
+
+  [[nodiscard]] std::optional<std::uint64_t> locateInTail(Offset offset) const;
+  [[nodiscard]] Result<std::uint64_t> scanFor(Offset offset, std::uint64_t from);
+
+  OffsetIndex offset_index_;
+  TimeIndex time_index_;
+  std::unique_ptr<TxnIndex> txn_index_;
+  const LogFiles* files_;
+  std::shared_ptr<File> file_;
+  std::vector<TailEntry> tail_;
+  Offset base_;
+  std::uint64_t size_ = 0;
+  std::uint64_t bytes_since_index_ = 0;
+  TimeEntry max_timestamp_;
+  std::int64_t first_timestamp_ = -1;
+  bool max_timestamp_known_ = false;
+  bool first_timestamp_known_ = false;
+  bool used_ = false;
+  bool checked_ = false;
+};
+
+template <class Visit>
+Status Segment::rescan(std::uint64_t from, std::uint64_t file_size, const LogConfig& config,
+                       Visit visit) {
+  MILLRACE_CHECK_OK(cutIndexes(from));
+  MILLRACE_TRY(const auto log, file());
+  BatchReader reader(*log, from, file_size, 1 << 20);
+  record::BatchView batch;
+  for (;;) {
+    const std::uint64_t at = reader.position();
+    MILLRACE_TRY(const bool more, reader.next(batch));
+    if (!more) return {};
+    const auto damaged = [&](const Error& why) {
+      return fail(Errc::kCorruptData,
+                  path() + " at position " + std::to_string(at) + ": " + why.detail);
+    };
+    if (const Status crc = batch.checkCrc(); !crc) return damaged(crc.error());
+    if (const Status seen = visit(batch, at); !seen) {
+      if (seen.error().code != Errc::kCorruptData) return seen;
+      return damaged(seen.error());
+    }
+    MILLRACE_CHECK_OK(noteBatch({batch.baseOffset(), batch.lastOffset(), batch.maxTimestamp(),
+                                 static_cast<std::uint32_t>(batch.sizeInBytes())},
+                                config));
+  }
+}
+
+}  // namespace millrace::log
