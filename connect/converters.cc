@@ -1,0 +1,96 @@
+// The converters that come with the worker: JSON, text, bytes.
+#include "base/config.h"
+#include "connect/converter.h"
+#include "connect/json_read.h"
+#include "connect/json_text.h"
+#include "connect/value_text.h"
+
+namespace millrace::connect {
+
+namespace {
+
+class StringConverter final : public Converter {
+ public:
+  Result<std::optional<Bytes>> fromConnect(const SchemaPtr&, const Value& value) override {
+    if (value.isNull()) return std::nullopt;
+    if (const std::string* text = value.text()) return *text;
+    return valueText(value);
+  }
+  Result<SchemaAndValue> toConnect(std::optional<BytesView> bytes) override {
+    return SchemaAndValue{optionalStringSchema(), bytes ? Value(*bytes) : Value()};
+  }
+};
+
+class BytesConverter final : public Converter {
+ public:
+  Result<std::optional<Bytes>> fromConnect(const SchemaPtr& schema, const Value& value) override {
+    if (schema && schema->type != SchemaType::kBytes) {
+      return fail(Errc::kMalformed, "the byte array converter takes bytes only");
+    }
+    if (value.isNull()) return std::nullopt;
+    const Blob* const blob = value.as<Blob>();
+    if (blob == nullptr) {
+      return fail(Errc::kMalformed, "the byte array converter takes bytes only");
+    }
+    return blob->bytes;
+  }
+  Result<SchemaAndValue> toConnect(std::optional<BytesView> bytes) override {
+    return SchemaAndValue{optionalBytesSchema(), bytes ? Value(Blob{Bytes(*bytes)}) : Value()};
+  }
+};
+
+class JsonConverter final : public Converter {
+ public:
+  explicit JsonConverter(JsonOptions options) : options_(options) {}
+
+  Result<std::optional<Bytes>> fromConnect(const SchemaPtr& schema, const Value& value) override {
+    if (!schema && value.isNull()) return std::nullopt;
+    std::string text;
+    if (options_.schemas) {
+      text = "{\"schema\":";
+      MILLRACE_CHECK_OK(appendJsonSchema(schema, options_, text));
+      text += ",\"payload\":";
+    }
+    MILLRACE_CHECK_OK(appendJson(schema, value, options_, text));
+    if (options_.schemas) text += '}';
+    return text;
+  }
+
+  Result<SchemaAndValue> toConnect(std::optional<BytesView> bytes) override {
+    if (!bytes || (bytes->empty() && !options_.schemas)) return SchemaAndValue{};
+    return readJson(*bytes, options_);
+  }
+
+ private:
+  JsonOptions options_;
+};
+
+Result<std::unique_ptr<Converter>> makeJson(const Properties& given) {
+  const ConfigDef* const def = configTable("converter JsonConverter");
+  Properties properties = given;
+  properties.try_emplace("converter.type", "value");
+  MILLRACE_TRY(const Config config, Config::parse(*def, properties));
+  JsonOptions options;
+  options.schemas = config.getBool("schemas.enable");
+  options.null_becomes_default = config.getBool("replace.null.with.default");
+  const std::string& format = config.getString("decimal.format");
+  if ((format.front() | 0x20) == 'n') options.decimals = DecimalFormat::kNumeric;
+  return std::make_unique<JsonConverter>(options);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Converter>> makeConverter(std::string_view name, const Properties& config) {
+  std::string_view simple = name;
+  if (const std::size_t dot = simple.rfind('.'); dot != std::string_view::npos) {
+    simple.remove_prefix(dot + 1);
+  }
+  if (simple.ends_with("Converter")) simple.remove_suffix(9);
+  if (simple == "Json") return makeJson(config);
+  if (simple == "String") return std::make_unique<StringConverter>();
+  if (simple == "ByteArray") return std::make_unique<BytesConverter>();
+  return fail(Errc::kConfig, "there is no converter '" + std::string(name) +
+                                 "'; there are JsonConverter, StringConverter, ByteArrayConverter");
+}
+
+}  // namespace millrace::connect

@@ -1,0 +1,153 @@
+#include "connect/value_text.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "connect/schema.h"
+
+namespace millrace::connect {
+
+namespace {
+
+/// Shortest decimal digits and the exponent of the first digit, as "d.ddde+xx" gives them.
+struct Digits {
+  std::string digits;
+  int exponent = 0;
+};
+
+template <class T>
+Digits shortest(T magnitude) {
+  std::array<char, 64> buffer{};
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), magnitude,
+                                 std::chars_format::scientific)
+                       .ptr;
+  const std::string_view text(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
+  const std::size_t e = text.find('e');
+  Digits result;
+  for (const char c : text.substr(0, e)) {
+    if (c != '.') result.digits.push_back(c);
+  }
+  std::string_view exponent = text.substr(e + 1);
+  if (exponent.starts_with('+')) exponent.remove_prefix(1);
+  std::from_chars(exponent.data(), exponent.data() + exponent.size(), result.exponent);
+  return result;
+}
+
+/// Plain between 1e-3 and 1e7, otherwise scientific with one digit before the point; always a point.
+template <class T>
+std::string javaReal(T value) {
+  if (std::isnan(value)) return "NaN";
+  std::string text = std::signbit(value) ? "-" : "";
+  const T magnitude = std::fabs(value);
+  if (std::isinf(magnitude)) return text + "Infinity";
+  if (magnitude == 0) return text + "0.0";
+  Digits d = shortest(magnitude);
+  const bool plain = magnitude >= T(1e-3) && magnitude < T(1e7);
+  if (!plain) {
+    text += d.digits.substr(0, 1) + "." + (d.digits.size() > 1 ? d.digits.substr(1) : "0");
+    return text + "E" + std::to_string(d.exponent);
+  }
+  if (d.exponent < 0) {
+    return text + "0." + std::string(static_cast<std::size_t>(-d.exponent - 1), '0') + d.digits;
+  }
+  const auto whole = static_cast<std::size_t>(d.exponent) + 1;
+  if (d.digits.size() < whole + 1) d.digits.resize(std::max(whole + 1, d.digits.size()), '0');
+  return text + d.digits.substr(0, whole) + "." + d.digits.substr(whole);
+}
+
+void appendMap(const Map& map, std::string& out) {
+  out += '{';
+  for (std::size_t i = 0; i < map.size(); ++i) {
+    if (i > 0) out += ", ";
+    appendValueText(map[i].first, out);
+    out += '=';
+    appendValueText(map[i].second, out);
+  }
+  out += '}';
+}
+
+void appendList(const List& list, std::string& out) {
+  out += '[';
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (i > 0) out += ", ";
+    appendValueText(list[i], out);
+  }
+  out += ']';
+}
+
+/// Fields that are null are left out, as Java's Struct does.
+void appendStruct(const Struct& structure, std::string& out) {
+  out += "Struct{";
+  bool first = true;
+  for (std::size_t i = 0; i < structure.fields.size(); ++i) {
+    if (structure.fields[i].isNull()) continue;
+    if (!first) out += ',';
+    first = false;
+    out += structure.schema->fields[i].name;
+    out += '=';
+    appendValueText(structure.fields[i], out);
+  }
+  out += '}';
+}
+
+struct Printer {
+  std::string& out;
+  void operator()(std::monostate) const { out += "null"; }
+  void operator()(bool v) const { out += v ? "true" : "false"; }
+  template <std::integral T>
+  void operator()(T v) const {
+    out += std::to_string(static_cast<std::int64_t>(v));
+  }
+  void operator()(float v) const { out += javaFloat(v); }
+  void operator()(double v) const { out += javaDouble(v); }
+  void operator()(const std::string& v) const { out += v; }
+  void operator()(const Blob& v) const { out += v.bytes; }
+  void operator()(const Decimal& v) const { out += decimalText(v); }
+  void operator()(Instant v) const { out += std::to_string(v.ms); }
+  void operator()(const std::shared_ptr<const List>& v) const { appendList(*v, out); }
+  void operator()(const std::shared_ptr<const Map>& v) const { appendMap(*v, out); }
+  void operator()(const std::shared_ptr<const Struct>& v) const { appendStruct(*v, out); }
+};
+
+}  // namespace
+
+std::string javaDouble(double value) { return javaReal(value); }
+std::string javaFloat(float value) { return javaReal(value); }
+
+std::string decimalText(const Decimal& value) {
+  const bool negative = value.unscaled.starts_with('-');
+  const std::string digits = negative ? value.unscaled.substr(1) : value.unscaled;
+  const std::int64_t exponent = static_cast<std::int64_t>(digits.size()) - 1 - value.scale;
+  if (value.scale >= 0 && exponent >= -6) return decimalPlainText(value);
+  std::string text = negative ? "-" : "";
+  text += digits.substr(0, 1);
+  if (digits.size() > 1) text += "." + digits.substr(1);
+  if (exponent != 0) text += std::string(exponent > 0 ? "E+" : "E") + std::to_string(exponent);
+  return text;
+}
+
+std::string decimalPlainText(const Decimal& value) {
+  const bool negative = value.unscaled.starts_with('-');
+  std::string digits = negative ? value.unscaled.substr(1) : value.unscaled;
+  if (value.scale <= 0) {
+    if (digits != "0") digits.append(static_cast<std::size_t>(-value.scale), '0');
+  } else {
+    const auto scale = static_cast<std::size_t>(value.scale);
+    if (digits.size() <= scale) digits.insert(0, scale + 1 - digits.size(), '0');
+    digits.insert(digits.size() - scale, ".");
+  }
+  return (negative ? "-" : "") + digits;
+}
+
+void appendValueText(const Value& value, std::string& out) {
+  std::visit(Printer{out}, value.variant());
+}
+
+std::string valueText(const Value& value) {
+  std::string text;
+  appendValueText(value, text);
+  return text;
+}
+
+}  // namespace millrace::connect

@@ -1,0 +1,22 @@
+// Values as text, the way Java prints them: what the file sink and the string converter write.
+#pragma once
+
+#include <string>
+
+#include "connect/value.h"
+
+namespace millrace::connect {
+
+/// "null", "1.0E7", "[1, 2]", "{a=1}", "Struct{a=1,b=x}". Bytes print as their text.
+[[nodiscard]] std::string valueText(const Value& value);
+void appendValueText(const Value& value, std::string& out);
+
+/// Shortest digits that read back, in Java's notation: "1.0", "1.0E10", "NaN", "-Infinity".
+[[nodiscard]] std::string javaDouble(double value);
+[[nodiscard]] std::string javaFloat(float value);
+/// BigDecimal.toString: "1.23", "1.28E+3".
+[[nodiscard]] std::string decimalText(const Decimal& value);
+/// BigDecimal.toPlainString: "1280".
+[[nodiscard]] std::string decimalPlainText(const Decimal& value);
+
+}  // namespace millrace::connect
