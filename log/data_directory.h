@@ -57,6 +57,8 @@ class DataDirectory {
   /// From now on a crash is seen at the next start.
   [[nodiscard]] Status removeMarker();
   [[nodiscard]] Status writeMarker(std::int64_t broker_epoch);
+  /// Lets others open the directory.
+  void unlock() { lock_.reset(); }
 
  private:
   [[nodiscard]] static Offset at(const OffsetMap& map, const TopicPartition& tp);

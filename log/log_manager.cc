@@ -250,6 +250,7 @@ Status LogManager::close(std::int64_t broker_epoch) {
     for (std::size_t i = 0; i < entries.size(); ++i)
       clean = clean && (entries[i]->directory != directory.get() || outcomes[i]);
     if (clean) MILLRACE_CHECK_OK(directory->writeMarker(broker_epoch));
+    directory->unlock();
   }
   s.logs.clear();
   for (Status& outcome : outcomes)

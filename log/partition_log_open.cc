@@ -121,48 +121,99 @@ Result<Offset> PartitionLog::State::recover() {
   return next;
 }
 
+namespace {
+
+/// Judges one segment's batches while they are scanned. Base offsets stand outside of the CRC, so a
+/// damaged one shows only as a gap that what follows contradicts: such a gap is where the sound
+/// part ends.
+class OffsetCheck {
+ public:
+  OffsetCheck(Offset base, Offset next) : base_(base), next_(next) {}
+
+  Status look(const record::BatchView& batch, std::uint64_t position) {
+    const std::int64_t span = batch.lastOffset() - base_;
+    if (batch.baseOffset() < next_ || batch.lastOffset() < batch.baseOffset() ||
+        span > std::numeric_limits<std::int32_t>::max())
+      return fail(Errc::kCorruptData,
+                  fmt::format("offset {} behind {}", batch.baseOffset().value(), next_.value()));
+    doubt_.reset();
+    if (batch.baseOffset() > next_) doubt_ = Doubt{position, next_};
+    next_ = batch.nextOffset();
+    return {};
+  }
+
+  [[nodiscard]] Offset next() const { return next_; }
+
+  struct Doubt {
+    std::uint64_t position;
+    Offset next;
+  };
+  /// The gap in front of the last batch, if there is one.
+  [[nodiscard]] const std::optional<Doubt>& doubt() const { return doubt_; }
+
+ private:
+  Offset base_;
+  Offset next_;
+  std::optional<Doubt> doubt_;
+};
+
+}  // namespace
+
 Result<Offset> PartitionLog::State::recoverSegment(std::size_t index, std::uint64_t from,
                                                    Offset next) {
   Segment& segment = *segments[index];
+  const bool last = index + 1 == segments.size();
   const std::uint64_t file_size = segment.size();
   recovery.scanned_bytes += file_size - from;
-  const auto visit = [&](const record::BatchView& batch, std::uint64_t) -> Status {
-    if (batch.baseOffset() < next || batch.lastOffset() < batch.baseOffset() ||
-        batch.lastOffset() - segment.base() > std::numeric_limits<std::int32_t>::max())
-      return fail(Errc::kCorruptData,
-                  fmt::format("offset {} behind {}", batch.baseOffset().value(), next.value()));
-    next = batch.nextOffset();
+  OffsetCheck check(segment.base(), next);
+  const auto visit = [&](const record::BatchView& batch, std::uint64_t position) -> Status {
+    MILLRACE_CHECK_OK(check.look(batch, position));
     epochs.assign(batch.leaderEpoch(), batch.baseOffset());
     return {};
   };
   Status scanned = segment.rescan(from, file_size, log.config_, visit);
   if (!scanned && scanned.error().code == Errc::kCorruptData && from > 0) {
     // The index may have pointed between batches; the log itself decides, from its beginning.
-    next = segment.base();
+    check = OffsetCheck(segment.base(), segment.base());
     scanned = segment.rescan(0, file_size, log.config_, visit);
   }
   if (!scanned && scanned.error().code != Errc::kCorruptData)
     return std::unexpected(scanned.error());
+  next = check.next();
+  std::uint64_t sound = segment.size();
+  const bool contradicted = last || !scanned || next > segments[index + 1]->base();
+  if (check.doubt() && contradicted && check.doubt()->next >= options.recovery_point) {
+    sound = check.doubt()->position;
+    next = check.doubt()->next;
+    if (scanned)
+      scanned =
+          fail(Errc::kCorruptData, fmt::format("{} at position {}: a gap in front of offset {}",
+                                               segment.path(), sound, check.next().value()));
+  }
   if (!scanned && next < options.recovery_point)
     return fail(Errc::kCorruptData,
                 fmt::format("{}; it was on disk: records up to {} were flushed",
                             scanned.error().detail, options.recovery_point.value()));
-  if (!scanned) {
-    recovery.truncated_bytes += file_size - segment.size();
-    recovery.damage = scanned.error().detail;
-    MILLRACE_CHECK_OK(segment.truncate(segment.size(), next));
-    for (std::size_t i = index + 1; i < segments.size(); ++i) {
-      recovery.truncated_bytes += segments[i]->size();
-      MILLRACE_CHECK_OK(removeFiles(segments[i]->base()));
-    }
-    segments.resize(index + 1);
-  }
+  if (!scanned) MILLRACE_CHECK_OK(cutBehind(index, sound, file_size, next, scanned.error()));
   if (index + 1 < segments.size()) {
     MILLRACE_CHECK_OK(segment.seal());
   } else {
     MILLRACE_CHECK_OK(segment.saveIndexes(false));
   }
   return next;
+}
+
+Status PartitionLog::State::cutBehind(std::size_t index, std::uint64_t sound,
+                                      std::uint64_t file_size, Offset next, const Error& damage) {
+  recovery.truncated_bytes += file_size - sound;
+  recovery.damage = damage.detail;
+  MILLRACE_CHECK_OK(segments[index]->truncate(sound, next));
+  for (std::size_t i = index + 1; i < segments.size(); ++i) {
+    recovery.truncated_bytes += segments[i]->size();
+    MILLRACE_CHECK_OK(removeFiles(segments[i]->base()));
+  }
+  segments.resize(index + 1);
+  return {};
 }
 
 Status PartitionLog::State::rebuildEpochs() {

@@ -25,6 +25,9 @@ struct PartitionLog::State {
   [[nodiscard]] Result<Offset> recover();
   /// Scans one segment; cuts it, and the ones behind it, at damage. Returns the end offset.
   [[nodiscard]] Result<Offset> recoverSegment(std::size_t index, std::uint64_t from, Offset next);
+  /// Cuts a segment at a position and drops the ones behind it.
+  [[nodiscard]] Status cutBehind(std::size_t index, std::uint64_t sound, std::uint64_t file_size,
+                                 Offset next, const Error& damage);
   [[nodiscard]] Status rebuildEpochs();
   /// Newest snapshot, then every batch behind it.
   [[nodiscard]] Status loadProducers(Offset end, bool rebuild_transactions);
