@@ -1,4 +1,4 @@
-// Base64 with padding, for byte fields in JSON. Not for other rooms.
+// Base64 with padding, as byte fields have it in JSON.
 #pragma once
 
 #include "base/bytes.h"
