@@ -158,7 +158,8 @@ std::string Plan::nameOr(const std::string& given, const std::string& suffix, co
 
 void Plan::adopt(const std::vector<PlanNode*>& parents, std::unique_ptr<PlanNode> node) {
   PlanNode* const raw = own(std::move(node));
-  for (PlanNode* parent : parents) attach(parent, raw);
+  for (PlanNode* parent : parents) parent->addChild(raw);
+  register_(raw);
 }
 
 void Plan::attach(PlanNode* parent, PlanNode* node) {

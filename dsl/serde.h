@@ -46,6 +46,10 @@ namespace dsl {
 void serializeUuid(const Uuid& uuid, Bytes& out);
 [[nodiscard]] Status deserializeUuid(BytesView bytes, Uuid& out);
 
+/// Types of which a serde is always given (changes of tables).
+template <class T>
+inline constexpr bool kCustomSerdeOnly = false;
+
 /// The serde of a type, or the one that was given in its place.
 template <class T>
 class SerdeOf {
@@ -54,16 +58,24 @@ class SerdeOf {
   SerdeOf(SerdePtr<T> custom) : custom_(std::move(custom)) {}  // NOLINT(google-explicit-constructor)
 
   void serialize(const T& value, Bytes& out) const {
-    static_assert(HasSerde<T>,
+    static_assert(HasSerde<T> || kCustomSerdeOnly<T>,
                   "no serde for this type: BOOST_DESCRIBE_STRUCT it (JSON), or specialise millrace::Serde<T>");
-    if (custom_) return custom_->serialize(value, out);
-    Serde<T>::serialize(value, out);
+    if constexpr (kCustomSerdeOnly<T>) {
+      custom_->serialize(value, out);
+    } else {
+      if (custom_) return custom_->serialize(value, out);
+      Serde<T>::serialize(value, out);
+    }
   }
   [[nodiscard]] Status deserialize(BytesView bytes, T& out) const {
-    static_assert(HasSerde<T>,
+    static_assert(HasSerde<T> || kCustomSerdeOnly<T>,
                   "no serde for this type: BOOST_DESCRIBE_STRUCT it (JSON), or specialise millrace::Serde<T>");
-    if (custom_) return custom_->deserialize(bytes, out);
-    return Serde<T>::deserialize(bytes, out);
+    if constexpr (kCustomSerdeOnly<T>) {
+      return custom_->deserialize(bytes, out);
+    } else {
+      if (custom_) return custom_->deserialize(bytes, out);
+      return Serde<T>::deserialize(bytes, out);
+    }
   }
   [[nodiscard]] const SerdePtr<T>& custom() const { return custom_; }
 

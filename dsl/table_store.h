@@ -76,7 +76,7 @@ class TableStore final : public streams::TaskStore {
       const std::uint64_t hash = access_.hash(key);
       if (Entry* entry = find(hash, key)) return rowOf(*entry);
       if (!load(key, reading_)) return {};
-      if (!StoreAccess<Key>::kCachesReads) return rowOf(reading_);
+      if (!access_.cachesReads()) return rowOf(reading_);
       Entry& entry = insert(hash, key);
       entry.value = std::move(reading_.value);
       entry.timestamp = reading_.timestamp;

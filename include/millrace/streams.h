@@ -1,0 +1,5 @@
+// Streams: topologies in C++, their runtime and their test driver.
+#pragma once
+
+#include "dsl/streams_builder.h"
+#include "dsl/test_driver.h"
