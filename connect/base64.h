@@ -1,11 +1,11 @@
 // Base64 and big integers, as JSON carries bytes and decimals.
 #pragma once
 
+#include "base/bytes.h"
+
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "base/bytes.h"
 
 namespace millrace::connect {
 

@@ -1,13 +1,13 @@
 // Converters: between a record's bytes in the log and Connect's values.
 #pragma once
 
-#include <memory>
-#include <optional>
-#include <string>
-
 #include "base/properties.h"
 #include "base/result.h"
 #include "connect/schema.h"
+
+#include <memory>
+#include <optional>
+#include <string>
 
 namespace millrace::connect {
 

@@ -1,11 +1,11 @@
 #include "connect/java_map.h"
 
+#include "base/varint.h"
+
 #include <algorithm>
 #include <bit>
 #include <string>
 #include <utility>
-
-#include "base/varint.h"
 
 namespace millrace::connect {
 

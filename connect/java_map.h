@@ -1,11 +1,11 @@
 // The format of a standalone worker's offset file: a Java HashMap<byte[], byte[]>, serialised.
 #pragma once
 
-#include <map>
-#include <optional>
-
 #include "base/bytes.h"
 #include "base/result.h"
+
+#include <map>
+#include <optional>
 
 namespace millrace::connect {
 

@@ -1,11 +1,12 @@
 #include "connect/json_read.h"
 
+#include "connect/base64.h"
+
 #include <boost/json/stream_parser.hpp>
 #include <boost/json/value.hpp>
+
 #include <charconv>
 #include <cmath>
-
-#include "connect/base64.h"
 
 namespace millrace::connect {
 
@@ -65,7 +66,8 @@ Result<SchemaPtr> readSchema(const json::value& node, const JsonOptions& options
 
 Status readFields(const json::object& node, Schema& schema, const JsonOptions& options) {
   const json::value* const fields = node.if_contains("fields");
-  if (fields == nullptr || !fields->is_array()) return malformed("a struct schema needs its fields");
+  if (fields == nullptr || !fields->is_array())
+    return malformed("a struct schema needs its fields");
   for (const json::value& field : fields->get_array()) {
     if (!field.is_object()) return malformed("a field of a struct schema is no object");
     SchemaField entry{textOf(field.get_object(), "field"), nullptr};
@@ -110,8 +112,7 @@ Result<SchemaPtr> readSchema(const json::value& node, const JsonOptions& options
   if (const json::value* version = object.if_contains("version"); version && version->is_int64()) {
     schema.version = static_cast<std::int32_t>(version->get_int64());
   }
-  if (const json::value* params = object.if_contains("parameters");
-      params && params->is_object()) {
+  if (const json::value* params = object.if_contains("parameters"); params && params->is_object()) {
     for (const auto& [key, value] : params->get_object()) {
       if (!value.is_string()) return malformed("a schema's parameters are texts");
       schema.params.emplace_back(std::string(key), std::string(value.get_string()));
@@ -154,8 +155,7 @@ Result<Value> decimalValue(const Schema& schema, const json::value& node) {
   return Value(Decimal{std::to_string(static_cast<std::int64_t>(std::llround(scaled))), scale});
 }
 
-Result<Value> listValue(const Schema& schema, const json::value& node,
-                        const JsonOptions& options) {
+Result<Value> listValue(const Schema& schema, const json::value& node, const JsonOptions& options) {
   if (!node.is_array()) return malformed("not an array");
   List list;
   for (const json::value& item : node.get_array()) {
@@ -262,7 +262,8 @@ Result<SchemaAndValue> readJson(BytesView text, const JsonOptions& options) {
   if (envelope == nullptr || envelope->size() != 2 || !envelope->contains("schema") ||
       !envelope->contains("payload")) {
     return malformed(
-        "with schemas.enable=true each value is an object of exactly \"schema\" and \"payload\"; for "
+        "with schemas.enable=true each value is an object of exactly \"schema\" and \"payload\"; "
+        "for "
         "plain JSON set schemas.enable=false");
   }
   MILLRACE_TRY(SchemaPtr schema, readSchema(envelope->at("schema"), options));

@@ -8,7 +8,8 @@
 namespace millrace::connect {
 
 /// The first JSON value of `text`; what follows it is ignored, as Kafka's converter does. With
-/// options.schemas the text must be an object of exactly "schema" and "payload". Errors: kMalformed.
+/// options.schemas the text must be an object of exactly "schema" and "payload". Errors:
+/// kMalformed.
 [[nodiscard]] Result<SchemaAndValue> readJson(BytesView text, const JsonOptions& options);
 
 }  // namespace millrace::connect

@@ -1,9 +1,9 @@
 #include "connect/json_text.h"
 
-#include <cmath>
-
 #include "connect/base64.h"
 #include "connect/value_text.h"
+
+#include <cmath>
 
 namespace millrace::connect {
 

@@ -1,11 +1,11 @@
 // Writing JSON the way Kafka Connect's converter does.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "base/result.h"
 #include "connect/schema.h"
+
+#include <string>
+#include <string_view>
 
 namespace millrace::connect {
 

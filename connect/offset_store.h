@@ -1,19 +1,19 @@
 // Offsets of source connectors, in the file of a standalone worker.
 #pragma once
 
-#include <mutex>
-#include <string>
-
 #include "connect/java_map.h"
 #include "connect/record.h"
+
+#include <mutex>
+#include <string>
 
 namespace millrace::connect {
 
 /// ["connector",{"filename":"a"}] -> {"position":7}, as Kafka's workers key them. Thread-safe.
 class OffsetStore {
  public:
-  /// Reads the file; one that does not exist yet is empty. An empty path keeps offsets in memory only.
-  /// Errors: kMalformed; of the file.
+  /// Reads the file; one that does not exist yet is empty. An empty path keeps offsets in memory
+  /// only. Errors: kMalformed; of the file.
   [[nodiscard]] static Result<std::unique_ptr<OffsetStore>> open(std::string path);
 
   [[nodiscard]] std::optional<SourceMap> get(const std::string& connector,

@@ -1,15 +1,15 @@
-// What a connector plugin includes: two base classes, and a macro that makes the shared object's one
-// entry point. Header-only: a plugin links nothing of Millrace.
+// What a connector plugin includes: two base classes, and a macro that makes the shared object's
+// one entry point. Header-only: a plugin links nothing of Millrace.
 //
-//   class RowsSource : public SourceTask { ... Result<std::vector<SourceRecord>> poll() override; };
-//   MILLRACE_CONNECTOR(RowsSource, {.name = "rows", .version = "1.0", .config = rowsConfig()})
+//   class RowsSource : public SourceTask { ... Result<std::vector<SourceRecord>> poll() override;
+//   }; MILLRACE_CONNECTOR(RowsSource, {.name = "rows", .version = "1.0", .config = rowsConfig()})
 #pragma once
-
-#include <concepts>
-#include <type_traits>
 
 #include "base/config.h"
 #include "connect/record.h"
+
+#include <concepts>
+#include <type_traits>
 
 namespace millrace::connect {
 
@@ -51,8 +51,8 @@ class SourceContext {
   virtual void log(std::string_view message) = 0;
 };
 
-/// Reads from somewhere. Calls come from the task's own thread, but for stop(). Errors fail the task;
-/// a retriable code (isRetriable) from poll is tried again within errors.retry.timeout.
+/// Reads from somewhere. Calls come from the task's own thread, but for stop(). Errors fail the
+/// task; a retriable code (isRetriable) from poll is tried again within errors.retry.timeout.
 class SourceTask {
  public:
   virtual ~SourceTask() = default;
@@ -177,13 +177,13 @@ using PluginEntry = const PluginTable* (*)();
 
 /// Several connectors in one shared object:
 /// `MILLRACE_CONNECTORS(connectorOf<A>({...}), connectorOf<B>({...}))`
-#define MILLRACE_CONNECTORS(...)                                                              \
-  extern "C" __attribute__((visibility("default"))) const ::millrace::connect::PluginTable*   \
-  millrace_connect_plugin() {                                                                 \
+#define MILLRACE_CONNECTORS(...)                                                               \
+  extern "C" __attribute__((visibility("default"))) const ::millrace::connect::PluginTable*    \
+  millrace_connect_plugin() {                                                                  \
     static const ::std::vector<::millrace::connect::ConnectorFactory> kFactories{__VA_ARGS__}; \
-    static const ::millrace::connect::PluginTable kTable{.count = kFactories.size(),          \
-                                                         .factories = kFactories.data()};     \
-    return &kTable;                                                                           \
+    static const ::millrace::connect::PluginTable kTable{.count = kFactories.size(),           \
+                                                         .factories = kFactories.data()};      \
+    return &kTable;                                                                            \
   }
 
 /// The shared object's one entry point, for one connector.

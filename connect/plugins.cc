@@ -1,12 +1,12 @@
 #include "connect/plugins.h"
 
+#include "base/log.h"
+
 #include <dlfcn.h>
 #include <fmt/format.h>
-
-#include <filesystem>
 #include <system_error>
 
-#include "base/log.h"
+#include <filesystem>
 
 namespace millrace::connect {
 
@@ -61,8 +61,8 @@ Status PluginRegistry::load(const std::string& path) {
   void* const symbol = ::dlsym(library, kPluginEntry);
   if (symbol == nullptr) {
     ::dlclose(library);
-    return fail(Errc::kConfig, fmt::format("{} is not a connector plugin: it has no {}", path,
-                                           kPluginEntry));
+    return fail(Errc::kConfig,
+                fmt::format("{} is not a connector plugin: it has no {}", path, kPluginEntry));
   }
   const auto entry = reinterpret_cast<PluginEntry>(symbol);
   const PluginTable* const table = entry();

@@ -1,16 +1,16 @@
 // The connectors that a worker knows: built in, and loaded from shared objects.
 #pragma once
 
+#include "connect/plugin.h"
+
 #include <deque>
 #include <string>
 #include <vector>
 
-#include "connect/plugin.h"
-
 namespace millrace::connect {
 
-/// Filled before the worker starts, read-only afterwards. Shared objects stay loaded until the process
-/// ends: objects of theirs may outlive any owner.
+/// Filled before the worker starts, read-only afterwards. Shared objects stay loaded until the
+/// process ends: objects of theirs may outlive any owner.
 class PluginRegistry {
  public:
   void add(const ConnectorFactory& factory) { factories_.push_back(factory); }
@@ -20,8 +20,8 @@ class PluginRegistry {
   /// plugin.path: shared objects, or directories of them (*.so).
   Status loadAll(const std::vector<std::string>& paths);
 
-  /// As connector.class names it: "FileStreamSource", "FileStreamSourceConnector" or with a package in
-  /// front. nullptr where there is none.
+  /// As connector.class names it: "FileStreamSource", "FileStreamSourceConnector" or with a package
+  /// in front. nullptr where there is none.
   [[nodiscard]] const ConnectorFactory* find(std::string_view connector_class) const;
   /// Names, for messages.
   [[nodiscard]] std::string names() const;

@@ -13,8 +13,8 @@ struct RecordHeader {
 };
 
 /// What a source task delivers. `source_partition` and `source_offset` say where it came from: the
-/// worker stores the offset of each partition once the record is acknowledged, and gives it back after
-/// a restart.
+/// worker stores the offset of each partition once the record is acknowledged, and gives it back
+/// after a restart.
 struct SourceRecord {
   std::shared_ptr<const SourceMap> source_partition;  ///< shared by all records of one source
   SourceMap source_offset;

@@ -1,11 +1,11 @@
 // Connect's schemas. Header-only, as value.h.
 #pragma once
 
+#include "connect/value.h"
+
 #include <map>
 #include <string>
 #include <vector>
-
-#include "connect/value.h"
 
 namespace millrace::connect {
 

@@ -1,13 +1,13 @@
 // A standalone worker: runs connectors and their tasks in this process.
 #pragma once
 
+#include "base/properties.h"
+#include "base/result.h"
+
 #include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "base/properties.h"
-#include "base/result.h"
 
 namespace millrace {
 namespace client {
@@ -44,9 +44,10 @@ struct ConnectorStatus {
   std::vector<TaskStatus> tasks;
 };
 
-/// Thread-safe. Each task runs on a thread of its own; a watcher fails a task whose plugin does not come
-/// back from a call in time (task.call.timeout.ms). Offsets of sources are stored in the offset file
-/// every offset.flush.interval.ms and at stop, those of sinks in the cluster (group connect-<name>).
+/// Thread-safe. Each task runs on a thread of its own; a watcher fails a task whose plugin does not
+/// come back from a call in time (task.call.timeout.ms). Offsets of sources are stored in the
+/// offset file every offset.flush.interval.ms and at stop, those of sinks in the cluster (group
+/// connect-<name>).
 class Standalone {
  public:
   /// Reads the configuration, loads plugins and stored offsets. Errors: kConfig; of the plugins.

@@ -1,13 +1,13 @@
 // The shortest way from a file to a topic: one file source in this process, until the file ends.
 #pragma once
 
+#include "base/result.h"
+
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "base/result.h"
 
 namespace millrace {
 
@@ -40,9 +40,9 @@ struct StreamFileOptions {
   std::function<void(std::uint64_t)> onProgress = {};
 };
 
-/// Runs a standalone worker with one FileStreamSource until the whole file is acknowledged. Returns the
-/// number of records. Blocks; call from any thread. Errors: of the file, of the configuration, of the
-/// cluster.
+/// Runs a standalone worker with one FileStreamSource until the whole file is acknowledged. Returns
+/// the number of records. Blocks; call from any thread. Errors: of the file, of the configuration,
+/// of the cluster.
 [[nodiscard]] Result<std::uint64_t> streamFile(const StreamFileOptions& options);
 
 }  // namespace millrace

@@ -20,8 +20,8 @@ SubmittedRecords::~SubmittedRecords() = default;
 SubmittedRecords::Ticket SubmittedRecords::submit(const std::shared_ptr<const SourceMap>& partition,
                                                   SourceMap offset) {
   const std::lock_guard lock(mutex_);
-  // Sources mostly go on with the partition they just used; the queue keeps it alive, so the pointer
-  // names it for good.
+  // Sources mostly go on with the partition they just used; the queue keeps it alive, so the
+  // pointer names it for good.
   if (last_queue_ == nullptr || partition.get() != last_partition_) {
     auto& queue = queues_[sourceMapText(*partition)];
     if (!queue) queue = std::make_unique<Queue>();

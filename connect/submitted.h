@@ -1,6 +1,8 @@
 // Which source offsets may be stored: those in front of which everything is acknowledged.
 #pragma once
 
+#include "connect/record.h"
+
 #include <deque>
 #include <map>
 #include <memory>
@@ -8,12 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "connect/record.h"
-
 namespace millrace::connect {
 
-/// Records in the order they were sent, by source partition. Acknowledgements may come in any order and
-/// from any thread; an offset is released only when all records in front of it are acknowledged.
+/// Records in the order they were sent, by source partition. Acknowledgements may come in any order
+/// and from any thread; an offset is released only when all records in front of it are
+/// acknowledged.
 class SubmittedRecords {
  public:
   struct Queue;

@@ -1,6 +1,9 @@
-// Data between a connector and a converter: what Kafka Connect's runtime types can hold. Header-only,
-// so that a plugin needs no library of ours.
+// Data between a connector and a converter: what Kafka Connect's runtime types can hold.
+// Header-only, so that a plugin needs no library of ours.
 #pragma once
+
+#include "base/bytes.h"
+#include "base/clock.h"
 
 #include <cstdint>
 #include <map>
@@ -11,9 +14,6 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include "base/bytes.h"
-#include "base/clock.h"
 
 namespace millrace::connect {
 
@@ -54,28 +54,28 @@ struct Struct {
 /// One value of any type. Lists, maps and structs are shared and immutable: copying is cheap.
 class Value {
  public:
-  using Variant = std::variant<std::monostate, bool, std::int8_t, std::int16_t, std::int32_t,
-                               std::int64_t, float, double, std::string, Blob, Decimal, Instant,
-                               std::shared_ptr<const List>, std::shared_ptr<const Map>,
-                               std::shared_ptr<const Struct>>;
+  using Variant =
+      std::variant<std::monostate, bool, std::int8_t, std::int16_t, std::int32_t, std::int64_t,
+                   float, double, std::string, Blob, Decimal, Instant, std::shared_ptr<const List>,
+                   std::shared_ptr<const Map>, std::shared_ptr<const Struct>>;
 
-  Value() = default;  ///< null
-  Value(bool v) : data_(v) {}                     // NOLINT(google-explicit-constructor)
-  Value(std::int8_t v) : data_(v) {}              // NOLINT(google-explicit-constructor)
-  Value(std::int16_t v) : data_(v) {}             // NOLINT(google-explicit-constructor)
-  Value(std::int32_t v) : data_(v) {}             // NOLINT(google-explicit-constructor)
-  Value(std::int64_t v) : data_(v) {}             // NOLINT(google-explicit-constructor)
-  Value(float v) : data_(v) {}                    // NOLINT(google-explicit-constructor)
-  Value(double v) : data_(v) {}                   // NOLINT(google-explicit-constructor)
-  Value(std::string v) : data_(std::move(v)) {}   // NOLINT(google-explicit-constructor)
+  Value() = default;                                    ///< null
+  Value(bool v) : data_(v) {}                           // NOLINT(google-explicit-constructor)
+  Value(std::int8_t v) : data_(v) {}                    // NOLINT(google-explicit-constructor)
+  Value(std::int16_t v) : data_(v) {}                   // NOLINT(google-explicit-constructor)
+  Value(std::int32_t v) : data_(v) {}                   // NOLINT(google-explicit-constructor)
+  Value(std::int64_t v) : data_(v) {}                   // NOLINT(google-explicit-constructor)
+  Value(float v) : data_(v) {}                          // NOLINT(google-explicit-constructor)
+  Value(double v) : data_(v) {}                         // NOLINT(google-explicit-constructor)
+  Value(std::string v) : data_(std::move(v)) {}         // NOLINT(google-explicit-constructor)
   Value(std::string_view v) : data_(std::string(v)) {}  // NOLINT(google-explicit-constructor)
   Value(const char* v) : data_(std::string(v)) {}       // NOLINT(google-explicit-constructor)
-  Value(Blob v) : data_(std::move(v)) {}          // NOLINT(google-explicit-constructor)
-  Value(Decimal v) : data_(std::move(v)) {}       // NOLINT(google-explicit-constructor)
-  Value(Instant v) : data_(v) {}                  // NOLINT(google-explicit-constructor)
-  Value(List v);                                  // NOLINT(google-explicit-constructor)
-  Value(Map v);                                   // NOLINT(google-explicit-constructor)
-  Value(Struct v);                                // NOLINT(google-explicit-constructor)
+  Value(Blob v) : data_(std::move(v)) {}                // NOLINT(google-explicit-constructor)
+  Value(Decimal v) : data_(std::move(v)) {}             // NOLINT(google-explicit-constructor)
+  Value(Instant v) : data_(v) {}                        // NOLINT(google-explicit-constructor)
+  Value(List v);                                        // NOLINT(google-explicit-constructor)
+  Value(Map v);                                         // NOLINT(google-explicit-constructor)
+  Value(Struct v);                                      // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool isNull() const { return std::holds_alternative<std::monostate>(data_); }
   /// nullptr where the value is of another type.
@@ -120,7 +120,8 @@ inline std::optional<std::int64_t> Value::integer() const {
   return std::nullopt;
 }
 
-/// Names with simple values: a source's partition ({"filename": ...}) and offset ({"position": ...}).
+/// Names with simple values: a source's partition ({"filename": ...}) and offset ({"position":
+/// ...}).
 using SourceMap = std::map<std::string, Value, std::less<>>;
 
 }  // namespace millrace::connect

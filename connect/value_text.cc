@@ -1,10 +1,10 @@
 #include "connect/value_text.h"
 
+#include "connect/schema.h"
+
 #include <array>
 #include <charconv>
 #include <cmath>
-
-#include "connect/schema.h"
 
 namespace millrace::connect {
 
@@ -34,7 +34,8 @@ Digits shortest(T magnitude) {
   return result;
 }
 
-/// Plain between 1e-3 and 1e7, otherwise scientific with one digit before the point; always a point.
+/// Plain between 1e-3 and 1e7, otherwise scientific with one digit before the point; always a
+/// point.
 template <class T>
 std::string javaReal(T value) {
   if (std::isnan(value)) return "NaN";

@@ -1,9 +1,9 @@
 // Values as text, the way Java prints them: what the file sink and the string converter write.
 #pragma once
 
-#include <string>
-
 #include "connect/value.h"
+
+#include <string>
 
 namespace millrace::connect {
 

@@ -6,12 +6,10 @@
 namespace millrace::connect {
 
 std::vector<ConnectorFactory> fileConnectors() {
-  return {connectorOf<FileSourceTask>({.name = "FileStreamSource",
-                                       .version = "0.1.0",
-                                       .config = FileSourceTask::config()}),
-          connectorOf<FileSinkTask>({.name = "FileStreamSink",
-                                     .version = "0.1.0",
-                                     .config = FileSinkTask::config()})};
+  return {connectorOf<FileSourceTask>(
+              {.name = "FileStreamSource", .version = "0.1.0", .config = FileSourceTask::config()}),
+          connectorOf<FileSinkTask>(
+              {.name = "FileStreamSink", .version = "0.1.0", .config = FileSinkTask::config()})};
 }
 
 }  // namespace millrace::connect

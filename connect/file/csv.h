@@ -1,13 +1,13 @@
 // Comma-separated values (RFC 4180) with a line of names, read row by row from a growing file.
 #pragma once
 
+#include "connect/file/input_bytes.h"
+#include "connect/value.h"
+
 #include <deque>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "connect/file/input_bytes.h"
-#include "connect/value.h"
 
 namespace millrace::connect {
 
@@ -16,7 +16,8 @@ struct CsvCell {
   bool quoted = false;
 };
 
-/// Reads rows. Cells may be quoted, with doubled quotes and line ends inside; lines end at LF or CRLF.
+/// Reads rows. Cells may be quoted, with doubled quotes and line ends inside; lines end at LF or
+/// CRLF.
 class CsvReader {
  public:
   explicit CsvReader(char delimiter) : delimiter_(delimiter) {}
@@ -26,8 +27,8 @@ class CsvReader {
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
   /// Goes on after the row that ended at byte `position`.
   void seek(std::uint64_t position);
-  /// The next row; nullptr: there is no whole one now. `at_end`: a last line without its end counts.
-  /// Errors: kMalformed with the byte where the row begins.
+  /// The next row; nullptr: there is no whole one now. `at_end`: a last line without its end
+  /// counts. Errors: kMalformed with the byte where the row begins.
   [[nodiscard]] Result<const std::vector<CsvCell>*> next(bool at_end);
   /// Byte after the row that next() gave last.
   [[nodiscard]] std::uint64_t position() const { return position_; }
@@ -43,8 +44,8 @@ class CsvReader {
   InputBytes input_;
   std::vector<std::string> names_;
   Bytes buffer_;
-  std::size_t begin_ = 0;        // of the next row in buffer_
-  std::uint64_t position_ = 0;   // of begin_ in the file
+  std::size_t begin_ = 0;       // of the next row in buffer_
+  std::uint64_t position_ = 0;  // of begin_ in the file
   std::vector<CsvCell> cells_;
   std::deque<std::string> unquoted_;  // texts of cells with doubled quotes; a deque, so views stay
 };
@@ -55,7 +56,8 @@ struct CsvTyping {
   std::vector<bool> text_columns{};  ///< by index: never a number
 };
 
-/// A number where an unquoted cell looks like one ("7", "-1.5"; not "007", "1e5"), else text, or null.
+/// A number where an unquoted cell looks like one ("7", "-1.5"; not "007", "1e5"), else text, or
+/// null.
 [[nodiscard]] Value csvValue(const CsvCell& cell, const CsvTyping& typing, std::size_t column);
 
 /// "2013-01-01T10:00:00Z" (with fraction, or +hh:mm), "2013-01-01", or milliseconds since 1970.

@@ -1,11 +1,11 @@
 #include "connect/file/file_sink.h"
 
+#include "connect/value_text.h"
+
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-
-#include "connect/value_text.h"
 
 namespace millrace::connect {
 
@@ -26,7 +26,8 @@ Status writeToStandardOutput(BytesView text) {
 }  // namespace
 
 std::vector<ConfigKey> FileSinkTask::config() {
-  return {{.name = "file", .type = ConfigType::kString,
+  return {{.name = "file",
+           .type = ConfigType::kString,
            .doc = "File to append to; unset: standard output."}};
 }
 

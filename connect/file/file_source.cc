@@ -7,30 +7,58 @@ namespace millrace::connect {
 
 std::vector<ConfigKey> FileSourceTask::config() {
   return {
-      {.name = "file", .type = ConfigType::kString,
-       .doc = "File to read; unset: standard input."},
-      {.name = "topic", .type = ConfigType::kString, .required = true, .valid = "nonempty",
+      {.name = "file", .type = ConfigType::kString, .doc = "File to read; unset: standard input."},
+      {.name = "topic",
+       .type = ConfigType::kString,
+       .required = true,
+       .valid = "nonempty",
        .doc = "Topic to write to."},
-      {.name = "batch.size", .type = ConfigType::kInt, .default_value = "2000", .valid = "1..",
+      {.name = "batch.size",
+       .type = ConfigType::kInt,
+       .default_value = "2000",
+       .valid = "1..",
        .doc = "Most records of one poll."},
-      {.name = "format", .type = ConfigType::kString, .default_value = "lines",
-       .valid = "{lines|csv}", .doc = "Each line a text, or CSV rows with a first line of names."},
-      {.name = "tail", .type = ConfigType::kBoolean, .default_value = "true",
-       .doc = "Go on when the file grows; false: finish at its end, with its unfinished last line."},
-      {.name = "csv.delimiter", .type = ConfigType::kString, .default_value = ",",
-       .valid = "nonempty", .doc = "The character between cells."},
-      {.name = "csv.key.column", .type = ConfigType::kString, .default_value = "",
+      {.name = "format",
+       .type = ConfigType::kString,
+       .default_value = "lines",
+       .valid = "{lines|csv}",
+       .doc = "Each line a text, or CSV rows with a first line of names."},
+      {.name = "tail",
+       .type = ConfigType::kBoolean,
+       .default_value = "true",
+       .doc =
+           "Go on when the file grows; false: finish at its end, with its unfinished last line."},
+      {.name = "csv.delimiter",
+       .type = ConfigType::kString,
+       .default_value = ",",
+       .valid = "nonempty",
+       .doc = "The character between cells."},
+      {.name = "csv.key.column",
+       .type = ConfigType::kString,
+       .default_value = "",
        .doc = "Column that becomes the record's key."},
-      {.name = "csv.time.column", .type = ConfigType::kString, .default_value = "",
+      {.name = "csv.time.column",
+       .type = ConfigType::kString,
+       .default_value = "",
        .doc = "Column with the event time: ISO 8601, or milliseconds since 1970."},
-      {.name = "csv.time.minutes.column", .type = ConfigType::kString, .default_value = "",
+      {.name = "csv.time.minutes.column",
+       .type = ConfigType::kString,
+       .default_value = "",
        .doc = "Column with whole minutes to add to the event time."},
-      {.name = "csv.null", .type = ConfigType::kString, .default_value = "",
+      {.name = "csv.null",
+       .type = ConfigType::kString,
+       .default_value = "",
        .doc = "Text that stands for null."},
-      {.name = "csv.text.columns", .type = ConfigType::kList, .default_value = "",
+      {.name = "csv.text.columns",
+       .type = ConfigType::kList,
+       .default_value = "",
        .doc = "Columns that stay text although they look like numbers."},
-      {.name = "poll.wait.ms", .type = ConfigType::kInt, .default_value = "1000", .valid = "0..",
-       .internal = true, .doc = "How long a poll waits for the file to grow."},
+      {.name = "poll.wait.ms",
+       .type = ConfigType::kInt,
+       .default_value = "1000",
+       .valid = "0..",
+       .internal = true,
+       .doc = "How long a poll waits for the file to grow."},
   };
 }
 
@@ -151,8 +179,8 @@ SourceRecord FileSourceTask::lineRecord(Line line) const {
 
 Result<std::vector<SourceRecord>> FileSourceTask::pollLines() {
   std::vector<SourceRecord> records;
-  // Kafka looks at lines left over in its buffer only after the file has grown; who reads a file to its
-  // end wants them now.
+  // Kafka looks at lines left over in its buffer only after the file has grown; who reads a file to
+  // its end wants them now.
   bool look = !tail_;
   for (;;) {
     MILLRACE_TRY(const bool grown, lines_->fill());

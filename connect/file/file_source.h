@@ -1,18 +1,18 @@
 // FileStreamSource: the lines, or the rows, of a file as records; goes on when the file grows.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
-
 #include "connect/file/csv.h"
 #include "connect/file/line_reader.h"
 #include "connect/plugin.h"
 
+#include <condition_variable>
+#include <mutex>
+
 namespace millrace::connect {
 
 /// One file, one task. Lines behave as Kafka's FileStreamSource; its stored position counts UTF-16
-/// units, so the exact byte is stored beside it ("bytes") and a restart in a non-ASCII file is exact.
-/// CSV rows become maps and their position is in bytes.
+/// units, so the exact byte is stored beside it ("bytes") and a restart in a non-ASCII file is
+/// exact. CSV rows become maps and their position is in bytes.
 class FileSourceTask final : public SourceTask {
  public:
   [[nodiscard]] static std::vector<ConfigKey> config();

@@ -1,16 +1,16 @@
 // Where a file source reads from: a file by position, or the standard input.
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include "base/file.h"
 #include "base/result.h"
 
+#include <memory>
+#include <string>
+
 namespace millrace::connect {
 
-/// Reads forward from a position. A file stays the one that was opened, as tail's does, when its name
-/// goes to another file.
+/// Reads forward from a position. A file stays the one that was opened, as tail's does, when its
+/// name goes to another file.
 class InputBytes {
  public:
   /// An empty path: standard input. Errors: kNotFound where the file does not exist (yet).

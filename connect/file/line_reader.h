@@ -1,10 +1,10 @@
 // Lines of a growing text file, cut and counted exactly as Kafka's FileStreamSource does.
 #pragma once
 
+#include "connect/file/input_bytes.h"
+
 #include <optional>
 #include <string>
-
-#include "connect/file/input_bytes.h"
 
 namespace millrace::connect {
 
@@ -14,9 +14,9 @@ struct Line {
   std::uint64_t bytes = 0;     ///< after the line, in bytes: what a restart needs
 };
 
-/// Lines end at LF, CR or CRLF; a CR at the end of the buffer waits for the next character. The buffer
-/// holds a number of UTF-16 units (1024, doubled where a line does not fit), because with a small batch
-/// size its size decides which lines Kafka delivers now and which wait.
+/// Lines end at LF, CR or CRLF; a CR at the end of the buffer waits for the next character. The
+/// buffer holds a number of UTF-16 units (1024, doubled where a line does not fit), because with a
+/// small batch size its size decides which lines Kafka delivers now and which wait.
 class LineReader {
  public:
   LineReader(InputBytes input, std::uint64_t position, std::uint64_t bytes);
@@ -36,8 +36,8 @@ class LineReader {
   void moveWhatFits();
 
   InputBytes input_;
-  Bytes raw_;        // read from the file, not yet in the buffer: what did not fit, or is incomplete
-  Bytes buffer_;     // from begin_: characters that Kafka's buffer would hold
+  Bytes raw_;     // read from the file, not yet in the buffer: what did not fit, or is incomplete
+  Bytes buffer_;  // from begin_: characters that Kafka's buffer would hold
   std::size_t begin_ = 0;
   std::uint64_t held_units_ = 0;
   std::uint64_t capacity_units_ = 1024;
