@@ -64,10 +64,8 @@ Located locate(const GroupService& service, const MetadataImage& image, std::int
     out.error = Errc::kInvalidRequest;
   }
   const auto broker = image.broker(node_id);
-  if (out.error == Errc::kNone && (!broker || broker->endpoints.empty())) out.error = Errc::kCoordinatorNotAvailable;
-  if (out.error != Errc::kNone) return out;
-  const auto same = std::ranges::find(broker->endpoints, listener, &BrokerEndpoint::name);
-  out.endpoint = same == broker->endpoints.end() ? broker->endpoints.front() : *same;
+  if (out.error == Errc::kNone && !broker) out.error = Errc::kCoordinatorNotAvailable;
+  if (out.error == Errc::kNone) out.endpoint = endpointFor(*broker, listener);
   return out;
 }
 

@@ -1,5 +1,7 @@
 #include "broker/metadata/image.h"
 
+#include <algorithm>
+
 namespace millrace::broker {
 
 std::shared_ptr<const BrokerImage> MetadataImage::broker(std::int32_t id) const {
@@ -24,6 +26,13 @@ ConfigMapPtr MetadataImage::config(ConfigResourceType type, std::string_view nam
 std::int16_t MetadataImage::feature(std::string_view name) const {
   const auto found = features.find(name);
   return found == features.end() ? std::int16_t{0} : found->second;
+}
+
+BrokerEndpoint endpointFor(const BrokerImage& broker, std::string_view listener) {
+  const auto same = std::ranges::find(broker.endpoints, listener, &BrokerEndpoint::name);
+  if (same != broker.endpoints.end()) return *same;
+  if (!broker.endpoints.empty()) return broker.endpoints.front();
+  return {std::string(listener), "in-process", 0, 0};
 }
 
 bool isInternalTopic(std::string_view name) {

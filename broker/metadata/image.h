@@ -72,6 +72,10 @@ struct BrokerImage {
   friend bool operator==(const BrokerImage&, const BrokerImage&) = default;
 };
 
+/// Where a client that came in by `listener` reaches a broker: the endpoint of that listener, else its first. A
+/// broker without any listens in its own process only.
+[[nodiscard]] BrokerEndpoint endpointFor(const BrokerImage& broker, std::string_view listener);
+
 /// Kafka's ConfigResource.Type.
 enum class ConfigResourceType : std::int8_t {
   kUnknown = 0, kTopic = 2, kBroker = 4, kBrokerLogger = 8, kClientMetrics = 16, kGroup = 32,
