@@ -97,6 +97,8 @@ Status LogManager::State::openAll() {
     for (const TopicPartition& tp : directory->found())
       work.push_back({directory.get(), tp, nullptr});
   }
+  const Clock& clock = options.clock != nullptr ? *options.clock : systemClock();
+  const Millis now_ms = clock.wallMs();
   inParallel(options.recovery_threads, work.size(), [&](std::size_t i) {
     Work& w = work[i];
     w.opened = PartitionLog::open({.directory = w.directory->path(w.tp.toString()),
@@ -104,6 +106,7 @@ Status LogManager::State::openAll() {
                                    .log_start_offset = w.directory->logStart(w.tp),
                                    .recovery_point = w.directory->recoveryPoint(w.tp),
                                    .high_watermark = w.directory->highWatermark(w.tp),
+                                   .now_ms = now_ms,
                                    .clean_shutdown = w.directory->clean(),
                                    .files = &files});
   });

@@ -39,7 +39,8 @@ struct LogManagerOptions {
   std::function<LogConfig(const std::string& topic)> config_of;
   /// Threads for opening logs.
   int recovery_threads = 2;
-  FileSystem* files = nullptr;  ///< systemFiles() where null
+  FileSystem* files = nullptr;   ///< systemFiles() where null
+  const Clock* clock = nullptr;  ///< systemClock() where null
 };
 
 /// What start-up found.

@@ -27,6 +27,9 @@ struct OpenOptions {
   Offset log_start_offset{0};
   Offset recovery_point{0};
   Offset high_watermark{0};
+  /// Wall clock: producers that were silent for longer than producer.id.expiration.ms are
+  /// forgotten. 0: none is.
+  Millis now_ms = 0;
   /// The last stop was clean: files are trusted as they are.
   bool clean_shutdown = false;
   FileSystem* files = nullptr;  ///< systemFiles() where null

@@ -240,15 +240,16 @@ Status PartitionLog::State::loadProducers(Offset end, bool rebuild_transactions)
     const Offset at = snapshots.back();
     const auto bytes = files.system.readAll(files.path(at, FileKind::kSnapshot));
     if (!bytes && bytes.error().code != Errc::kNotFound) return std::unexpected(bytes.error());
-    if (bytes && at <= end &&
-        producers.loadSnapshot(*bytes, 0, std::numeric_limits<std::int64_t>::max())) {
+    if (bytes && at <= end && producers.loadSnapshot(*bytes)) {
       from = std::max(from, at);
       break;
     }
     MILLRACE_CHECK_OK(dropSnapshots(at, at + 1));
   }
   producers.onLogStart(log.startOffset());
-  return replayProducers(from, end, rebuild_transactions);
+  MILLRACE_CHECK_OK(replayProducers(from, end, rebuild_transactions));
+  if (options.now_ms > 0) producers.expire(options.now_ms, log.config_.producer_id_expiration_ms);
+  return {};
 }
 
 Status PartitionLog::State::replayProducers(Offset from, Offset end, bool rebuild_transactions) {

@@ -54,7 +54,7 @@ Bytes ProducerState::encodeSnapshot() const {
   return out;
 }
 
-Status ProducerState::loadSnapshot(BytesView bytes, Millis now_ms, std::int64_t expiration_ms) {
+Status ProducerState::loadSnapshot(BytesView bytes) {
   if (bytes.size() < kEntriesAt)
     return fail(Errc::kCorruptData, "a producer snapshot that is cut off");
   if (loadBe<std::int16_t>(bytes.data()) != kVersion)
@@ -68,10 +68,7 @@ Status ProducerState::loadSnapshot(BytesView bytes, Millis now_ms, std::int64_t 
   clear();
   for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
     const char* p = bytes.data() + kEntriesAt + i * kEntrySize;
-    const ProducerEntry entry = decodeEntry(p);
-    const bool expired = now_ms - entry.last_timestamp >= expiration_ms;
-    if (expired && !entry.current_txn_first_offset) continue;
-    addEntry(ProducerId{loadBe<std::int64_t>(p)}, entry);
+    addEntry(ProducerId{loadBe<std::int64_t>(p)}, decodeEntry(p));
   }
   return {};
 }

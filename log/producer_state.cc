@@ -159,10 +159,15 @@ void ProducerState::clear() {
 std::vector<ProducerInfo> ProducerState::list() const {
   std::vector<ProducerInfo> out;
   for (const auto& [id, entry] : producers_) {
-    const ProducerBatch* last = entry.lastBatch();
-    out.push_back({ProducerId{id}, entry.epoch,
-                   last == nullptr ? record::kNoSequence : last->last_sequence,
-                   entry.last_timestamp, entry.coordinator_epoch, entry.current_txn_first_offset});
+    const ProducerBatch last = entry.lastBatch() == nullptr ? ProducerBatch{} : *entry.lastBatch();
+    out.push_back({.producer_id = ProducerId{id},
+                   .epoch = entry.epoch,
+                   .last_sequence = last.last_sequence,
+                   .last_offset = last.last_offset,
+                   .last_offset_delta = last.offset_delta,
+                   .last_timestamp = entry.last_timestamp,
+                   .coordinator_epoch = entry.coordinator_epoch,
+                   .current_txn_first_offset = entry.current_txn_first_offset});
   }
   std::ranges::sort(out, {}, &ProducerInfo::producer_id);
   return out;

@@ -86,8 +86,8 @@ class ProducerState {
 
   /// A .snapshot file's bytes.
   [[nodiscard]] Bytes encodeSnapshot() const;
-  /// Replaces everything. Producers silent too long are left out. Errors: kCorruptData.
-  [[nodiscard]] Status loadSnapshot(BytesView bytes, Millis now_ms, std::int64_t expiration_ms);
+  /// Replaces everything. Errors: kCorruptData.
+  [[nodiscard]] Status loadSnapshot(BytesView bytes);
 
  private:
   struct EndedTransaction {

@@ -111,6 +111,8 @@ struct ProducerInfo {
   ProducerId producer_id;
   std::int16_t epoch = -1;
   std::int32_t last_sequence = -1;
+  Offset last_offset{-1};
+  std::int32_t last_offset_delta = 0;
   std::int64_t last_timestamp = -1;
   std::int32_t coordinator_epoch = -1;
   std::optional<Offset> current_txn_first_offset;
