@@ -73,6 +73,7 @@ Properties withDefaults(const BrokerOptions& options) {
   Properties given = options.properties;
   given.try_emplace("node.id", "1");
   given.try_emplace("process.roles", "broker,controller");
+  given.try_emplace("controller.listener.names", "CONTROLLER");
   if (!options.directory.empty()) {
     given.erase("log.dir");
     given["log.dirs"] = options.directory;

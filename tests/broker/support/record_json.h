@@ -1,0 +1,19 @@
+// Record batches in the form in which the transcripts write them.
+#pragma once
+
+#include <boost/json.hpp>
+
+#include "base/bytes.h"
+
+namespace millrace::broker::testing {
+
+/// The bytes of a list of batches, with their damage. Throws std::runtime_error for what it does not know.
+[[nodiscard]] Bytes batchesFromJson(const boost::json::array& batches);
+/// The reverse.
+[[nodiscard]] boost::json::array batchesToJson(BytesView batches);
+
+[[nodiscard]] Bytes fromHex(std::string_view hex);
+[[nodiscard]] std::string toBase64(BytesView bytes);
+[[nodiscard]] Bytes fromBase64(std::string_view text);
+
+}  // namespace millrace::broker::testing
