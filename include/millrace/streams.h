@@ -3,3 +3,4 @@
 
 #include "dsl/streams_builder.h"
 #include "dsl/test_driver.h"
+#include "streams/runtime/streams.h"
