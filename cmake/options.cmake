@@ -7,6 +7,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 
 option(MILLRACE_TESTS "Build the tests" ON)
 option(MILLRACE_BENCH "Build the benchmarks" ON)
+option(MILLRACE_FUZZ "Build the fuzz targets (clang)" OFF)
 set(MILLRACE_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
 
 find_program(CCACHE ccache)

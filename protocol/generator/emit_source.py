@@ -330,7 +330,7 @@ def api_row(api):
     advertised = [int(x) for x in options["advertised"].split("-")] if "advertised" in options else None
     shown = stable if advertised is None else type(m.versions)(*advertised)
     listeners = [] if "hidden" in options else options.get("on", "").split()
-    flags = ", ".join("true" if flag in options else "false" for flag in ("cluster action", "forwardable"))
+    flags = ", ".join("true" if flag in options else "false" for flag in ("cluster-action", "forwardable"))
     return (f"    {{{name}, {range_of(stable)}, {range_of(shown if 'broker' in listeners else None)}, "
             f"{range_of(shown if 'controller' in listeners else None)}, {unstable}, {flags}, "
             f"&kInfo{api.request.name}, &kInfo{api.response.name}}},\n")
