@@ -1,6 +1,7 @@
 // Streams: topologies in C++, their runtime and their test driver.
 #pragma once
 
+#include "dsl/query.h"
 #include "dsl/streams_builder.h"
 #include "dsl/test_driver.h"
 #include "streams/runtime/streams.h"

@@ -90,6 +90,10 @@ struct StreamsMetrics {
   std::uint32_t alive_threads = 0;
 };
 
+/// A store that is asked from outside; dsl/query.h.
+template <class K, class V>
+class QueryableStore;
+
 /// Runs a topology at least once. Thread-safe. Listeners and handlers are set before start().
 class Streams {
  public:
@@ -126,8 +130,11 @@ class Streams {
   [[nodiscard]] std::vector<ThreadMetadata> threads() const;
   [[nodiscard]] const streams::Topology& topology() const;
 
-  /// Interactive queries: runs `query` for every running local task that has the store, on the task's own
-  /// thread between two records, and waits. The typed form is dsl/query.h. Errors: kNotFound where no local
+  /// Interactive queries by type: see QueryableStore.
+  template <class K, class V>
+  [[nodiscard]] QueryableStore<K, V> store(std::string name) const;
+  /// Runs `query` for every running local task that has the store, on the task's own
+  /// thread between two records, and waits. Errors: kNotFound where no local
   /// task has such a store, kState while not running.
   Status query(const std::string& store, const std::function<void(streams::TaskId, streams::TaskStore&)>& query) const;
 
