@@ -8,7 +8,7 @@ namespace millrace::client {
 std::vector<std::string> membersInOrder(const GroupSubscriptions& group) {
   std::vector<std::string> out;
   for (const auto& [member, subscription] : group) out.push_back(member);
-  std::stable_sort(out.begin(), out.end(), [&](const std::string& a, const std::string& b) {
+  std::sort(out.begin(), out.end(), [&](const std::string& a, const std::string& b) {
     const auto& left = group.at(a).group_instance_id;
     const auto& right = group.at(b).group_instance_id;
     if (left && right) return *left < *right;
