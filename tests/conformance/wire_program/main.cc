@@ -1,11 +1,14 @@
 // wire FILE...: checks recorded wire vectors. One line per failing vector, last line "N passed, M
 // failed", exit 0 only if none failed.
+#include "base/log.h"
+#include "produce_probe.h"
 #include "protocol/json.h"
 #include "vectors.h"
 
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <exception>
 #include <string>
 
@@ -69,6 +72,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: wire FILE...   (.jsonl or .jsonl.gz)\n");
     return 2;
   }
+  if (std::getenv("MILLRACE_LOG") == nullptr) setLogLevel(LogLevel::kOff);
   Tally tally;
   for (int i = 1; i < argc; ++i) {
     const std::string path = argv[i];
@@ -80,6 +84,7 @@ int main(int argc, char** argv) {
     else if (number == 0)
       tally.add(baseName(path), 0, "", "the file holds no vectors");
   }
+  stopProduceProbe();
   fmt::print("{} passed, {} failed\n", tally.passed(), tally.failed());
   return tally.failed() == 0 ? 0 : 1;
 }

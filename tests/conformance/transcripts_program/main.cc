@@ -1,0 +1,113 @@
+// transcripts FILE...: plays recorded conversations with Apache Kafka against a broker of this build, on a fresh
+// directory and a free port for each file. One line per scenario that differs, last line "N passed, M failed",
+// exit 0 only if none failed.
+//
+//   --skip=PREFIX   leaves out scenarios whose names begin so (what a later version brings); repeatable
+//   --only=PREFIX   plays only those
+#include <fmt/format.h>
+
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "tests/broker/support/test_broker.h"
+#include "tests/broker/support/transcript.h"
+
+namespace {
+
+using namespace millrace;
+using namespace millrace::broker::testing;
+
+/// The node that the transcripts were recorded from.
+Properties recordedNode() {
+  return {{"num.partitions", "3"},
+          {"broker.id", "1"},
+          {"node.id", "1"},
+          {"offsets.topic.num.partitions", "4"},
+          {"offsets.topic.replication.factor", "1"},
+          {"transaction.state.log.num.partitions", "4"},
+          {"transaction.state.log.replication.factor", "1"},
+          {"transaction.state.log.min.isr", "1"},
+          {"group.initial.rebalance.delay.ms", "0"},
+          {"group.min.session.timeout.ms", "1000"},
+          {"log.retention.ms", "-1"}};
+}
+
+struct Options {
+  std::vector<std::string> files;
+  std::vector<std::string> skip;
+  std::vector<std::string> only;
+};
+
+bool beginsWithOneOf(std::string_view name, const std::vector<std::string>& prefixes) {
+  for (const std::string& prefix : prefixes) {
+    if (name.starts_with(prefix)) return true;
+  }
+  return false;
+}
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument.starts_with("--skip=")) {
+      options.skip.emplace_back(argument.substr(7));
+    } else if (argument.starts_with("--only=")) {
+      options.only.emplace_back(argument.substr(7));
+    } else {
+      options.files.emplace_back(argument);
+    }
+  }
+  return options;
+}
+
+struct Tally {
+  int passed = 0;
+  int failed = 0;
+};
+
+void playFile(const std::string& path, const Options& options, Tally& tally) {
+  const auto scenarios = loadScenarioFile(path);
+  if (scenarios.empty()) {
+    fmt::print("FAIL {}: the file holds no scenarios\n", path);
+    ++tally.failed;
+    return;
+  }
+  TestBroker broker(recordedNode());
+  for (const auto& scenario : scenarios) {
+    const std::string name(scenario.at("scenario").as_string());
+    if (beginsWithOneOf(name, options.skip)) continue;
+    if (!options.only.empty() && !beginsWithOneOf(name, options.only)) continue;
+    const std::string problem = Player(broker.port()).play(scenario);
+    if (problem.empty()) {
+      ++tally.passed;
+    } else {
+      ++tally.failed;
+      fmt::print("FAIL {}: {}\n", name, problem);
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  if (options.files.empty()) {
+    fmt::print(stderr, "usage: transcripts [--skip=PREFIX] [--only=PREFIX] FILE...   (.jsonl or .jsonl.gz)\n");
+    return 2;
+  }
+  setLogLevel(LogLevel::kWarn);
+  Tally tally;
+  for (const std::string& path : options.files) {
+    try {
+      playFile(path, options, tally);
+    } catch (const std::exception& e) {
+      fmt::print("FAIL {}: {}\n", path, e.what());
+      ++tally.failed;
+    }
+  }
+  fmt::print("{} passed, {} failed\n", tally.passed, tally.failed);
+  return tally.failed == 0 ? 0 : 1;
+}
