@@ -9,8 +9,8 @@
 #include "client/admin.h"
 #include "client/consumer.h"
 #include "client/producer.h"
-#include "support/cluster.h"
-#include "support/temp_dir.h"
+#include "tests/streams_runtime/support/cluster.h"
+#include "tests/streams_runtime/support/temp_dir.h"
 
 namespace millrace {
 namespace {

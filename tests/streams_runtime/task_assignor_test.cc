@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "streams/runtime/user_data.h"
-#include "support/vectors.h"
+#include "tests/streams_runtime/support/vectors.h"
 
 namespace millrace::streams {
 namespace {

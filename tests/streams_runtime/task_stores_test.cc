@@ -7,8 +7,8 @@
 #include <filesystem>
 
 #include "base/varint.h"
-#include "support/temp_dir.h"
-#include "support/vectors.h"
+#include "tests/streams_runtime/support/temp_dir.h"
+#include "tests/streams_runtime/support/vectors.h"
 
 namespace millrace::streams {
 namespace {

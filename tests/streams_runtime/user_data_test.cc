@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "support/vectors.h"
+#include "tests/streams_runtime/support/vectors.h"
 
 namespace millrace::streams {
 namespace {

@@ -1,4 +1,4 @@
-#include "support/cluster.h"
+#include "tests/streams_runtime/support/cluster.h"
 
 #include <gmock/gmock.h>
 
@@ -9,14 +9,17 @@
 namespace millrace::testing {
 namespace {
 
-BrokerOptions brokerOptions(const std::string& directory) {
-  return {.directory = directory, .properties = {{"listeners", "PLAINTEXT://127.0.0.1:0"}}};
+BrokerOptions brokerOptions(const std::string& directory, Properties properties) {
+  properties["listeners"] = "PLAINTEXT://127.0.0.1:0";
+  properties.try_emplace("group.initial.rebalance.delay.ms", "0");
+  return {.directory = directory, .properties = std::move(properties)};
 }
 
 }  // namespace
 
-Cluster::Cluster()
-    : broker_(Broker::open(brokerOptions(directory_.path()))), admin_(AdminOptions{.transport = broker_.transport()}) {}
+Cluster::Cluster(Properties properties)
+    : broker_(Broker::open(brokerOptions(directory_.path(), std::move(properties)))),
+      admin_(AdminOptions{.transport = broker_.transport()}) {}
 
 void Cluster::createTopic(const std::string& name, std::int32_t partitions) {
   const Status status = admin_.createTopic({.name = name, .partitions = partitions});

@@ -7,14 +7,14 @@
 
 #include "broker/broker.h"
 #include "client/admin.h"
-#include "support/temp_dir.h"
+#include "tests/streams_runtime/support/temp_dir.h"
 
 namespace millrace::testing {
 
 /// Listens on a free port of 127.0.0.1; data goes with the object. Failures are test failures.
 class Cluster {
  public:
-  Cluster();
+  explicit Cluster(Properties properties = {});
   [[nodiscard]] Broker& broker() { return broker_; }
   [[nodiscard]] std::string bootstrap() const { return "127.0.0.1:" + std::to_string(broker_.port()); }
 

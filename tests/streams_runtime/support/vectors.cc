@@ -1,4 +1,4 @@
-#include "support/vectors.h"
+#include "tests/streams_runtime/support/vectors.h"
 
 #include <zlib.h>
 
