@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "client/assignors/assignors.h"
+#include "client/assignors/sticky.h"
 #include "client/consumer_core.h"
 
 namespace millrace::client {
@@ -30,6 +31,37 @@ class PlainAssignor final : public GroupAssignor {
   AssignFn fn_;
 };
 
+/// Remembers what it got, to say so at the next join.
+class StickyAssignor final : public GroupAssignor {
+ public:
+  explicit StickyAssignor(bool cooperative) : cooperative_(cooperative) {}
+  [[nodiscard]] std::string name() const override {
+    return cooperative_ ? "cooperative-sticky" : "sticky";
+  }
+  [[nodiscard]] RebalanceProtocol protocol() const override {
+    return cooperative_ ? RebalanceProtocol::kCooperative : RebalanceProtocol::kEager;
+  }
+  std::optional<Bytes> subscriptionUserData(const std::set<std::string>&) override {
+    if (cooperative_) return encodeGeneration(generation_);
+    if (generation_ < 0) return std::nullopt;
+    return encodeStickyUserData(mine_, generation_);
+  }
+  Result<GroupAssignment> assign(const AssignableTopics& topics,
+                                 const GroupSubscriptions& group) override {
+    return wrap(cooperative_ ? assignCooperativeSticky(topics, group)
+                             : assignEagerSticky(topics, group));
+  }
+  void onAssignment(const MemberAssignment& assignment, std::int32_t generation) override {
+    mine_ = assignment.partitions;
+    generation_ = generation;
+  }
+
+ private:
+  bool cooperative_;
+  std::vector<TopicPartition> mine_;
+  std::int32_t generation_ = -1;
+};
+
 }  // namespace
 
 Result<std::shared_ptr<GroupAssignor>> makeAssignor(const std::string& name) {
@@ -40,6 +72,10 @@ Result<std::shared_ptr<GroupAssignor>> makeAssignor(const std::string& name) {
   if (is("range", "RangeAssignor")) return std::make_shared<PlainAssignor>("range", &assignRange);
   if (is("roundrobin", "RoundRobinAssignor")) {
     return std::make_shared<PlainAssignor>("roundrobin", &assignRoundRobin);
+  }
+  if (is("sticky", "StickyAssignor")) return std::make_shared<StickyAssignor>(false);
+  if (is("cooperative-sticky", "CooperativeStickyAssignor")) {
+    return std::make_shared<StickyAssignor>(true);
   }
   return fail(Errc::kConfig,
               fmt::format("partition.assignment.strategy: unknown assignor '{}': write range, "
