@@ -4,6 +4,7 @@
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
@@ -18,7 +19,8 @@ namespace millrace::streams {
 namespace {
 
 constexpr const char* kOffsetsFamily = "offsets";
-constexpr std::size_t kMemtableBytes = 32 << 20;
+// A task's own limit; usually the budget of the process flushes first.
+constexpr std::size_t kMemtableBytes = 64 << 20;
 
 struct SharedMemory final : StateMemory {
   std::shared_ptr<rocksdb::Cache> cache;
@@ -37,21 +39,46 @@ Status toStatus(const rocksdb::Status& status, const std::string& what) {
   return std::unexpected(errorOf(status, what));
 }
 
-/// Leaves out rows older than the store's retention while RocksDB rewrites them anyway: expiry costs nothing
-/// of its own, no delete per row.
-class ExpiryFilter final : public rocksdb::CompactionFilter {
- public:
-  explicit ExpiryFilter(std::size_t time_offset) : time_offset_(time_offset) {}
-  const char* Name() const override { return "millrace.expiry"; }
-  bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice&, std::string*, bool*) const override {
-    if (key.size() < time_offset_) return false;
-    return loadBe<Millis>(key.data() + key.size() - time_offset_) < oldest_live.load(std::memory_order_relaxed);
-  }
-
+/// Where a family's rows begin to be live, and how to tell a row's time.
+struct Expiry {
+  std::size_t time_offset = 0;
   std::atomic<Millis> oldest_live{INT64_MIN};
 
+  [[nodiscard]] bool isExpired(BytesView key) const {
+    if (key.size() < time_offset) return false;
+    return loadBe<Millis>(key.data() + key.size() - time_offset) < oldest_live.load(std::memory_order_relaxed);
+  }
+};
+
+class ExpiryFilter final : public rocksdb::CompactionFilter {
+ public:
+  explicit ExpiryFilter(std::shared_ptr<const Expiry> expiry) : expiry_(std::move(expiry)) {}
+  const char* Name() const override { return "millrace.expiry"; }
+  bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice&, std::string*, bool*) const override {
+    return expiry_->isExpired(view(key));
+  }
+
  private:
-  std::size_t time_offset_;
+  std::shared_ptr<const Expiry> expiry_;
+};
+
+/// Leaves out rows older than the store's retention while RocksDB writes files anyway, flushes included: expiry
+/// costs no delete per row, and most rows of a short window never reach a file.
+class ExpiryFilterFactory final : public rocksdb::CompactionFilterFactory {
+ public:
+  explicit ExpiryFilterFactory(std::shared_ptr<const Expiry> expiry) : expiry_(std::move(expiry)) {}
+  const char* Name() const override { return "millrace.expiry"; }
+  bool ShouldFilterTableFileCreation(rocksdb::TableFileCreationReason reason) const override {
+    return reason == rocksdb::TableFileCreationReason::kFlush ||
+           reason == rocksdb::TableFileCreationReason::kCompaction;
+  }
+  std::unique_ptr<rocksdb::CompactionFilter> CreateCompactionFilter(
+      const rocksdb::CompactionFilter::Context&) override {
+    return std::make_unique<ExpiryFilter>(expiry_);
+  }
+
+ private:
+  std::shared_ptr<const Expiry> expiry_;
 };
 
 rocksdb::Options databaseOptions(const SharedMemory& memory) {
@@ -59,6 +86,7 @@ rocksdb::Options databaseOptions(const SharedMemory& memory) {
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.atomic_flush = true;
+  options.allow_concurrent_memtable_write = false;  // one thread writes; needed by the insert hint
   options.write_buffer_manager = memory.write_buffers;
   options.max_background_jobs = 2;
   options.max_open_files = 256;
@@ -76,6 +104,8 @@ rocksdb::ColumnFamilyOptions familyOptions(const SharedMemory& memory) {
   options.max_write_buffer_number = 3;
   options.compaction_style = rocksdb::kCompactionStyleUniversal;
   options.compression = rocksdb::kNoCompression;
+  // Commits write in the order of keys: each insert starts where the last one ended.
+  options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewCappedPrefixTransform(0));
   options.memtable_whole_key_filtering = true;
   options.memtable_prefix_bloom_size_ratio = 0.05;
   rocksdb::BlockBasedTableOptions table;
@@ -123,7 +153,7 @@ std::shared_ptr<StateMemory> makeStateMemory(const StateMemoryOptions& options) 
 struct TaskDatabase::State {
   std::string directory;
   std::shared_ptr<StateMemory> memory;
-  std::vector<std::unique_ptr<ExpiryFilter>> filters;  // by family; null where rows do not expire
+  std::vector<std::shared_ptr<Expiry>> expiries;  // by family; null where rows do not expire
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> families;  // in the order of open()
   rocksdb::ColumnFamilyHandle* offsets = nullptr;
@@ -155,8 +185,12 @@ Result<std::unique_ptr<TaskDatabase>> TaskDatabase::open(const std::string& dire
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const Family& family : families) {
     auto family_options = familyOptions(shared);
-    state->filters.push_back(family.expires ? std::make_unique<ExpiryFilter>(family.time_offset) : nullptr);
-    family_options.compaction_filter = state->filters.back().get();
+    auto& expiry = state->expiries.emplace_back();
+    if (family.expires) {
+      expiry = std::make_shared<Expiry>();
+      expiry->time_offset = family.time_offset;
+      family_options.compaction_filter_factory = std::make_shared<ExpiryFilterFactory>(expiry);
+    }
     descriptors.emplace_back(family.name, family_options);
   }
   descriptors.emplace_back(kOffsetsFamily, familyOptions(shared));
@@ -220,14 +254,16 @@ std::int64_t TaskDatabase::approximateRows(std::size_t family) const {
 }
 
 void TaskDatabase::expireBefore(std::size_t family, Millis time) {
-  if (auto* filter = state_->filters[family].get()) filter->oldest_live.store(time, std::memory_order_relaxed);
+  if (auto& expiry = state_->expiries[family]) expiry->oldest_live.store(time, std::memory_order_relaxed);
 }
 
 Status TaskDatabase::write(std::span<const FamilyWrites> writes, const Meta& meta) {
   rocksdb::WriteBatch batch;
   for (const FamilyWrites& family : writes) {
     auto* const handle = state_->families[family.family];
-    for (const WriteBuffer::Entry* entry : family.writes->sorted()) {
+    const Expiry* const expiry = state_->expiries[family.family].get();
+    const auto is_live = [&](BytesView key) { return expiry == nullptr || !expiry->isExpired(key); };
+    for (const WriteBuffer::Entry* entry : family.writes->sorted(is_live)) {
       const auto value = entry->value();
       const auto status = value ? batch.Put(handle, slice(entry->key()), slice(*value))
                                 : batch.Delete(handle, slice(entry->key()));

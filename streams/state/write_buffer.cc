@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 #include <new>
 
 #include "base/varint.h"
@@ -98,11 +97,11 @@ const WriteBuffer::Ordered& WriteBuffer::ordered() {
   return *ordered_;
 }
 
-std::vector<const WriteBuffer::Entry*> WriteBuffer::sorted() const {
+std::vector<const WriteBuffer::Entry*> WriteBuffer::sorted(const std::function<bool(BytesView)>& keep) const {
   std::vector<std::pair<std::uint64_t, const Entry*>> keyed;
   keyed.reserve(count_);
   for (const Entry* const entry : table_) {
-    if (entry != nullptr) keyed.emplace_back(prefixOf(entry->key()), entry);
+    if (entry != nullptr && (!keep || keep(entry->key()))) keyed.emplace_back(prefixOf(entry->key()), entry);
   }
   std::ranges::sort(keyed, [](const auto& a, const auto& b) {
     if (a.first != b.first) return a.first < b.first;

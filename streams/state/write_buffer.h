@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -44,8 +45,9 @@ class WriteBuffer {
   [[nodiscard]] const Entry* find(BytesView key) const;
   /// All entries by key.
   [[nodiscard]] const Ordered& ordered();
-  /// Entries sorted by key, without building the index: what a commit writes.
-  [[nodiscard]] std::vector<const Entry*> sorted() const;
+  /// Entries of which `keep` accepts the key (unset: all), sorted by key, without building the index: what a
+  /// commit writes.
+  [[nodiscard]] std::vector<const Entry*> sorted(const std::function<bool(BytesView)>& keep = {}) const;
   void clear();
 
   [[nodiscard]] std::size_t count() const { return count_; }
