@@ -288,13 +288,13 @@ Task<Result<PartitionStore::Bounds>> PartitionStore::bounds(TopicIdPartition id)
   co_return co_await onShard(shardOf(id), std::ref(work));
 }
 
-Task<Status> PartitionStore::flush(std::vector<TopicIdPartition> ids) {
+Task<Status> PartitionStore::flush(std::vector<TopicIdPartition> ids, log::FlushScope scope) {
   Status first_error;
   for (const TopicIdPartition& id : ids) {
     log::FlushJob job;
-    auto prepare = [this, &id, &job] {
+    auto prepare = [this, &id, &job, scope] {
       Partition* partition = find(id);
-      if (partition != nullptr) job = partition->log().prepareFlush();
+      if (partition != nullptr) job = partition->log().prepareFlush(scope);
     };
     co_await onShard(shardOf(id), std::ref(prepare));
     if (job.empty()) continue;
@@ -354,6 +354,21 @@ Task<> PartitionStore::flushTimed() {
   co_await onShards(impl_->shards, all, std::ref(collect));
   for (auto& ids : due) {
     const Status flushed = co_await flush(std::move(ids));
+    if (!flushed) MILLRACE_LOG_ERROR("{}", flushed.error().toString());
+  }
+}
+
+Task<> PartitionStore::flushRolled() {
+  std::vector<std::vector<TopicIdPartition>> due(impl_->maps.size());
+  auto collect = [this, &due](int shard) {
+    const auto s = static_cast<std::size_t>(shard);
+    for (auto& [id, partition] : impl_->maps[s])
+      if (partition->log().hasUnflushedSegments()) due[s].push_back(id);
+  };
+  const std::vector<int> all = impl_->allShards();
+  co_await onShards(impl_->shards, all, std::ref(collect));
+  for (auto& ids : due) {
+    const Status flushed = co_await flush(std::move(ids), log::FlushScope::kSealed);
     if (!flushed) MILLRACE_LOG_ERROR("{}", flushed.error().toString());
   }
 }

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/uuid.h"
 #include "broker/metadata/delta.h"
+#include "log/types.h"
 
 namespace millrace {
 class BlockingPool;
@@ -86,12 +87,15 @@ class PartitionStore {
   [[nodiscard]] Task<Result<BatchBytes>> read(TopicIdPartition id, Offset from, std::uint32_t max_bytes);
 
   /// Puts on disk what these partitions hold now: flush.messages, flush.ms. Errors: kKafkaStorageError; the log is offline then.
-  [[nodiscard]] Task<Status> flush(std::vector<TopicIdPartition> ids);
+  [[nodiscard]] Task<Status> flush(std::vector<TopicIdPartition> ids,
+                                     log::FlushScope scope = log::FlushScope::kAll);
 
   /// Retention, rolling by age and upkeep of every log.
   [[nodiscard]] Task<> runUpkeep();
   /// Flushes logs by flush.ms until cancelled; sleeps while no topic asks for that. On the metadata service's shard.
   [[nodiscard]] Task<> runTimedFlushes();
+  /// Flushes rolled segments that are not on disk yet: a start after a crash need not look at them then.
+  [[nodiscard]] Task<> flushRolled();
 
   /// First and next offset of a partition: {log start, high watermark}.
   struct Bounds {

@@ -52,6 +52,7 @@ Task<> Upkeep::runCheckpoints() {
   for (;;) {
     const bool slept = co_await sleepFor(interval);
     if (!slept) co_return;
+    co_await services_.partitions->flushRolled();
     const std::uint64_t now = fingerprint(*services_.logs);
     if (now == written) continue;
     auto write = [this] { return services_.logs->writeCheckpoints(); };

@@ -124,7 +124,10 @@ class PartitionLog {
   [[nodiscard]] Status runUpkeep(Millis now_ms);
 
   // Flush: prepare on the shard, run anywhere, report back on the shard.
-  [[nodiscard]] FlushJob prepareFlush();
+  /// Whether a rolled segment is not on disk yet: Kafka flushes those in the background.
+  [[nodiscard]] bool hasUnflushedSegments() const;
+  /// kSealed leaves the active segment out.
+  [[nodiscard]] FlushJob prepareFlush(FlushScope scope = FlushScope::kAll);
   /// Moves the recovery point up. A failed flush takes the log offline: what the disk holds is
   /// unknown then.
   void flushed(const FlushJob& job, const Status& outcome);

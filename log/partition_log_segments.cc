@@ -158,12 +158,18 @@ Status PartitionLog::roll() {
   return {};
 }
 
-FlushJob PartitionLog::prepareFlush() {
+bool PartitionLog::hasUnflushedSegments() const {
+  return recoveryPoint() < state_->segments.back()->base();
+}
+
+FlushJob PartitionLog::prepareFlush(FlushScope scope) {
   State& s = *state_;
+  const bool sealed = scope == FlushScope::kSealed;
   FlushJob job;
-  job.up_to = endOffset();
+  job.up_to = sealed ? s.active().base() : endOffset();
   if (!s.health || (job.up_to <= recoveryPoint() && !s.names_changed)) return job;
-  for (std::size_t i = s.indexFor(recoveryPoint()); i < s.segments.size(); ++i) {
+  const std::size_t end = s.segments.size() - (sealed ? 1 : 0);
+  for (std::size_t i = s.indexFor(recoveryPoint()); i < end; ++i) {
     if (s.segments[i]->size() == 0) continue;
     const Status collected = s.segments[i]->collectFiles(job.files);
     if (!collected) {

@@ -118,6 +118,8 @@ struct ProducerInfo {
   std::optional<Offset> current_txn_first_offset;
 };
 
+enum class FlushScope : std::uint8_t { kAll, kSealed };
+
 /// Files whose bytes are to reach the disk. run() may be called on any thread; hand the outcome to
 /// PartitionLog::flushed() on the log's own.
 struct FlushJob {

@@ -93,6 +93,24 @@ TEST_F(PartitionLogTest, RollsBySizeAndReadsAcrossSegments) {
   EXPECT_EQ(test::readAll(*log, Offset{3}, 700).size(), 497U);
 }
 
+TEST_F(PartitionLogTest, RolledSegmentsAreFlushedWithoutTheActiveOne) {
+  config_.segment_bytes = 1000;
+  auto log = open();
+  EXPECT_FALSE(log->hasUnflushedSegments());
+  for (int i = 0; i < 20; ++i) (void)append(*log, simpleBatch(5));
+  EXPECT_TRUE(log->hasUnflushedSegments());
+  const FlushJob job = log->prepareFlush(FlushScope::kSealed);
+  log->flushed(job, job.run());
+  EXPECT_FALSE(log->hasUnflushedSegments());
+  EXPECT_GT(log->recoveryPoint(), Offset{80});
+  EXPECT_LT(log->recoveryPoint(), Offset{100});
+  // After a crash only what lies behind is looked at.
+  const Offset flushed = log->recoveryPoint();
+  log = open(false, flushed);
+  EXPECT_LT(log->recovery().scanned_bytes, 1000U);
+  EXPECT_EQ(log->endOffset(), Offset{100});
+}
+
 TEST_F(PartitionLogTest, RollsByAgeOfTheRecords) {
   config_.segment_ms = 1000;
   const auto log = open();
