@@ -45,7 +45,7 @@ bool isShareKey(std::string_view key) {
   const std::string_view number = key.substr(last + 1);
   std::int32_t partition = -1;
   const auto [stop, error] = std::from_chars(number.data(), number.data() + number.size(), partition);
-  if (error != std::errc{} || stop != number.data() + number.size() || partition < 0) return false;
+  if (error != std::errc{} || stop != number.data() + number.size()) return false;
   return parseUuid(key.substr(middle + 1, last - middle - 1)).has_value();
 }
 
@@ -75,8 +75,10 @@ Task<FindCoordinatorResponse> handleFind(GroupService* service, RequestContext c
   const auto type = static_cast<CoordinatorType>(request.key_type);
   // Share coordinators came with version 6.
   const bool known = request.key_type >= 0 && request.key_type <= (context.version >= 6 ? 2 : 1);
-  if (known && type == CoordinatorType::kGroup) {
-    const Errc created = co_await service->ensureOffsetsTopic();
+  const bool understood = request.key_type >= 0 && request.key_type <= 2;
+  if (known && type != CoordinatorType::kShare) {
+    const bool groups = type == CoordinatorType::kGroup;
+    const Errc created = co_await service->ensureInternalTopic(groups ? kOffsetsTopic : kTransactionTopic);
     // Creation failed: each key hears that from its route.
     static_cast<void>(created);
   }
@@ -104,6 +106,7 @@ Task<FindCoordinatorResponse> handleFind(GroupService* service, RequestContext c
     auto& out = response.coordinators.emplace_back();
     out.key = key;
     fill(out, find(key));
+    if (!understood) out.error_message = Text(errorMessage(Errc::kInvalidRequest));
   }
   co_return response;
 }

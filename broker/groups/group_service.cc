@@ -33,18 +33,25 @@ void addConfig(protocol::CreateTopicsRequest::CreatableTopic& topic, std::string
 }
 
 /// One node has no three replicas: what is asked for is capped to the brokers that are there, so that a first
-/// start works without further settings.
-protocol::CreateTopicsRequest offsetsTopicRequest(const Config& config, const MetadataImage& image) {
+/// start works without further settings. Configs as Kafka's coordinators set them.
+protocol::CreateTopicsRequest internalTopicRequest(std::string_view name, const Config& config,
+                                                   const MetadataImage& image) {
+  const bool offsets = name == kOffsetsTopic;
+  const std::string prefix = offsets ? "offsets.topic." : "transaction.state.log.";
   protocol::CreateTopicsRequest request;
   auto& topic = request.topics.emplace_back();
-  topic.name = Text(kOffsetsTopic);
-  topic.num_partitions = config.getInt("offsets.topic.num.partitions");
-  const auto live = static_cast<std::int32_t>(image.liveBrokers().size());
-  topic.replication_factor =
-      static_cast<std::int16_t>(std::min(config.getInt("offsets.topic.replication.factor"), std::max(live, 1)));
-  addConfig(topic, "compression.type", "producer");
+  topic.name = Text(name);
+  topic.num_partitions = config.getInt(prefix + "num.partitions");
+  const auto live = std::max(static_cast<std::int32_t>(image.liveBrokers().size()), 1);
+  const std::int32_t factor = std::min(config.getInt(prefix + "replication.factor"), live);
+  topic.replication_factor = static_cast<std::int16_t>(factor);
+  addConfig(topic, "compression.type", offsets ? "producer" : "uncompressed");
   addConfig(topic, "cleanup.policy", "compact");
-  addConfig(topic, "segment.bytes", std::to_string(config.getInt("offsets.topic.segment.bytes")));
+  if (!offsets) {
+    addConfig(topic, "min.insync.replicas", std::to_string(std::min(config.getInt(prefix + "min.isr"), factor)));
+    addConfig(topic, "unclean.leader.election.enable", "false");
+  }
+  addConfig(topic, "segment.bytes", std::to_string(config.getInt(prefix + "segment.bytes")));
   return request;
 }
 
@@ -74,15 +81,15 @@ std::vector<std::shared_ptr<GroupCoordinator>> GroupService::local() const {
   return all;
 }
 
-Task<Errc> GroupService::ensureOffsetsTopic() {
-  if (services_.image->current()->topic(kOffsetsTopic)) co_return Errc::kNone;
-  auto request = offsetsTopicRequest(*services_.config, *services_.image->current());
+Task<Errc> GroupService::ensureInternalTopic(std::string_view name) {
+  if (services_.image->current()->topic(name)) co_return Errc::kNone;
+  auto request = internalTopicRequest(name, *services_.config, *services_.image->current());
   const auto response = co_await services_.metadata->createTopics(std::move(request));
   const auto& result = response.topics.front();
   const Errc error = fromWire(result.error_code);
   // Somebody else asked at the same time.
   if (error == Errc::kNone || error == Errc::kTopicAlreadyExists) co_return Errc::kNone;
-  MILLRACE_LOG_WARN("{} cannot be created: {} {}", kOffsetsTopic, errorName(error),
+  MILLRACE_LOG_WARN("{} cannot be created: {} {}", name, errorName(error),
                     result.error_message ? result.error_message->view() : std::string_view{});
   co_return Errc::kCoordinatorNotAvailable;
 }

@@ -46,8 +46,9 @@ class GroupService {
   };
   /// From any shard. Errors: kCoordinatorNotAvailable where the offsets topic does not exist.
   [[nodiscard]] Route routeOf(std::string_view group_id) const;
-  /// Creates __consumer_offsets where it does not exist; waits until its partitions are there.
-  [[nodiscard]] Task<Errc> ensureOffsetsTopic();
+  /// Creates an internal topic (offsets, transactions) where it does not exist; waits until its partitions are
+  /// there.
+  [[nodiscard]] Task<Errc> ensureInternalTopic(std::string_view name);
   /// The coordinator of an offsets partition; null where this shard has none. On the route's shard.
   [[nodiscard]] std::shared_ptr<GroupCoordinator> find(std::int32_t partition) const;
   /// All coordinators of the calling shard.

@@ -70,6 +70,11 @@ Task<DescribeClusterResponse> describeCluster(Services& services, RequestContext
 Task<InitProducerIdResponse> initProducerId(Services& services, RequestContext, InitProducerIdRequest request) {
   InitProducerIdResponse response;
   response.producer_epoch = -1;
+  // An id without an epoch, or the other way round.
+  if ((request.producer_id < 0) != (request.producer_epoch < 0)) {
+    response.error_code = static_cast<std::int16_t>(Errc::kInvalidRequest);
+    co_return response;
+  }
   if (request.transactional_id) {
     // This node coordinates no transactions: a producer that needs them must hear it at once, not retry.
     const bool named = !request.transactional_id->empty();

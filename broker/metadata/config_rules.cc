@@ -101,7 +101,7 @@ Status checkValues(const ConfigDef& def, const ConfigMap& values, std::string_vi
   }
   for (const auto& [name, value] : values) {
     const auto parsed = ConfigDef::parseValue(*def.find(name), value);
-    if (!parsed) return fail(Errc::kInvalidConfig, parsed.error().detail);
+    if (!parsed) return fail(Errc::kInvalidConfig, describeInvalidValue(*def.find(name), value));
   }
   return {};
 }
@@ -183,7 +183,7 @@ Status validateClientMetrics(const ConfigResource& resource, const ConfigMap& af
     const ConfigKey* key = clientMetricsConfigDef().find(name);
     if (!key) return fail(Errc::kInvalidRequest, "Unknown client metrics configuration: " + name);
     const auto parsed = ConfigDef::parseValue(*key, value);
-    if (!parsed) return fail(Errc::kInvalidConfig, parsed.error().detail);
+    if (!parsed) return fail(Errc::kInvalidConfig, describeInvalidValue(*key, value));
     if (name == "interval.ms") {
       const std::int64_t ms = std::get<std::int64_t>(*parsed);
       if (ms < 100 || ms > 3'600'000) {
@@ -203,7 +203,74 @@ Status validateClientMetrics(const ConfigResource& resource, const ConfigMap& af
   return {};
 }
 
+std::string_view javaTypeName(ConfigType type) {
+  switch (type) {
+    case ConfigType::kInt: return "INT";
+    case ConfigType::kShort: return "SHORT";
+    case ConfigType::kLong: return "LONG";
+    case ConfigType::kDouble: return "DOUBLE";
+    default: return "";
+  }
+}
+
+/// "{a|b}" or "list{a|b}" -> "a, b"; empty where `valid` is no such set.
+std::string choices(std::string_view valid) {
+  const std::size_t open = valid.find('{');
+  const std::size_t close = valid.find('}');
+  if (open == valid.npos || close == valid.npos) return {};
+  std::string names(valid.substr(open + 1, close - open - 1));
+  for (std::size_t at = 0; (at = names.find('|', at)) != names.npos; at += 2) names.replace(at, 1, ", ");
+  return names;
+}
+
+/// The element of a list that is none of its choices; the value itself for other types.
+std::string culprit(const ConfigKey& key, std::string_view value, const std::string& allowed) {
+  if (key.type != ConfigType::kList) return std::string(value);
+  const auto names = split(allowed);
+  for (const std::string& part : split(value)) {
+    if (std::ranges::find(names, part) == names.end()) return part;
+  }
+  return std::string(value);
+}
+
+/// "lo..hi" with either end left out; nothing where the number lies within.
+std::string rangeText(std::string_view valid, double number) {
+  const std::size_t dots = valid.find("..");
+  if (dots == valid.npos) return {};
+  const std::string_view low = valid.substr(0, dots);
+  std::string_view high = valid.substr(dots + 2);
+  high = high.substr(0, high.find('|'));
+  const auto parse = [](std::string_view text, double& out) {
+    return std::from_chars(text.data(), text.data() + text.size(), out).ec == std::errc{};
+  };
+  double bound = 0;
+  if (parse(low, bound) && number < bound) return fmt::format("Value must be at least {}", low);
+  if (parse(high, bound) && number > bound) return fmt::format("Value must be no more than {}", high);
+  return {};
+}
+
 }  // namespace
+
+std::string describeInvalidValue(const ConfigKey& key, std::string_view value) {
+  const auto text = [&](std::string_view shown, std::string_view why) {
+    return fmt::format("Invalid value {} for configuration {}: {}", shown, key.name, why);
+  };
+  if (key.type == ConfigType::kBoolean) return text(value, "Expected value to be either true or false");
+  if (const std::string_view type = javaTypeName(key.type); !type.empty()) {
+    double number = 0;
+    const char* const end = value.data() + value.size();
+    const auto [stop, error] = std::from_chars(value.data(), end, number);
+    if (error == std::errc{} && stop == end) {
+      if (const std::string why = rangeText(key.valid, number); !why.empty()) return text(value, why);
+    }
+    return text(value, fmt::format("Not a number of type {}", type));
+  }
+  if (const std::string allowed = choices(key.valid); !allowed.empty()) {
+    return text(culprit(key, value, allowed), "String must be one of: " + allowed);
+  }
+  const auto parsed = ConfigDef::parseValue(key, value);
+  return text(value, parsed ? "it is not allowed here" : parsed.error().detail);
+}
 
 bool isListKey(ConfigResourceType type, std::string_view name) {
   const ConfigDef* def = definitionOf(type);

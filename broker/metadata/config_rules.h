@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/config.h"
 #include "base/result.h"
 #include "broker/metadata/image.h"
 #include "broker/metadata/records.h"
@@ -36,6 +37,9 @@ struct ConfigChange {
 /// kInvalidTopicException.
 [[nodiscard]] Status validateConfig(const ConfigResource& resource, const ConfigMap& after,
                                     const ConfigMap& broker_given);
+/// A value that does not parse, in the words that Kafka's tools show: "Invalid value x for configuration
+/// segment.ms: Not a number of type LONG".
+[[nodiscard]] std::string describeInvalidValue(const ConfigKey& key, std::string_view value);
 /// Topic or group keys that hold a list (APPEND and SUBTRACT are for them).
 [[nodiscard]] bool isListKey(ConfigResourceType type, std::string_view name);
 

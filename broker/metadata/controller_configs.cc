@@ -62,7 +62,7 @@ Status checkBrokerChange(std::string_view name, const Entries& entries, std::int
     }
     if (!entry.value) continue;
     const auto parsed = ConfigDef::parseValue(*key, entry.value->view());
-    if (!parsed) return invalid(parsed.error().detail);
+    if (!parsed) return invalid(describeInvalidValue(*key, entry.value->view()));
   }
   if (!fixed.empty()) {
     return invalid(fmt::format("Cannot update these configs dynamically: {}({})", verb, fixed));

@@ -102,8 +102,8 @@ Task<std::map<std::string, Errc>> createMissing(Services& services, std::set<std
   std::map<std::string, Errc> outcome;
   protocol::CreateTopicsRequest request;
   for (const std::string& name : names) {
-    if (name == kOffsetsTopic) {
-      outcome[name] = co_await services.groups->ensureOffsetsTopic();
+    if (name == kOffsetsTopic || name == kTransactionTopic) {
+      outcome[name] = co_await services.groups->ensureInternalTopic(name);
       continue;
     }
     auto& topic = request.topics.emplace_back();

@@ -77,7 +77,10 @@ void sleepMs(std::int64_t ms) { std::this_thread::sleep_for(std::chrono::millise
 }  // namespace
 
 std::vector<json::object> loadScenarios(const std::string& name) {
-  const std::string path = std::string(MILLRACE_SOURCE_DIR) + "/tests/data/transcripts/" + name + ".jsonl.gz";
+  return loadScenarioFile(std::string(MILLRACE_SOURCE_DIR) + "/tests/data/transcripts/" + name + ".jsonl.gz");
+}
+
+std::vector<json::object> loadScenarioFile(const std::string& path) {
   gzFile file = gzopen(path.c_str(), "rb");
   if (file == nullptr) throw std::runtime_error("cannot read " + path);
   std::string content;

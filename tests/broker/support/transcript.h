@@ -16,6 +16,9 @@ namespace millrace::broker::testing {
 /// The scenarios of a compressed transcript file, e.g. "produce"; throws where there is none.
 [[nodiscard]] std::vector<boost::json::object> loadScenarios(const std::string& name);
 
+/// The same of any file, compressed or not.
+[[nodiscard]] std::vector<boost::json::object> loadScenarioFile(const std::string& path);
+
 /// One scenario, on connections of its own.
 class Player {
  public:

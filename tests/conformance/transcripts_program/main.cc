@@ -6,7 +6,9 @@
 //   --only=PREFIX   plays only those
 #include <fmt/format.h>
 
+#include <boost/json.hpp>
 #include <exception>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +65,22 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
+/// The recorded node's setup: the coordinators' topics are there and loaded.
+void warmUp(std::uint16_t port) {
+  boost::json::object scenario = boost::json::parse(R"({"scenario": "setup", "steps": [
+      {"conn": "c1", "api": "FindCoordinator", "v": 4, "req": {"keyType": 1, "coordinatorKeys": ["warm"]},
+       "mask": ["$.coordinators"], "res": {"throttleTimeMs": 0, "coordinators": "*"}},
+      {"conn": "c1", "api": "FindCoordinator", "v": 4, "req": {"keyType": 0, "coordinatorKeys": ["warm"]},
+       "until": [{"path": "$.coordinators[0].errorCode", "is": 0}],
+       "mask": ["$.coordinators"], "res": {"throttleTimeMs": 0, "coordinators": "*"}},
+      {"conn": "c1", "api": "ListGroups", "v": 4, "req": {"statesFilter": []},
+       "until": [{"path": "$.errorCode", "is": 0}],
+       "mask": ["$.groups"], "res": {"throttleTimeMs": 0, "errorCode": 0, "groups": "*"}}]})")
+                                     .as_object();
+  const std::string problem = Player(port).play(scenario);
+  if (!problem.empty()) throw std::runtime_error("setup: " + problem);
+}
+
 struct Tally {
   int passed = 0;
   int failed = 0;
@@ -76,6 +94,7 @@ void playFile(const std::string& path, const Options& options, Tally& tally) {
     return;
   }
   TestBroker broker(recordedNode());
+  warmUp(broker.port());
   for (const auto& scenario : scenarios) {
     const std::string name(scenario.at("scenario").as_string());
     if (beginsWithOneOf(name, options.skip)) continue;
