@@ -37,16 +37,31 @@ Status encodeWithGaps(const MessageInfo& info, const void* message, std::int16_t
 
 }  // namespace
 
-Status decodeInto(const MessageInfo& info, void* message, BytesView bytes, std::int16_t version) {
+namespace {
+
+Status decodeFrom(Reader& reader, const MessageInfo& info, void* message, std::int16_t version,
+                  bool may_go_on) {
   if (!info.hasVersion(version)) return std::unexpected(noSuchVersion(info, version));
-  Reader reader(bytes);
   info.read(reader, message, version);
-  if (reader.ok() && reader.remaining() != 0)
+  if (reader.ok() && reader.remaining() != 0 && !may_go_on)
     reader.failWith("bytes are left over after the message");
   if (reader.ok()) return {};
   Error error = reader.error();
   error.detail = fmt::format("{} v{}: {}", info.name, version, error.detail);
   return std::unexpected(std::move(error));
+}
+
+}  // namespace
+
+Status decodeInto(const MessageInfo& info, void* message, BytesView bytes, std::int16_t version) {
+  Reader reader(bytes);
+  return decodeFrom(reader, info, message, version, false);
+}
+
+Status decodePrefixInto(const MessageInfo& info, void* message, BytesView bytes,
+                        std::int16_t version) {
+  Reader reader(bytes);
+  return decodeFrom(reader, info, message, version, true);
 }
 
 Result<Measure> measure(const MessageInfo& info, const void* message, std::int16_t version) {

@@ -15,6 +15,10 @@ namespace millrace::protocol {
 [[nodiscard]] Status decodeInto(const MessageInfo& info, void* message, BytesView bytes,
                                 std::int16_t version);
 
+/// The same, but bytes after the message are left alone, as Kafka's broker does with requests.
+[[nodiscard]] Status decodePrefixInto(const MessageInfo& info, void* message, BytesView bytes,
+                                      std::int16_t version);
+
 /// Exact number of bytes, records in files included.
 /// Errors: kUnsupportedVersion; kInvalidRequest when the version cannot carry a field's value.
 [[nodiscard]] Result<std::size_t> encodedSize(const MessageInfo& info, const void* message,

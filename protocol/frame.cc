@@ -110,7 +110,7 @@ bool supports(const ApiInfo& api, int version, bool unstable) {
 Result<AnyMessage> decodeRequestBody(const RequestFrame& request) {
   AnyMessage message(*request.api->request);
   MILLRACE_CHECK_OK(
-      decodeInto(message.info(), message.data(), request.body, request.head.api_version));
+      decodePrefixInto(message.info(), message.data(), request.body, request.head.api_version));
   return message;
 }
 

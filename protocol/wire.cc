@@ -100,7 +100,7 @@ std::int32_t Reader::count(std::size_t min_size, bool compact, bool nullable) {
     n = v;
   }
   if (!ok()) return 0;
-  if (n == -1 && nullable) return -1;
+  if (n < 0 && nullable) return -1;  // Kafka reads any negative count so
   if (n < 0) {
     failWith(n == -1 ? "null where it is not allowed" : "a count is negative");
     return 0;
