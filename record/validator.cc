@@ -71,8 +71,6 @@ class RecordCheck {
   RecordCheck(const BatchView& batch, const ValidationRules& rules, Millis now_ms)
       : rules_(rules),
         now_ms_(now_ms),
-        stamped_by_client_(batch.timestampType() == TimestampType::kLogAppendTime &&
-                           rules.origin == AppendOrigin::kClient),
         next_offset_(batch.baseOffset()) {}
 
   void look(const RecordView& record) {
@@ -81,8 +79,6 @@ class RecordCheck {
     ++next_offset_;
     if (rules_.compacted && !record.key) {
       note(Errc::kInvalidRecord, "a compacted topic takes no record without a key");
-    } else if (stamped_by_client_) {
-      note(Errc::kInvalidTimestamp, "a producer may not set the timestamp type LogAppendTime");
     } else if (rules_.timestamp_type == TimestampType::kCreateTime &&
                record.timestamp != kNoTimestamp) {
       checkTimestamp(record.timestamp);
@@ -121,7 +117,6 @@ class RecordCheck {
 
   const ValidationRules& rules_;
   Millis now_ms_;
-  bool stamped_by_client_;
   Offset next_offset_;
   std::int64_t max_timestamp_ = kNoTimestamp;
   bool offsets_run_ = true;
