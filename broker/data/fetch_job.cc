@@ -150,20 +150,25 @@ protocol::FetchResponse FetchJob::answer(FetchSessionCache& sessions, Millis now
   std::vector<bool> mention;
   protocol::FetchResponse response;
   response.session_id = sessions.finish(context_, results, now, mention);
-  const FetchTopic* last = nullptr;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!mention[i]) continue;
-    const FetchPartition& want = context_.partitions[i];
-    const bool same = last != nullptr && last->id == want.topic->id && last->name == want.topic->name;
-    if (!same) {
-      auto& topic = response.responses.emplace_back();
-      topic.topic = Text(want.topic->name);
-      topic.topic_id = want.topic->id;
-      last = want.topic.get();
+  // As in Kafka, what was refused without asking any shard comes last.
+  for (const bool refused : {false, true}) {
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (mention[i] && (slots_[i].shard < 0) == refused) add(response, slots_[i], context_.partitions[i]);
     }
-    response.responses.back().partitions.push_back(encode(slots_[i], want));
   }
   return response;
+}
+
+/// Neighbours of one topic share its entry.
+void FetchJob::add(protocol::FetchResponse& response, Slot& slot, const FetchPartition& want) const {
+  const bool same = !response.responses.empty() && response.responses.back().topic_id == want.topic->id &&
+                    response.responses.back().topic.view() == want.topic->name;
+  if (!same) {
+    auto& topic = response.responses.emplace_back();
+    topic.topic = Text(want.topic->name);
+    topic.topic_id = want.topic->id;
+  }
+  response.responses.back().partitions.push_back(encode(slot, want));
 }
 
 protocol::FetchResponse::PartitionData FetchJob::encode(Slot& slot, const FetchPartition& want) const {

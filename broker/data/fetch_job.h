@@ -56,6 +56,7 @@ class FetchJob {
   void read(Slot& slot, const FetchPartition& want);
   [[nodiscard]] bool diverges(Slot& slot, const Partition& partition, const FetchPartition& want) const;
   void applyMaxBytes();
+  void add(protocol::FetchResponse& response, Slot& slot, const FetchPartition& want) const;
   [[nodiscard]] protocol::FetchResponse::PartitionData encode(Slot& slot, const FetchPartition& want) const;
 
   Services& services_;

@@ -20,6 +20,7 @@ using PartitionAnswer = Response::ListOffsetsPartitionResponse;
 
 /// -2: a consumer that debugs; other replica ids are brokers.
 constexpr std::int32_t kConsumer = -1;
+constexpr std::int16_t kFirstWithLeaderEpoch = 4;
 
 /// The request version that brought a special timestamp.
 std::int16_t versionOf(std::int64_t timestamp) {
@@ -124,7 +125,7 @@ void ListOffsetsJob::lookUp(Work& work) {
   if (!found) return refuse(answer, found.error().code);
   answer.timestamp = found->timestamp;
   answer.offset = found->offset.value();
-  answer.leader_epoch = found->leader_epoch.value();
+  if (version_ >= kFirstWithLeaderEpoch) answer.leader_epoch = found->leader_epoch.value();
 }
 
 }  // namespace

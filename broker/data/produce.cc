@@ -159,7 +159,8 @@ void ProduceJob::append(Work& work) {
     return;
   }
   answer.base_offset = done->base_offset.value();
-  answer.log_append_time_ms = done->log_append_time_ms;
+  // Kafka answers a duplicate with the time of the batch that is there, whatever the topic's kind of timestamps.
+  answer.log_append_time_ms = done->duplicate ? batch->maxTimestamp() : done->log_append_time_ms;
   answer.log_start_offset = done->log_start_offset.value();
   work.flush_due = partition->isFlushDue();
 }

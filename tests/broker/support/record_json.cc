@@ -100,6 +100,9 @@ Bytes soundBatch(const json::object& batch) {
   }
   auto built = builder.build();
   if (!built) throw std::runtime_error(built.error().toString());
+  if (options.timestamp_type == record::TimestampType::kLogAppendTime) {
+    record::patchMaxTimestamp(*built, 1700000000000, options.timestamp_type);
+  }
   return std::move(*built);
 }
 
