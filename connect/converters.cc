@@ -3,6 +3,7 @@
 #include "connect/converter.h"
 #include "connect/json_read.h"
 #include "connect/json_text.h"
+#include "connect/text_encoding.h"
 #include "connect/value_text.h"
 
 namespace millrace::connect {
@@ -11,15 +12,29 @@ namespace {
 
 class StringConverter final : public Converter {
  public:
+  explicit StringConverter(TextEncoding encoding) : encoding_(encoding) {}
   Result<std::optional<Bytes>> fromConnect(const SchemaPtr&, const Value& value) override {
     if (value.isNull()) return std::nullopt;
+    if (encoding_ != TextEncoding::kUtf8) return encodeText(valueText(value), encoding_);
     if (const std::string* text = value.text()) return *text;
     return valueText(value);
   }
   Result<SchemaAndValue> toConnect(std::optional<BytesView> bytes) override {
-    return SchemaAndValue{optionalStringSchema(), bytes ? Value(*bytes) : Value()};
+    return SchemaAndValue{optionalStringSchema(),
+                          bytes ? Value(decodeText(*bytes, encoding_)) : Value()};
   }
+
+ private:
+  TextEncoding encoding_;
 };
+
+Result<std::unique_ptr<Converter>> makeString(const Properties& config) {
+  const auto given = config.find("converter.encoding");
+  const std::string name = given == config.end() ? "UTF-8" : given->second;
+  const std::optional<TextEncoding> encoding = textEncoding(name);
+  if (!encoding) return fail(Errc::kConfig, "converter.encoding=" + name + " is not known");
+  return std::make_unique<StringConverter>(*encoding);
+}
 
 class BytesConverter final : public Converter {
  public:
@@ -41,7 +56,7 @@ class BytesConverter final : public Converter {
 
 class JsonConverter final : public Converter {
  public:
-  explicit JsonConverter(JsonOptions options) : options_(options) {}
+  explicit JsonConverter(JsonOptions options) : options_(std::move(options)) {}
 
   Result<std::optional<Bytes>> fromConnect(const SchemaPtr& schema, const Value& value) override {
     if (!schema && value.isNull()) return std::nullopt;
@@ -75,7 +90,13 @@ Result<std::unique_ptr<Converter>> makeJson(const Properties& given) {
   options.null_becomes_default = config.getBool("replace.null.with.default");
   const std::string& format = config.getString("decimal.format");
   if ((format.front() | 0x20) == 'n') options.decimals = DecimalFormat::kNumeric;
-  return std::make_unique<JsonConverter>(options);
+  const std::string& content = config.getString("schema.content");
+  if (options.schemas && !content.empty()) {
+    auto schema = readJsonSchema(content, options);
+    if (!schema) return fail(Errc::kConfig, "schema.content: " + schema.error().detail);
+    options.content = std::move(*schema);
+  }
+  return std::make_unique<JsonConverter>(std::move(options));
 }
 
 }  // namespace
@@ -87,7 +108,7 @@ Result<std::unique_ptr<Converter>> makeConverter(std::string_view name, const Pr
   }
   if (simple.ends_with("Converter")) simple.remove_suffix(9);
   if (simple == "Json") return makeJson(config);
-  if (simple == "String") return std::make_unique<StringConverter>();
+  if (simple == "String") return makeString(config);
   if (simple == "ByteArray") return std::make_unique<BytesConverter>();
   return fail(Errc::kConfig, "there is no converter '" + std::string(name) +
                                  "'; there are JsonConverter, StringConverter, ByteArrayConverter");

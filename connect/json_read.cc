@@ -4,6 +4,7 @@
 
 #include <boost/json/stream_parser.hpp>
 #include <boost/json/value.hpp>
+#include <fmt/format.h>
 
 #include <charconv>
 #include <cmath>
@@ -24,7 +25,7 @@ Value plainValue(const json::value& node) {
     case json::kind::bool_: return node.get_bool();
     case json::kind::int64: return node.get_int64();
     case json::kind::uint64: return static_cast<std::int64_t>(node.get_uint64());
-    case json::kind::double_: return node.get_double();
+    case json::kind::double_: return node.get_double() + 0.0;  // -0.0 is 0.0 to Kafka's reader
     case json::kind::string: return std::string_view(node.get_string());
     case json::kind::array: {
       List list;
@@ -137,22 +138,38 @@ std::int64_t wholeNumber(const json::value& node) {
 }
 
 double realNumber(const json::value& node) {
-  return node.is_double() ? node.get_double() : static_cast<double>(wholeNumber(node));
+  return node.is_double() ? node.get_double() + 0.0 : static_cast<double>(wholeNumber(node));
+}
+
+/// A JSON number as the digits it was written with, as far as a double keeps them.
+Decimal decimalOfNumber(const json::value& node) {
+  if (!node.is_double()) return {std::to_string(wholeNumber(node)), 0};
+  const std::string text = fmt::format("{:e}", node.get_double());  // shortest: "1.567e+00"
+  const std::size_t e = text.find('e');
+  std::string digits;
+  std::int32_t scale = 0;
+  for (const char c : text.substr(0, e)) {
+    if (c != '.') digits += c;
+  }
+  while (digits.size() > 1 && digits.back() == '0') digits.pop_back();
+  std::from_chars(text.data() + e + (text[e + 1] == '+' ? 2 : 1), text.data() + text.size(), scale);
+  const auto significant = static_cast<std::int32_t>(digits.size() - (digits[0] == '-' ? 1 : 0));
+  return {digits, significant - 1 - scale};
 }
 
 Result<Value> decimalValue(const Schema& schema, const json::value& node) {
-  std::int32_t scale = 0;
+  if (node.is_number()) return Value(decimalOfNumber(node));
+  if (!node.is_string()) return malformed("a Decimal is a number or base64 text");
+  std::optional<std::int32_t> scale;
   for (const auto& [name, text] : schema.params) {
-    if (name == "scale") std::from_chars(text.data(), text.data() + text.size(), scale);
+    if (name == "scale") {
+      scale = 0;
+      std::from_chars(text.data(), text.data() + text.size(), *scale);
+    }
   }
-  if (node.is_string()) {
-    const auto bytes = fromBase64(std::string_view(node.get_string()));
-    if (!bytes) return malformed("a Decimal's text is not base64");
-    return Value(Decimal{bytesToInteger(*bytes), scale});
-  }
-  if (!node.is_number()) return malformed("a Decimal is a number or base64 text");
-  const double scaled = realNumber(node) * std::pow(10.0, scale);
-  return Value(Decimal{std::to_string(static_cast<std::int64_t>(std::llround(scaled))), scale});
+  const auto bytes = fromBase64(std::string_view(node.get_string()));
+  if (!bytes || !scale) return malformed("a Decimal is base64 text, and its schema has a scale");
+  return Value(Decimal{bytesToInteger(*bytes), *scale});
 }
 
 Result<Value> listValue(const Schema& schema, const json::value& node, const JsonOptions& options) {
@@ -168,14 +185,16 @@ Result<Value> listValue(const Schema& schema, const json::value& node, const Jso
 /// An object, or where the keys are not texts an array of pairs.
 Result<Value> mapValue(const Schema& schema, const json::value& node, const JsonOptions& options) {
   Map map;
-  if (node.is_object()) {
+  const bool names = schema.keys->type == SchemaType::kString;
+  if (names) {
+    if (!node.is_object()) return malformed("a map with text keys is an object");
     for (const auto& [key, item] : node.get_object()) {
       MILLRACE_TRY(Value value, typedValue(*schema.values, schema.values, item, options));
       map.emplace_back(Value(std::string_view(key)), std::move(value));
     }
     return Value(std::move(map));
   }
-  if (!node.is_array()) return malformed("a map is an object or an array of pairs");
+  if (!node.is_array()) return malformed("a map with keys that are no text is an array of pairs");
   for (const json::value& pair : node.get_array()) {
     if (!pair.is_array() || pair.get_array().size() != 2) {
       return malformed("an entry of a map is not a pair");
@@ -247,24 +266,37 @@ Result<Value> typedValue(const Schema& schema, const SchemaPtr& owner, const jso
   return malformed("the schema's type is unknown");
 }
 
-}  // namespace
-
-Result<SchemaAndValue> readJson(BytesView text, const JsonOptions& options) {
+/// The first value of the text; nothing but blanks is null.
+Result<json::value> parseFirst(BytesView text) {
+  if (text.find_first_not_of(" \t\r\n") == BytesView::npos) return json::value(nullptr);
   json::stream_parser parser;
   json::error_code error;
   parser.write_some(text.data(), text.size(), error);
-  if (!error) parser.finish(error);
+  if (!error && !parser.done()) parser.finish(error);
   if (error) return malformed("not JSON: " + error.message());
-  const json::value node = parser.release();
+  return parser.release();
+}
+
+}  // namespace
+
+Result<SchemaPtr> readJsonSchema(BytesView text, const JsonOptions& options) {
+  MILLRACE_TRY(const json::value node, parseFirst(text));
+  return readSchema(node, options);
+}
+
+Result<SchemaAndValue> readJson(BytesView text, const JsonOptions& options) {
+  MILLRACE_TRY(const json::value node, parseFirst(text));
   if (!options.schemas) return SchemaAndValue{nullptr, plainValue(node)};
-  if (node.is_null()) return SchemaAndValue{};
+  if (options.content) {
+    MILLRACE_TRY(Value value, typedValue(*options.content, options.content, node, options));
+    return SchemaAndValue{options.content, std::move(value)};
+  }
   const json::object* const envelope = node.if_object();
   if (envelope == nullptr || envelope->size() != 2 || !envelope->contains("schema") ||
       !envelope->contains("payload")) {
     return malformed(
         "with schemas.enable=true each value is an object of exactly \"schema\" and \"payload\"; "
-        "for "
-        "plain JSON set schemas.enable=false");
+        "for plain JSON set schemas.enable=false");
   }
   MILLRACE_TRY(SchemaPtr schema, readSchema(envelope->at("schema"), options));
   const json::value& payload = envelope->at("payload");

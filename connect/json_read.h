@@ -12,4 +12,7 @@ namespace millrace::connect {
 /// kMalformed.
 [[nodiscard]] Result<SchemaAndValue> readJson(BytesView text, const JsonOptions& options);
 
+/// A schema as JSON, for schema.content. Errors: kMalformed.
+[[nodiscard]] Result<SchemaPtr> readJsonSchema(BytesView text, const JsonOptions& options);
+
 }  // namespace millrace::connect

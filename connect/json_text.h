@@ -15,6 +15,7 @@ struct JsonOptions {
   bool schemas = true;  ///< an envelope with schema and payload
   DecimalFormat decimals = DecimalFormat::kBase64;
   bool null_becomes_default = true;
+  SchemaPtr content = {};  ///< schema.content: of every value read, which then has no envelope
 };
 
 void appendJsonString(std::string_view text, std::string& out);

@@ -2,8 +2,12 @@
 
 #include "connect/schema.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 
 namespace millrace::connect {
@@ -57,6 +61,23 @@ std::string javaReal(T value) {
   return text + d.digits.substr(0, whole) + "." + d.digits.substr(whole);
 }
 
+/// "Tue Jan 03 06:30:01 UTC 2017".
+std::string javaDate(Millis ms) {
+  static constexpr std::array kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  using std::chrono::floor;
+  const std::chrono::sys_time<std::chrono::milliseconds> time{std::chrono::milliseconds(ms)};
+  const auto day = floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(floor<std::chrono::seconds>(time - day));
+  return fmt::format(
+      "{} {} {:02} {:02}:{:02}:{:02} UTC {}", kDays[std::chrono::weekday(day).c_encoding()],
+      kMonths[static_cast<unsigned>(date.month()) - 1], static_cast<unsigned>(date.day()),
+      clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
+      static_cast<int>(date.year()));
+}
+
 void appendMap(const Map& map, std::string& out) {
   out += '{';
   for (std::size_t i = 0; i < map.size(); ++i) {
@@ -105,7 +126,7 @@ struct Printer {
   void operator()(const std::string& v) const { out += v; }
   void operator()(const Blob& v) const { out += v.bytes; }
   void operator()(const Decimal& v) const { out += decimalText(v); }
-  void operator()(Instant v) const { out += std::to_string(v.ms); }
+  void operator()(Instant v) const { out += javaDate(v.ms); }
   void operator()(const std::shared_ptr<const List>& v) const { appendList(*v, out); }
   void operator()(const std::shared_ptr<const Map>& v) const { appendMap(*v, out); }
   void operator()(const std::shared_ptr<const Struct>& v) const { appendStruct(*v, out); }

@@ -1,6 +1,6 @@
 #include "connect/file/line_reader.h"
 
-#include "connect/file/utf8.h"
+#include "connect/utf8.h"
 
 namespace millrace::connect {
 

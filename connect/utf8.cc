@@ -1,4 +1,4 @@
-#include "connect/file/utf8.h"
+#include "connect/utf8.h"
 
 #include <algorithm>
 
