@@ -1,11 +1,11 @@
 #include "broker/broker.h"
 
+#include "broker/node.h"
+
 #include <condition_variable>
 #include <mutex>
 #include <stdexcept>
 #include <utility>
-
-#include "broker/node.h"
 
 namespace millrace {
 

@@ -1,12 +1,13 @@
-// The broker as one object: inside a program, behind `millrace broker`, later as a node of a cluster.
+// The broker as one object: inside a program, behind `millrace broker`, later as a node of a
+// cluster.
 #pragma once
+
+#include "base/properties.h"
+#include "base/result.h"
 
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include "base/properties.h"
-#include "base/result.h"
 
 namespace millrace {
 
@@ -19,7 +20,8 @@ class Node;
 
 /// What a broker is opened with. Everything is optional: the defaults make a working single node.
 struct BrokerOptions {
-  /// Where its data lives; created and formatted on first start. Empty: `log.dirs` of the properties.
+  /// Where its data lives; created and formatted on first start. Empty: `log.dirs` of the
+  /// properties.
   std::string directory;
   /// Kafka's server.properties, key by key, over the defaults. `listeners=PLAINTEXT://127.0.0.1:0`
   /// takes a free port, `listeners=` none at all (in-process clients only).
@@ -28,12 +30,12 @@ struct BrokerOptions {
   bool next_free_port = false;
 };
 
-/// A running broker. Owns its threads, files and sockets; the destructor stops it. Movable, thread-safe
-/// except for being destroyed or moved while in use.
+/// A running broker. Owns its threads, files and sockets; the destructor stops it. Movable,
+/// thread-safe except for being destroyed or moved while in use.
 class Broker {
  public:
-  /// Opens and starts a broker on `directory`; it listens on 127.0.0.1:9092, or the next free port when
-  /// that is taken. Throws std::runtime_error naming the key or file that is wrong.
+  /// Opens and starts a broker on `directory`; it listens on 127.0.0.1:9092, or the next free port
+  /// when that is taken. Throws std::runtime_error naming the key or file that is wrong.
   static Broker open(const std::string& directory);
   /// The same with options. Without `listeners` it listens where Kafka would: port 9092 everywhere.
   static Broker open(BrokerOptions options);
@@ -59,8 +61,8 @@ class Broker {
   /// Blocks until stop() was called by another thread.
   void wait();
 
-  /// A client transport into this broker without sockets or encoding. Defined in broker/embedded (link
-  /// millrace_embedded); the broker must outlive it.
+  /// A client transport into this broker without sockets or encoding. Defined in broker/embedded
+  /// (link millrace_embedded); the broker must outlive it.
   [[nodiscard]] std::unique_ptr<client::Transport> transport();
 
   /// The parts, for broker/embedded and tests.

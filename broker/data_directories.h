@@ -1,13 +1,13 @@
 // Formatting and naming: which cluster and node a set of data directories belongs to.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "base/file.h"
 #include "base/result.h"
 #include "base/uuid.h"
+
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace millrace::broker {
 
@@ -17,12 +17,12 @@ struct DirectoryIdentity {
   Uuid metadata_directory_id;
 };
 
-/// Reads meta.properties of all directories, and writes it where it is missing: a fresh set gets a new cluster id (as
-/// `kafka-storage format` would give it). `node_id` is the configured one, nothing where none is given by hand. Errors:
-/// kConfig where the directories belong to different clusters or another node.
-[[nodiscard]] Result<DirectoryIdentity> identifyDirectories(FileSystem& files,
-                                                            const std::vector<std::string>& directories,
-                                                            const std::string& metadata_directory,
-                                                            std::optional<std::int32_t> node_id);
+/// Reads meta.properties of all directories, and writes it where it is missing: a fresh set gets a
+/// new cluster id (as `kafka-storage format` would give it). `node_id` is the configured one,
+/// nothing where none is given by hand. Errors: kConfig where the directories belong to different
+/// clusters or another node.
+[[nodiscard]] Result<DirectoryIdentity> identifyDirectories(
+    FileSystem& files, const std::vector<std::string>& directories,
+    const std::string& metadata_directory, std::optional<std::int32_t> node_id);
 
 }  // namespace millrace::broker

@@ -1,18 +1,19 @@
 // Asking several shards at once: one hop each, whatever is asked of them.
 #pragma once
 
+#include "base/net/shard.h"
+
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
 
-#include "base/net/shard.h"
-
 namespace millrace::broker {
 
-/// Runs `fn(index)` once on each of the shards, in parallel, and resumes on the caller's shard when all are done.
-/// Without any suspension where the caller's shard is the only one. `fn` must not throw and may be called from several threads
-/// at once (with different indexes). Calls from one shard reach another in the order in which they were made.
+/// Runs `fn(index)` once on each of the shards, in parallel, and resumes on the caller's shard when
+/// all are done. Without any suspension where the caller's shard is the only one. `fn` must not
+/// throw and may be called from several threads at once (with different indexes). Calls from one
+/// shard reach another in the order in which they were made.
 template <class F>
 [[nodiscard]] Task<> onShards(ShardPool& pool, std::vector<int> indexes, F fn) {
   int local = -1;

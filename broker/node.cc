@@ -1,12 +1,5 @@
 #include "broker/node.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <functional>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "broker/data/fetch_session.h"
@@ -19,6 +12,13 @@
 #include "broker/topic_settings.h"
 #include "broker/upkeep.h"
 #include "log/log_manager.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
 
 namespace millrace::broker {
 
@@ -33,9 +33,13 @@ std::string machineName() {
   return name.data();
 }
 
-bool isWildcard(const std::string& host) { return host.empty() || host == "0.0.0.0" || host == "::"; }
+bool isWildcard(const std::string& host) {
+  return host.empty() || host == "0.0.0.0" || host == "::";
+}
 
-std::string textOf(const Endpoint& e) { return fmt::format("{}://{}:{}", e.listener_name, e.host, e.port); }
+std::string textOf(const Endpoint& e) {
+  return fmt::format("{}://{}:{}", e.listener_name, e.host, e.port);
+}
 
 }  // namespace
 
@@ -73,7 +77,8 @@ Status Node::open() {
   const Clock& clock = systemClock();
   const Config& config = config_.config;
   shards_ = std::make_unique<ShardPool>(config_.shards);
-  blocking_ = std::make_unique<BlockingPool>(std::min(config.getInt("background.threads"), kMaxBlockingThreads));
+  blocking_ = std::make_unique<BlockingPool>(
+      std::min(config.getInt("background.threads"), kMaxBlockingThreads));
   parts_ = std::make_unique<Parts>(clock);
   services_.config = &config;
   services_.clock = &clock;
@@ -88,8 +93,8 @@ Status Node::open() {
   startUpkeep();
   parts_->listeners->start();
   for (const auto& endpoint : services_.identity.advertised) {
-    MILLRACE_LOG_INFO("broker {} of cluster {} is ready at {}", services_.identity.node_id, clusterId(),
-                      textOf(endpoint));
+    MILLRACE_LOG_INFO("broker {} of cluster {} is ready at {}", services_.identity.node_id,
+                      clusterId(), textOf(endpoint));
   }
   return {};
 }
@@ -99,8 +104,8 @@ Status Node::openLogs() {
   // Where node.id is not given, what the directory was formatted for counts.
   const std::optional<std::int32_t> node_id =
       config_.node_id_given ? std::optional(config.getInt("node.id")) : std::nullopt;
-  MILLRACE_TRY(parts_->identity,
-               identifyDirectories(systemFiles(), config_.directories, config_.metadata_directory, node_id));
+  MILLRACE_TRY(parts_->identity, identifyDirectories(systemFiles(), config_.directories,
+                                                     config_.metadata_directory, node_id));
   services_.identity.node_id = parts_->identity.node_id;
   services_.identity.cluster_id = parts_->identity.cluster_id;
   services_.identity.rack = config.getString("broker.rack");
@@ -117,8 +122,9 @@ Status Node::openLogs() {
   services_.logs = parts_->logs.get();
   const log::LoadReport& report = parts_->logs->report();
   if (!report.clean && report.logs > 0) {
-    MILLRACE_LOG_WARN("the last stop was not clean: checked {} logs, {} bytes scanned, {} bytes cut off", report.logs,
-                      report.scanned_bytes, report.truncated_bytes);
+    MILLRACE_LOG_WARN(
+        "the last stop was not clean: checked {} logs, {} bytes scanned, {} bytes cut off",
+        report.logs, report.scanned_bytes, report.truncated_bytes);
   }
   for (const std::string& note : report.notes) MILLRACE_LOG_WARN("{}", note);
   return {};
@@ -136,10 +142,11 @@ Status Node::openListeners() {
       metrics_.gauge("millrace_connections", "Connections open now"),
   };
   for (int i = 0; i < shards_->size(); ++i) {
-    parts_->hosts.push_back(std::make_unique<ConnectionHost>(shards_->at(i), handlers_, *services_.clock,
-                                                             parts_->complaints, metrics, limits));
+    parts_->hosts.push_back(std::make_unique<ConnectionHost>(
+        shards_->at(i), handlers_, *services_.clock, parts_->complaints, metrics, limits));
   }
-  parts_->listeners = std::make_unique<Listeners>(*shards_, parts_->hosts, config, parts_->complaints);
+  parts_->listeners =
+      std::make_unique<Listeners>(*shards_, parts_->hosts, config, parts_->complaints);
   for (const ListenerSpec& spec : config_.listeners) {
     MILLRACE_CHECK_OK(parts_->listeners->bind(spec, config_.next_free_port));
   }
@@ -160,7 +167,8 @@ std::vector<Endpoint> Node::advertisedEndpoints() const {
     endpoint.port = given ? specs[i].port : parts_->listeners->ports().at(i);
     // Port 0 advertises the real one of the listener of that name.
     for (std::size_t j = 0; endpoint.port == 0 && j < config_.listeners.size(); ++j) {
-      if (config_.listeners[j].name == endpoint.listener_name) endpoint.port = parts_->listeners->ports().at(j);
+      if (config_.listeners[j].name == endpoint.listener_name)
+        endpoint.port = parts_->listeners->ports().at(j);
     }
     endpoints.push_back(std::move(endpoint));
   }
@@ -194,11 +202,12 @@ Status Node::openMetadata() {
 
 Status Node::startServices() {
   const Config& config = config_.config;
-  parts_->partitions = std::make_unique<PartitionStore>(*shards_, *blocking_, *parts_->logs, config, *services_.clock,
-                                                        services_.identity.node_id);
+  parts_->partitions = std::make_unique<PartitionStore>(
+      *shards_, *blocking_, *parts_->logs, config, *services_.clock, services_.identity.node_id);
   services_.partitions = parts_->partitions.get();
   parts_->fetch_sessions = std::make_unique<FetchSessionCache>(
-      static_cast<std::size_t>(config.getInt("max.incremental.fetch.session.cache.slots")), systemRandom());
+      static_cast<std::size_t>(config.getInt("max.incremental.fetch.session.cache.slots")),
+      systemRandom());
   services_.fetch_sessions = parts_->fetch_sessions.get();
   parts_->groups = std::make_unique<GroupService>(services_);
   services_.groups = parts_->groups.get();
@@ -225,7 +234,8 @@ Task<void> Node::applyToPartitions(ImagePtr image, MetadataChanges changes) {
 void Node::startUpkeep() {
   parts_->upkeep = std::make_unique<Upkeep>(services_, config_.config);
   parts_->upkeep->start();
-  for (auto& host : parts_->hosts) spawn(host->gate(), host->shard(), "idle watch", host->watchIdle());
+  for (auto& host : parts_->hosts)
+    spawn(host->gate(), host->shard(), "idle watch", host->watchIdle());
 }
 
 void Node::stop() {

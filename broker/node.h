@@ -1,11 +1,6 @@
 // The composition root: every part of a broker, in the order in which they start and stop.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "base/metrics.h"
 #include "base/net/blocking_pool.h"
 #include "base/net/gate.h"
@@ -15,6 +10,11 @@
 #include "broker/node_config.h"
 #include "broker/services.h"
 
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
 namespace millrace::broker {
 
 class ConnectionHost;
@@ -23,8 +23,8 @@ class Listeners;
 /// What a Broker holds. Started when it exists; stop() once, from a thread that is not a shard's.
 class Node {
  public:
-  /// Formats the directories if need be, recovers, listens. Errors: kConfig, kIo, kCorruptData, with the key or
-  /// file concerned; nothing is left running then.
+  /// Formats the directories if need be, recovers, listens. Errors: kConfig, kIo, kCorruptData,
+  /// with the key or file concerned; nothing is left running then.
   [[nodiscard]] static Result<std::unique_ptr<Node>> start(const BrokerOptions& options);
   ~Node();
   Node(const Node&) = delete;

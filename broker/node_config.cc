@@ -1,12 +1,12 @@
 #include "broker/node_config.h"
 
+#include "base/log.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 #include <map>
-
-#include "base/log.h"
 
 namespace millrace::broker {
 
@@ -28,7 +28,8 @@ Result<std::map<std::string, std::string>> protocolMap(const Config& config) {
     rest.remove_prefix(std::min(rest.size(), entry.size() + 1));
     const std::size_t colon = entry.find(':');
     if (colon == entry.npos) {
-      return fail(Errc::kConfig, fmt::format("listener.security.protocol.map: '{}' is not NAME:PROTOCOL", entry));
+      return fail(Errc::kConfig,
+                  fmt::format("listener.security.protocol.map: '{}' is not NAME:PROTOCOL", entry));
     }
     map[std::string(entry.substr(0, colon))] = entry.substr(colon + 1);
   }
@@ -44,12 +45,14 @@ Result<std::vector<ListenerSpec>> parseListeners(const Config& config, std::stri
     if (contains(controllers, listener.name)) continue;
     const auto protocol = protocols.find(listener.name);
     if (protocol == protocols.end()) {
-      return fail(Errc::kConfig, fmt::format("{}: {} is not in listener.security.protocol.map", key, text));
+      return fail(Errc::kConfig,
+                  fmt::format("{}: {} is not in listener.security.protocol.map", key, text));
     }
     listener.security_protocol = protocol->second;
     if (listener.security_protocol != "PLAINTEXT") {
-      return fail(Errc::kConfig, fmt::format("{}: {} asks for {}; this version serves PLAINTEXT only", key, text,
-                                             listener.security_protocol));
+      return fail(Errc::kConfig,
+                  fmt::format("{}: {} asks for {}; this version serves PLAINTEXT only", key, text,
+                              listener.security_protocol));
     }
     listeners.push_back(std::move(listener));
   }
@@ -62,8 +65,10 @@ Result<int> parseShards(const Properties& given) {
   int shards = 0;
   const std::string& text = found->second;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), shards);
-  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || shards < 1 || shards > kMaxShards) {
-    return fail(Errc::kConfig, fmt::format("{}: '{}' is not within 1 and {}", kShardsKey, text, kMaxShards));
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || shards < 1 ||
+      shards > kMaxShards) {
+    return fail(Errc::kConfig,
+                fmt::format("{}: '{}' is not within 1 and {}", kShardsKey, text, kMaxShards));
   }
   return shards;
 }
@@ -92,7 +97,8 @@ Result<ListenerSpec> parseListener(std::string_view text) {
   ListenerSpec listener;
   listener.name = text.substr(0, scheme);
   std::string_view host = text.substr(scheme + 3, colon - scheme - 3);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
   listener.host = host;
   const std::string_view port = text.substr(colon + 1);
   const auto parsed = std::from_chars(port.data(), port.data() + port.size(), listener.port);
@@ -112,7 +118,8 @@ Result<NodeConfig> readNodeConfig(const BrokerOptions& options) {
   MILLRACE_TRY(node.shards, parseShards(given));
   MILLRACE_TRY(node.config, Config::parse(brokerConfigDef(), given));
   for (const std::string& key : node.config.unknown()) {
-    if (!key.starts_with("millrace.")) MILLRACE_LOG_WARN("configuration key {} is not known and has no effect", key);
+    if (!key.starts_with("millrace."))
+      MILLRACE_LOG_WARN("configuration key {} is not known and has no effect", key);
   }
   node.directories = node.config.getList(node.config.isNull("log.dirs") ? "log.dir" : "log.dirs");
   node.metadata_directory = node.config.getString("metadata.log.dir");

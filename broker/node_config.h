@@ -1,13 +1,13 @@
 // The broker's configuration as its parts want it: server.properties, checked and taken apart.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "base/config.h"
 #include "base/result.h"
 #include "broker/broker.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace millrace::broker {
 
@@ -37,7 +37,8 @@ struct NodeConfig {
   int shards = 0;
 };
 
-/// Errors: kConfig, naming the key. Unknown keys are warned about (log) and left alone; keys that begin with "millrace." are ours.
+/// Errors: kConfig, naming the key. Unknown keys are warned about (log) and left alone; keys that
+/// begin with "millrace." are ours.
 [[nodiscard]] Result<NodeConfig> readNodeConfig(const BrokerOptions& options);
 
 /// "NAME://host:port"; IPv6 hosts in brackets. Errors: kConfig.

@@ -17,8 +17,10 @@ void Partition::wakeAll() {
   for (const auto& watcher : watchers) watcher->wake();
 }
 
-std::expected<log::AppendInfo, log::AppendFailure> Partition::append(const record::BatchView& batch, Acks acks,
-                                                                     record::AppendOrigin origin, Millis now_ms) {
+std::expected<log::AppendInfo, log::AppendFailure> Partition::append(const record::BatchView& batch,
+                                                                     Acks acks,
+                                                                     record::AppendOrigin origin,
+                                                                     Millis now_ms) {
   if (acks == Acks::kAll && settings_.in_sync_replicas < settings_.min_in_sync_replicas) {
     return std::unexpected(log::AppendFailure{
         Error{Errc::kNotEnoughReplicas,
@@ -52,7 +54,8 @@ void Partition::watch(std::shared_ptr<GrowthWatcher> watcher) {
 }
 
 Errc Partition::checkEpoch(std::int32_t current_leader_epoch) const {
-  if (current_leader_epoch < 0 || current_leader_epoch == settings_.leader_epoch.value()) return Errc::kNone;
+  if (current_leader_epoch < 0 || current_leader_epoch == settings_.leader_epoch.value())
+    return Errc::kNone;
   return current_leader_epoch < settings_.leader_epoch.value() ? Errc::kFencedLeaderEpoch
                                                                : Errc::kUnknownLeaderEpoch;
 }

@@ -1,6 +1,10 @@
 // One partition that this node leads: its log, and who waits for it to grow.
 #pragma once
 
+#include "base/clock.h"
+#include "base/ids.h"
+#include "log/partition_log.h"
+
 #include <atomic>
 #include <cstdint>
 #include <expected>
@@ -9,14 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
-#include "base/ids.h"
-#include "log/partition_log.h"
-
 namespace millrace::broker {
 
-/// Somebody who wants to hear when partitions, on any shards, have grown by so many bytes in all (a fetch with min.bytes).
-/// Thread-safe.
+/// Somebody who wants to hear when partitions, on any shards, have grown by so many bytes in all (a
+/// fetch with min.bytes). Thread-safe.
 class GrowthWatcher {
  public:
   /// `wake` is called once at most, on the thread of the append that completes the wait.
@@ -69,12 +69,14 @@ class Partition {
   [[nodiscard]] const log::PartitionLog& log() const { return log_; }
   [[nodiscard]] LeaderEpoch leaderEpoch() const { return settings_.leader_epoch; }
 
-  /// Appends as leader, moves the high watermark and wakes watchers: when it returns, the batch is acknowledged as
-  /// strongly as `acks` asks. Errors: kNotEnoughReplicas, and those of PartitionLog::append.
-  [[nodiscard]] std::expected<log::AppendInfo, log::AppendFailure> append(const record::BatchView& batch, Acks acks,
-                                                                          record::AppendOrigin origin, Millis now_ms);
+  /// Appends as leader, moves the high watermark and wakes watchers: when it returns, the batch is
+  /// acknowledged as strongly as `acks` asks. Errors: kNotEnoughReplicas, and those of
+  /// PartitionLog::append.
+  [[nodiscard]] std::expected<log::AppendInfo, log::AppendFailure> append(
+      const record::BatchView& batch, Acks acks, record::AppendOrigin origin, Millis now_ms);
 
-  /// kFencedLeaderEpoch or kUnknownLeaderEpoch where the client's idea of the epoch differs (KIP-320); -1 is no idea.
+  /// kFencedLeaderEpoch or kUnknownLeaderEpoch where the client's idea of the epoch differs
+  /// (KIP-320); -1 is no idea.
   [[nodiscard]] Errc checkEpoch(std::int32_t current_leader_epoch) const;
 
   /// Hears of appends from now on, until it is done.
@@ -82,7 +84,9 @@ class Partition {
   /// Wakes every watcher: there is nothing more to wait for.
   void wakeAll();
   /// Whether flush.messages asks for a flush now.
-  [[nodiscard]] bool isFlushDue() const { return log_.unflushedRecords() >= settings_.log.flush_messages; }
+  [[nodiscard]] bool isFlushDue() const {
+    return log_.unflushedRecords() >= settings_.log.flush_messages;
+  }
   /// Follows a change of metadata. Errors: of the log, when a new epoch cannot be noted.
   [[nodiscard]] Status update(PartitionSettings settings);
 

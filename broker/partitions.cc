@@ -1,14 +1,5 @@
 #include "broker/partitions.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <chrono>
-#include <limits>
-#include <set>
-#include <unordered_map>
-#include <unordered_set>
-
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
@@ -19,13 +10,23 @@
 #include "broker/topic_settings.h"
 #include "log/log_manager.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
 namespace millrace::broker {
 
 namespace {
 
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
-using PartitionMap = std::unordered_map<TopicIdPartition, std::unique_ptr<Partition>, TopicIdPartitionHash>;
+using PartitionMap =
+    std::unordered_map<TopicIdPartition, std::unique_ptr<Partition>, TopicIdPartitionHash>;
 
 /// One partition to be made or changed, on its way from the metadata to its shard.
 struct Plan {
@@ -44,15 +45,16 @@ bool contains(const std::vector<std::int32_t>& list, std::int32_t value) {
 }
 
 Error storageError(const Error& cause, const std::string& partition) {
-  if (cause.code != Errc::kIo && cause.code != Errc::kDiskFull && cause.code != Errc::kCorruptData) return cause;
+  if (cause.code != Errc::kIo && cause.code != Errc::kDiskFull && cause.code != Errc::kCorruptData)
+    return cause;
   return Error{Errc::kKafkaStorageError, fmt::format("{}: {}", partition, cause.toString())};
 }
 
 }  // namespace
 
 struct PartitionStore::Impl {
-  Impl(ShardPool& shard_pool, BlockingPool& pool, log::LogManager& manager, const Config& config, const Clock& c,
-       std::int32_t id)
+  Impl(ShardPool& shard_pool, BlockingPool& pool, log::LogManager& manager, const Config& config,
+       const Clock& c, std::int32_t id)
       : shards(shard_pool),
         blocking(pool),
         logs(manager),
@@ -88,7 +90,8 @@ struct PartitionStore::Impl {
     return all;
   }
 
-  void planTopic(const MetadataImage& image, const TopicImage& topic, std::vector<Plan>& plans) const;
+  void planTopic(const MetadataImage& image, const TopicImage& topic,
+                 std::vector<Plan>& plans) const;
   std::vector<Plan> plan(const MetadataImage& image, const MetadataChanges& changes);
   Status openLogs(std::vector<Plan>& plans, const std::vector<log::TopicPartition>& gone);
   Status openLog(Plan& plan);
@@ -126,14 +129,16 @@ void PartitionStore::Impl::planTopic(const MetadataImage& image, const TopicImag
   }
 }
 
-std::vector<Plan> PartitionStore::Impl::plan(const MetadataImage& image, const MetadataChanges& changes) {
+std::vector<Plan> PartitionStore::Impl::plan(const MetadataImage& image,
+                                             const MetadataChanges& changes) {
   std::set<Uuid> planned;
   std::vector<Plan> plans;
   const auto add = [&](const TopicPtr& topic) {
     if (topic && planned.insert(topic->id).second) planTopic(image, *topic, plans);
   };
   bool broker_changed = first_apply;
-  for (const auto& resource : changes.configs) broker_changed |= resource.type == ConfigResourceType::kBroker;
+  for (const auto& resource : changes.configs)
+    broker_changed |= resource.type == ConfigResourceType::kBroker;
   if (broker_changed) topics.follow(image);
   for (const auto& topic : changes.topics) add(image.topic(topic->id));
   for (const auto& resource : changes.configs) {
@@ -188,7 +193,8 @@ Task<Status> PartitionStore::apply(ImagePtr image, MetadataChanges changes) {
   co_return status;
 }
 
-Status PartitionStore::Impl::openLogs(std::vector<Plan>& plans, const std::vector<log::TopicPartition>& gone) {
+Status PartitionStore::Impl::openLogs(std::vector<Plan>& plans,
+                                      const std::vector<log::TopicPartition>& gone) {
   Status first_error;
   const auto note = [&first_error](Status status) {
     if (status) return;
@@ -217,7 +223,8 @@ Status PartitionStore::Impl::removeStrays(const MetadataImage& image) {
   for (const auto& [name, log] : logs.all()) {
     if (name.topic == kMetadataTopic) continue;
     const TopicPtr topic = image.topic(name.topic);
-    if (topic && name.partition.value() < static_cast<std::int32_t>(topic->partitions.size())) continue;
+    if (topic && name.partition.value() < static_cast<std::int32_t>(topic->partitions.size()))
+      continue;
     MILLRACE_LOG_WARN("{} is not in the metadata any more: removing its log", name.toString());
     MILLRACE_CHECK_OK(logs.remove(name, clock.wallMs()));
   }
@@ -235,9 +242,11 @@ void PartitionStore::Impl::install(std::vector<Plan>& plans, int shard) {
     } else {
       plan.log->setConfig(plan.settings.log);
       const auto latest = plan.log->latestEpoch();
-      if (!latest || *latest < plan.settings.leader_epoch) status = plan.log->startEpoch(plan.settings.leader_epoch);
+      if (!latest || *latest < plan.settings.leader_epoch)
+        status = plan.log->startEpoch(plan.settings.leader_epoch);
       plan.log->setHighWatermark(plan.log->endOffset());
-      partition = std::make_unique<Partition>(plan.name.toString(), *plan.log, std::move(plan.settings));
+      partition =
+          std::make_unique<Partition>(plan.name.toString(), *plan.log, std::move(plan.settings));
     }
     if (!status) MILLRACE_LOG_ERROR("{}: {}", plan.name.toString(), status.error().toString());
   }
@@ -248,14 +257,16 @@ Task<Result<Appended>> PartitionStore::append(TopicIdPartition id, Bytes batch) 
     Partition* partition = find(id);
     if (partition == nullptr) return fail(Errc::kUnknownTopicOrPartition, "no such partition here");
     MILLRACE_TRY(const auto view, record::BatchView::parse(batch));
-    auto done = partition->append(view, Acks::kAll, record::AppendOrigin::kCoordinator, impl_->clock.wallMs());
+    auto done = partition->append(view, Acks::kAll, record::AppendOrigin::kCoordinator,
+                                  impl_->clock.wallMs());
     if (!done) return std::unexpected(storageError(done.error().error, partition->name()));
     return Appended{done->base_offset, done->last_offset, partition->leaderEpoch()};
   };
   co_return co_await onShard(shardOf(id), std::ref(work));
 }
 
-Task<Result<BatchBytes>> PartitionStore::read(TopicIdPartition id, Offset from, std::uint32_t max_bytes) {
+Task<Result<BatchBytes>> PartitionStore::read(TopicIdPartition id, Offset from,
+                                              std::uint32_t max_bytes) {
   auto find_slices = [this, &id, from, max_bytes]() -> Result<log::ReadResult> {
     Partition* partition = find(id);
     if (partition == nullptr) return fail(Errc::kUnknownTopicOrPartition, "no such partition here");
@@ -269,7 +280,8 @@ Task<Result<BatchBytes>> PartitionStore::read(TopicIdPartition id, Offset from, 
     out.batches.resize(found->size);
     std::size_t at = 0;
     for (const auto& slice : found->slices) {
-      MILLRACE_TRY(const auto n, slice.file->read(slice.position, out.batches.data() + at, slice.size));
+      MILLRACE_TRY(const auto n,
+                   slice.file->read(slice.position, out.batches.data() + at, slice.size));
       if (n != slice.size) return fail(Errc::kCorruptData, slice.file->path() + " ends early");
       at += n;
     }
@@ -317,7 +329,8 @@ Task<> PartitionStore::runUpkeep() {
     const Millis now = impl_->clock.wallMs();
     for (auto& [id, partition] : impl_->maps[static_cast<std::size_t>(shard)]) {
       const auto deleted = partition->log().runRetention(now);
-      if (deleted && *deleted > 0) MILLRACE_LOG_INFO("{}: retention deleted {} segments", partition->name(), *deleted);
+      if (deleted && *deleted > 0)
+        MILLRACE_LOG_INFO("{}: retention deleted {} segments", partition->name(), *deleted);
       if (!deleted) MILLRACE_LOG_ERROR("{}: {}", partition->name(), deleted.error().toString());
       const Status upkeep = partition->log().runUpkeep(now);
       if (!upkeep) MILLRACE_LOG_ERROR("{}: {}", partition->name(), upkeep.error().toString());

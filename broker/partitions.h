@@ -1,12 +1,6 @@
 // The partitions of this node, spread over its shards.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <string_view>
-#include <vector>
-
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/net/shard.h"
@@ -15,6 +9,12 @@
 #include "base/uuid.h"
 #include "broker/metadata/delta.h"
 #include "log/types.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace millrace {
 class BlockingPool;
@@ -60,23 +60,26 @@ struct BatchBytes {
   Offset next_offset;
 };
 
-/// Owns every Partition; each lives on one shard, chosen by hash, and is touched there only. Methods that return
-/// a Task may be called on any shard and resume there. apply() calls come one at a time.
+/// Owns every Partition; each lives on one shard, chosen by hash, and is touched there only.
+/// Methods that return a Task may be called on any shard and resume there. apply() calls come one
+/// at a time.
 class PartitionStore {
  public:
-  PartitionStore(ShardPool& shards, BlockingPool& blocking, log::LogManager& logs, const Config& config,
-                 const Clock& clock, std::int32_t node_id);
+  PartitionStore(ShardPool& shards, BlockingPool& blocking, log::LogManager& logs,
+                 const Config& config, const Clock& clock, std::int32_t node_id);
   ~PartitionStore();
 
   /// The shard that owns a partition: groups of an offsets partition belong on the same one.
   [[nodiscard]] Shard& shardOf(const TopicIdPartition& id) const;
 
-  /// Follows the metadata: creates, reopens (recovering where needed), reconfigures and deletes the logs of
-  /// what changed, off the shards; done when all are ready for requests. On start: the changes from an empty
-  /// image. Errors name the first log that could not be opened; the others are ready then.
+  /// Follows the metadata: creates, reopens (recovering where needed), reconfigures and deletes the
+  /// logs of what changed, off the shards; done when all are ready for requests. On start: the
+  /// changes from an empty image. Errors name the first log that could not be opened; the others
+  /// are ready then.
   [[nodiscard]] Task<Status> apply(ImagePtr image, MetadataChanges changes);
 
-  /// The partition, or null where this node has none. On its owning shard only; valid until the next co_await.
+  /// The partition, or null where this node has none. On its owning shard only; valid until the
+  /// next co_await.
   [[nodiscard]] Partition* find(const TopicIdPartition& id);
 
   /// Appends one batch made by the broker itself (coordinators); acknowledged as acks=all.
@@ -84,17 +87,21 @@ class PartitionStore {
   [[nodiscard]] Task<Result<Appended>> append(TopicIdPartition id, Bytes batch);
 
   /// Committed batches from the one that holds `from` on, about `max_bytes` of them (at least one).
-  [[nodiscard]] Task<Result<BatchBytes>> read(TopicIdPartition id, Offset from, std::uint32_t max_bytes);
+  [[nodiscard]] Task<Result<BatchBytes>> read(TopicIdPartition id, Offset from,
+                                              std::uint32_t max_bytes);
 
-  /// Puts on disk what these partitions hold now: flush.messages, flush.ms. Errors: kKafkaStorageError; the log is offline then.
+  /// Puts on disk what these partitions hold now: flush.messages, flush.ms. Errors:
+  /// kKafkaStorageError; the log is offline then.
   [[nodiscard]] Task<Status> flush(std::vector<TopicIdPartition> ids,
-                                     log::FlushScope scope = log::FlushScope::kAll);
+                                   log::FlushScope scope = log::FlushScope::kAll);
 
   /// Retention, rolling by age and upkeep of every log.
   [[nodiscard]] Task<> runUpkeep();
-  /// Flushes logs by flush.ms until cancelled; sleeps while no topic asks for that. On the metadata service's shard.
+  /// Flushes logs by flush.ms until cancelled; sleeps while no topic asks for that. On the metadata
+  /// service's shard.
   [[nodiscard]] Task<> runTimedFlushes();
-  /// Flushes rolled segments that are not on disk yet: a start after a crash need not look at them then.
+  /// Flushes rolled segments that are not on disk yet: a start after a crash need not look at them
+  /// then.
   [[nodiscard]] Task<> flushRolled();
 
   /// First and next offset of a partition: {log start, high watermark}.

@@ -1,14 +1,14 @@
 // What a handler knows about the request it serves, and how it asks for an unusual reply.
 #pragma once
 
+#include "base/clock.h"
+#include "protocol/api_key.h"
+
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <string>
 #include <string_view>
-
-#include "base/clock.h"
-#include "protocol/api_key.h"
 
 namespace millrace {
 class Shard;
@@ -16,8 +16,8 @@ class Shard;
 
 namespace millrace::broker {
 
-/// One client's connection as handlers see it. Lives on the connection's shard at least as long as any of
-/// its requests. In-process clients have one, too.
+/// One client's connection as handlers see it. Lives on the connection's shard at least as long as
+/// any of its requests. In-process clients have one, too.
 struct Session {
   /// "/127.0.0.1" as Kafka writes hosts of clients (group members, logs).
   std::string client_host;
@@ -29,8 +29,8 @@ struct Session {
   /// Where the client reached us, for advertised addresses that follow the listener.
   std::string local_host;
   std::uint16_t local_port = 0;
-  /// What to call when the client has gone: a parked handler adds itself, so that it does not wait for
-  /// nobody, and removes itself when it goes on.
+  /// What to call when the client has gone: a parked handler adds itself, so that it does not wait
+  /// for nobody, and removes itself when it goes on.
   std::list<std::function<void()>> on_close;
   bool closed = false;
 };

@@ -1,4 +1,5 @@
-// The parts of a broker as handlers and background work reach them. Filled by the composition root (node.cc).
+// The parts of a broker as handlers and background work reach them. Filled by the composition root
+// (node.cc).
 #pragma once
 
 #include <cstdint>
@@ -60,10 +61,13 @@ struct Services {
   NodeIdentity identity;
 };
 
-/// Each family of handlers has one function that adds its handlers to the table; node.cc calls them all. They
-/// may keep a pointer to `services`, which outlives the table.
-void registerDataHandlers(HandlerTable& table, Services& services);      // ApiVersions, Produce, Fetch, ListOffsets
-void registerMetadataHandlers(HandlerTable& table, Services& services);  // Metadata, topics, configs, cluster, ids
-void registerGroupHandlers(HandlerTable& table, Services& services);     // FindCoordinator, groups, offsets
+/// Each family of handlers has one function that adds its handlers to the table; node.cc calls them
+/// all. They may keep a pointer to `services`, which outlives the table.
+void registerDataHandlers(HandlerTable& table,
+                          Services& services);  // ApiVersions, Produce, Fetch, ListOffsets
+void registerMetadataHandlers(HandlerTable& table,
+                              Services& services);  // Metadata, topics, configs, cluster, ids
+void registerGroupHandlers(HandlerTable& table,
+                           Services& services);  // FindCoordinator, groups, offsets
 
 }  // namespace millrace::broker

@@ -1,8 +1,8 @@
 #include "broker/topic_settings.h"
 
-#include <algorithm>
-
 #include "base/log.h"
+
+#include <algorithm>
 
 namespace millrace::broker {
 
@@ -83,7 +83,8 @@ PartitionSettings TopicSettings::common(const MetadataImage& image, const TopicI
   const ConfigMapPtr overrides = image.config(ConfigResourceType::kTopic, topic.name);
   auto config = inheritConfig(topicConfigDef(), effective_, *overrides);
   if (!config) {
-    MILLRACE_LOG_ERROR("topic {}: {}; using the broker's settings", topic.name, config.error().toString());
+    MILLRACE_LOG_ERROR("topic {}: {}; using the broker's settings", topic.name,
+                       config.error().toString());
     config = inheritConfig(topicConfigDef(), effective_, {});
   }
   PartitionSettings settings;

@@ -1,13 +1,13 @@
 #include "broker/upkeep.h"
 
-#include <algorithm>
-#include <chrono>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/net/blocking_pool.h"
 #include "broker/partitions.h"
 #include "log/log_manager.h"
+
+#include <algorithm>
+#include <chrono>
 
 namespace millrace::broker {
 

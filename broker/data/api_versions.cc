@@ -1,7 +1,5 @@
 #include "broker/data/api_versions.h"
 
-#include <algorithm>
-
 #include "broker/data/fetch.h"
 #include "broker/data/list_offsets.h"
 #include "broker/data/produce.h"
@@ -9,6 +7,8 @@
 #include "broker/metadata/metadata_cache.h"
 #include "broker/services.h"
 #include "protocol/api.h"
+
+#include <algorithm>
 
 namespace millrace::broker {
 
@@ -21,7 +21,8 @@ bool isAlphanumeric(char c) {
 /// KIP-511: [a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?
 bool isSoftwareName(std::string_view s) {
   if (s.empty() || !isAlphanumeric(s.front()) || !isAlphanumeric(s.back())) return false;
-  return std::all_of(s.begin(), s.end(), [](char c) { return isAlphanumeric(c) || c == '-' || c == '.'; });
+  return std::all_of(s.begin(), s.end(),
+                     [](char c) { return isAlphanumeric(c) || c == '-' || c == '.'; });
 }
 
 void addFeatures(const MetadataImage& image, protocol::ApiVersionsResponse& response) {
@@ -71,15 +72,17 @@ void registerDataHandlers(HandlerTable& table, Services& services) {
   using namespace protocol;
   Services* const s = &services;
   const HandlerTable* const t = &table;
-  table.add<ApiVersionsRequest, ApiVersionsResponse>([s, t](RequestContext c, ApiVersionsRequest r) {
-    return handleApiVersions(*t, *s, c, std::move(r));
-  });
+  table.add<ApiVersionsRequest, ApiVersionsResponse>(
+      [s, t](RequestContext c, ApiVersionsRequest r) {
+        return handleApiVersions(*t, *s, c, std::move(r));
+      });
   table.add<ProduceRequest, ProduceResponse>(
       [s](RequestContext c, ProduceRequest r) { return handleProduce(*s, c, std::move(r)); });
   table.add<FetchRequest, FetchResponse>(
       [s](RequestContext c, FetchRequest r) { return handleFetch(*s, c, std::move(r)); });
-  table.add<ListOffsetsRequest, ListOffsetsResponse>(
-      [s](RequestContext c, ListOffsetsRequest r) { return handleListOffsets(*s, c, std::move(r)); });
+  table.add<ListOffsetsRequest, ListOffsetsResponse>([s](RequestContext c, ListOffsetsRequest r) {
+    return handleListOffsets(*s, c, std::move(r));
+  });
 }
 
 }  // namespace millrace::broker

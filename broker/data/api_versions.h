@@ -11,10 +11,10 @@ namespace millrace::broker {
 
 struct Services;
 
-/// Lists the apis that `table` has a handler for, and no others: clients take what is listed at its word. Notes the client's
-/// software in the session (KIP-511).
-[[nodiscard]] Task<protocol::ApiVersionsResponse> handleApiVersions(const HandlerTable& table, Services& services,
-                                                                    RequestContext context,
-                                                                    protocol::ApiVersionsRequest request);
+/// Lists the apis that `table` has a handler for, and no others: clients take what is listed at its
+/// word. Notes the client's software in the session (KIP-511).
+[[nodiscard]] Task<protocol::ApiVersionsResponse> handleApiVersions(
+    const HandlerTable& table, Services& services, RequestContext context,
+    protocol::ApiVersionsRequest request);
 
 }  // namespace millrace::broker

@@ -1,13 +1,13 @@
 #include "broker/data/fetch.h"
 
-#include <chrono>
-#include <memory>
-
 #include "base/clock.h"
 #include "base/net/waiter.h"
 #include "broker/data/fetch_job.h"
 #include "broker/fan_out.h"
 #include "broker/services.h"
+
+#include <chrono>
+#include <memory>
 
 namespace millrace::broker {
 
@@ -68,8 +68,8 @@ FetchSessionRequest sessionRequest(const protocol::FetchRequest& request, bool b
   for (const auto& topic : request.topics) {
     const auto named = nameTopic(topic.topic, topic.topic_id);
     for (const auto& p : topic.partitions) {
-      out.partitions.push_back({named, p.partition, p.current_leader_epoch, p.fetch_offset, p.last_fetched_epoch,
-                                p.log_start_offset, p.partition_max_bytes});
+      out.partitions.push_back({named, p.partition, p.current_leader_epoch, p.fetch_offset,
+                                p.last_fetched_epoch, p.log_start_offset, p.partition_max_bytes});
     }
   }
   for (const auto& topic : request.forgotten_topics_data) {
@@ -85,7 +85,8 @@ FetchSessionRequest sessionRequest(const protocol::FetchRequest& request, bool b
 
 FetchOptions optionsOf(const Services& services, const RequestContext& context,
                        const protocol::FetchRequest& request) {
-  const std::int32_t replica = context.version >= 15 ? request.replica_state.replica_id : request.replica_id;
+  const std::int32_t replica =
+      context.version >= 15 ? request.replica_state.replica_id : request.replica_id;
   FetchOptions options;
   options.min_bytes = request.min_bytes;
   options.max_bytes = std::min(request.max_bytes, services.fetch_max_bytes);
@@ -100,19 +101,22 @@ FetchOptions optionsOf(const Services& services, const RequestContext& context,
 Task<protocol::FetchResponse> handleFetch(Services& services, RequestContext context,
                                           protocol::FetchRequest request) {
   const FetchOptions options = optionsOf(services, context, request);
-  auto begun = services.fetch_sessions->begin(sessionRequest(request, options.by_topic_id), context.received_ms);
+  auto begun = services.fetch_sessions->begin(sessionRequest(request, options.by_topic_id),
+                                              context.received_ms);
   if (!begun) {
     protocol::FetchResponse refusal;
     refusal.error_code = static_cast<std::int16_t>(begun.error().code);
     co_return refusal;
   }
   FetchJob job(services, std::move(*begun), options);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(request.max_wait_ms);
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(request.max_wait_ms);
   bool may_wait = request.max_wait_ms > 0 && options.min_bytes > 0;
   for (;;) {
     const auto wait = std::make_shared<FetchWait>();
     std::shared_ptr<GrowthWatcher> watcher;
-    if (may_wait) watcher = std::make_shared<GrowthWatcher>(options.min_bytes, wakerOf(wait, context.shard));
+    if (may_wait)
+      watcher = std::make_shared<GrowthWatcher>(options.min_bytes, wakerOf(wait, context.shard));
     auto run = [&job, &watcher](int shard) { job.run(shard, watcher); };
     const std::vector<int> shards = job.shards();
     co_await onShards(*services.shards, shards, std::ref(run));

@@ -1,9 +1,9 @@
 #include "broker/data/fetch_job.h"
 
-#include <algorithm>
-
 #include "broker/metadata/metadata_cache.h"
 #include "broker/services.h"
+
+#include <algorithm>
 
 namespace millrace::broker {
 
@@ -72,9 +72,11 @@ void FetchJob::read(Slot& slot, const FetchPartition& want) {
   }
   slot.reached_partition = true;
   // No other broker holds a replica yet: whoever claims to be one is wrong.
-  slot.error = options_.as_replica ? Errc::kNotLeaderOrFollower : partition->checkEpoch(want.current_leader_epoch);
+  slot.error = options_.as_replica ? Errc::kNotLeaderOrFollower
+                                   : partition->checkEpoch(want.current_leader_epoch);
   if (slot.error != Errc::kNone || diverges(slot, *partition, want)) return;
-  const auto isolation = options_.committed_only ? log::Isolation::kCommitted : log::Isolation::kHighWatermark;
+  const auto isolation =
+      options_.committed_only ? log::Isolation::kCommitted : log::Isolation::kHighWatermark;
   const auto limit = static_cast<std::uint64_t>(
       std::max<std::int64_t>(std::min<std::int64_t>(want.max_bytes, options_.max_bytes), 0));
   auto result = partition->log().read(Offset(want.fetch_offset), limit, isolation, true);
@@ -115,8 +117,8 @@ bool FetchJob::isComplete() const {
   return bytes >= options_.min_bytes;
 }
 
-/// Each partition was read as if it were alone. Those that do not fit any more are answered without records;
-/// only the first with records may be larger than its limits.
+/// Each partition was read as if it were alone. Those that do not fit any more are answered without
+/// records; only the first with records may be larger than its limits.
 void FetchJob::applyMaxBytes() {
   std::int64_t left = options_.max_bytes;
   bool first = true;
@@ -153,15 +155,18 @@ protocol::FetchResponse FetchJob::answer(FetchSessionCache& sessions, Millis now
   // As in Kafka, what was refused without asking any shard comes last.
   for (const bool refused : {false, true}) {
     for (std::size_t i = 0; i < slots_.size(); ++i) {
-      if (mention[i] && (slots_[i].shard < 0) == refused) add(response, slots_[i], context_.partitions[i]);
+      if (mention[i] && (slots_[i].shard < 0) == refused)
+        add(response, slots_[i], context_.partitions[i]);
     }
   }
   return response;
 }
 
 /// Neighbours of one topic share its entry.
-void FetchJob::add(protocol::FetchResponse& response, Slot& slot, const FetchPartition& want) const {
-  const bool same = !response.responses.empty() && response.responses.back().topic_id == want.topic->id &&
+void FetchJob::add(protocol::FetchResponse& response, Slot& slot,
+                   const FetchPartition& want) const {
+  const bool same = !response.responses.empty() &&
+                    response.responses.back().topic_id == want.topic->id &&
                     response.responses.back().topic.view() == want.topic->name;
   if (!same) {
     auto& topic = response.responses.emplace_back();
@@ -171,7 +176,8 @@ void FetchJob::add(protocol::FetchResponse& response, Slot& slot, const FetchPar
   response.responses.back().partitions.push_back(encode(slot, want));
 }
 
-protocol::FetchResponse::PartitionData FetchJob::encode(Slot& slot, const FetchPartition& want) const {
+protocol::FetchResponse::PartitionData FetchJob::encode(Slot& slot,
+                                                        const FetchPartition& want) const {
   protocol::FetchResponse::PartitionData data;
   data.partition_index = want.partition;
   data.error_code = static_cast<std::int16_t>(slot.error);

@@ -1,15 +1,15 @@
 // The reading part of one Fetch request: which partitions, what came of each, how it is answered.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <set>
-#include <vector>
-
 #include "broker/data/fetch_session.h"
 #include "broker/partition.h"
 #include "broker/partitions.h"
 #include "protocol/messages/fetch_response.h"
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <vector>
 
 namespace millrace::broker {
 
@@ -17,27 +17,29 @@ struct Services;
 
 struct FetchOptions {
   std::int64_t min_bytes = 0;
-  std::int64_t max_bytes = 0;  ///< of the whole answer; the first batch comes even if it is larger (KIP-74)
+  std::int64_t max_bytes =
+      0;  ///< of the whole answer; the first batch comes even if it is larger (KIP-74)
   bool committed_only = false;
   bool as_replica = false;
   bool by_topic_id = false;
 };
 
-/// Made on the connection's shard; run() is called on each shard of shards(), in parallel; the rest again on the
-/// connection's shard.
+/// Made on the connection's shard; run() is called on each shard of shards(), in parallel; the rest
+/// again on the connection's shard.
 class FetchJob {
  public:
   FetchJob(Services& services, FetchContext context, FetchOptions options);
 
   [[nodiscard]] std::vector<int> shards() const { return {shards_.begin(), shards_.end()}; }
-  /// Reads what lives on this shard. `watcher` (may be null) is told of what was read, and of later appends where
-  /// that was not enough.
+  /// Reads what lives on this shard. `watcher` (may be null) is told of what was read, and of later
+  /// appends where that was not enough.
   void run(int shard, const std::shared_ptr<GrowthWatcher>& watcher);
   /// Whether the answer can go: enough bytes, an error, or nothing to wait for.
   [[nodiscard]] bool isComplete() const;
   /// Forgets what was read, to read again.
   void reset();
-  /// The answer. Applies max_bytes over all partitions, in their order, and the session's rules. `now` is monotonic ms.
+  /// The answer. Applies max_bytes over all partitions, in their order, and the session's rules.
+  /// `now` is monotonic ms.
   [[nodiscard]] protocol::FetchResponse answer(FetchSessionCache& sessions, Millis now);
 
  private:
@@ -54,10 +56,12 @@ class FetchJob {
 
   void resolve(Slot& slot, const FetchPartition& want, const TopicImage* topic);
   void read(Slot& slot, const FetchPartition& want);
-  [[nodiscard]] bool diverges(Slot& slot, const Partition& partition, const FetchPartition& want) const;
+  [[nodiscard]] bool diverges(Slot& slot, const Partition& partition,
+                              const FetchPartition& want) const;
   void applyMaxBytes();
   void add(protocol::FetchResponse& response, Slot& slot, const FetchPartition& want) const;
-  [[nodiscard]] protocol::FetchResponse::PartitionData encode(Slot& slot, const FetchPartition& want) const;
+  [[nodiscard]] protocol::FetchResponse::PartitionData encode(Slot& slot,
+                                                              const FetchPartition& want) const;
 
   Services& services_;
   FetchContext context_;

@@ -48,16 +48,18 @@ Result<FetchContext> FetchSessionCache::begin(FetchSessionRequest request, Milli
 Result<FetchContext> FetchSessionCache::beginIncremental(FetchSessionRequest request, Millis now) {
   const auto found = sessions_.find(request.session_id);
   if (found == sessions_.end()) {
-    return fail(Errc::kFetchSessionIdNotFound, fmt::format("no fetch session {}", request.session_id));
+    return fail(Errc::kFetchSessionIdNotFound,
+                fmt::format("no fetch session {}", request.session_id));
   }
   Session& session = found->second;
   if (session.epoch != request.epoch) {
     return fail(Errc::kInvalidFetchSessionEpoch,
-                fmt::format("fetch session {} expects epoch {}, not {}", request.session_id, session.epoch,
-                            request.epoch));
+                fmt::format("fetch session {} expects epoch {}, not {}", request.session_id,
+                            session.epoch, request.epoch));
   }
   if (session.by_topic_id != request.by_topic_id) {
-    return fail(Errc::kFetchSessionTopicIdError, "a fetch session cannot change between names and topic ids");
+    return fail(Errc::kFetchSessionTopicIdError,
+                "a fetch session cannot change between names and topic ids");
   }
   for (auto& want : request.partitions) put(session, std::move(want));
   for (const auto& gone : request.forgotten) {
@@ -96,7 +98,8 @@ std::int32_t FetchSessionCache::finish(const FetchContext& context,
     if (at == session.index.end()) continue;  // forgotten by a later request
     Cached& cached = *at->second;
     const FetchSessionResult& result = results[i];
-    mention[i] = result.has_records || result.is_special || cached.high_watermark != result.high_watermark ||
+    mention[i] = result.has_records || result.is_special ||
+                 cached.high_watermark != result.high_watermark ||
                  cached.log_start_offset != result.log_start_offset;
     // A forced mention next time: an error must be repeated until it is gone.
     cached.high_watermark = result.is_special ? -1 : result.high_watermark;
@@ -127,8 +130,8 @@ std::int32_t FetchSessionCache::create(const FetchContext& context,
   return id;
 }
 
-/// A full cache gives a place up when its least recently used session is stale, or when an old session
-/// is smaller than the newcomer, for which a session saves more.
+/// A full cache gives a place up when its least recently used session is stale, or when an old
+/// session is smaller than the newcomer, for which a session saves more.
 bool FetchSessionCache::makeRoom(std::size_t newcomer_size, Millis now) {
   if (slots_ == 0) return false;
   if (sessions_.size() < slots_) return true;
@@ -138,7 +141,8 @@ bool FetchSessionCache::makeRoom(std::size_t newcomer_size, Millis now) {
     if (it->second.used_ms < oldest->second.used_ms) oldest = it;
     const bool is_old = now - it->second.created_ms > kEvictionMs;
     if (!is_old) continue;
-    if (smallest == sessions_.end() || it->second.partitions.size() < smallest->second.partitions.size()) {
+    if (smallest == sessions_.end() ||
+        it->second.partitions.size() < smallest->second.partitions.size()) {
       smallest = it;
     }
   }
@@ -146,7 +150,8 @@ bool FetchSessionCache::makeRoom(std::size_t newcomer_size, Millis now) {
     sessions_.erase(oldest);
     return true;
   }
-  if (smallest == sessions_.end() || smallest->second.partitions.size() >= newcomer_size) return false;
+  if (smallest == sessions_.end() || smallest->second.partitions.size() >= newcomer_size)
+    return false;
   sessions_.erase(smallest);
   return true;
 }

@@ -1,6 +1,11 @@
-// Incremental fetch sessions (KIP-227): the broker remembers which partitions a consumer fetches, so that
-// neither side repeats them in every request.
+// Incremental fetch sessions (KIP-227): the broker remembers which partitions a consumer fetches,
+// so that neither side repeats them in every request.
 #pragma once
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "base/uuid.h"
 
 #include <cstdint>
 #include <list>
@@ -9,11 +14,6 @@
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include "base/clock.h"
-#include "base/random.h"
-#include "base/result.h"
-#include "base/uuid.h"
 
 namespace millrace::broker {
 
@@ -48,7 +48,8 @@ struct FetchSessionRequest {
 /// What came of one partition, as far as it decides whether an incremental answer must mention it.
 struct FetchSessionResult {
   bool has_records = false;
-  /// An error, a diverging epoch, a preferred replica: always mentioned, and mentioned again next time.
+  /// An error, a diverging epoch, a preferred replica: always mentioned, and mentioned again next
+  /// time.
   bool is_special = false;
   std::int64_t high_watermark = -1;
   std::int64_t log_start_offset = -1;
@@ -69,16 +70,18 @@ struct FetchContext {
 /// over connections on several shards. Times are monotonic ms.
 class FetchSessionCache {
  public:
-  /// max.incremental.fetch.session.cache.slots; a session unused for two minutes may be evicted, as in Kafka.
+  /// max.incremental.fetch.session.cache.slots; a session unused for two minutes may be evicted, as
+  /// in Kafka.
   FetchSessionCache(std::size_t slots, RandomSource& random) : slots_(slots), random_(random) {}
 
   /// Errors: kFetchSessionIdNotFound, kInvalidFetchSessionEpoch, kFetchSessionTopicIdError.
   [[nodiscard]] Result<FetchContext> begin(FetchSessionRequest request, Millis now);
 
-  /// Decides which partitions the answer mentions: fills `mention`, parallel to context.partitions and
-  /// `results`. Returns the answer's session id.
-  [[nodiscard]] std::int32_t finish(const FetchContext& context, const std::vector<FetchSessionResult>& results,
-                                    Millis now, std::vector<bool>& mention);
+  /// Decides which partitions the answer mentions: fills `mention`, parallel to context.partitions
+  /// and `results`. Returns the answer's session id.
+  [[nodiscard]] std::int32_t finish(const FetchContext& context,
+                                    const std::vector<FetchSessionResult>& results, Millis now,
+                                    std::vector<bool>& mention);
 
   [[nodiscard]] std::size_t size() const;
 
@@ -110,7 +113,8 @@ class FetchSessionCache {
   static Key keyOf(const FetchPartition& p) { return {p.topic->id, p.topic->name, p.partition}; }
   static void put(Session& session, FetchPartition want);
   Result<FetchContext> beginIncremental(FetchSessionRequest request, Millis now);
-  std::int32_t create(const FetchContext& context, const std::vector<FetchSessionResult>& results, Millis now);
+  std::int32_t create(const FetchContext& context, const std::vector<FetchSessionResult>& results,
+                      Millis now);
   bool makeRoom(std::size_t newcomer_size, Millis now);
 
   mutable std::mutex mutex_;

@@ -1,14 +1,14 @@
 #include "broker/data/list_offsets.h"
 
-#include <set>
-#include <utility>
-#include <vector>
-
 #include "broker/fan_out.h"
 #include "broker/metadata/metadata_cache.h"
 #include "broker/partition.h"
 #include "broker/partitions.h"
 #include "broker/services.h"
+
+#include <set>
+#include <utility>
+#include <vector>
 
 namespace millrace::broker {
 
@@ -29,7 +29,9 @@ std::int16_t versionOf(std::int64_t timestamp) {
     case log::kEarliestLocalTimestamp: return 8;
     case log::kLatestTieredTimestamp: return 9;
     case log::kEarliestPendingUploadTimestamp: return 11;
-    default: return timestamp < log::kEarliestPendingUploadTimestamp ? std::int16_t{32767} : std::int16_t{0};
+    default:
+      return timestamp < log::kEarliestPendingUploadTimestamp ? std::int16_t{32767}
+                                                              : std::int16_t{0};
   }
 }
 
@@ -58,7 +60,8 @@ class ListOffsetsJob {
  private:
   static log::Isolation isolationOf(const Request& request) {
     if (request.replica_id > kConsumer) return log::Isolation::kLogEnd;
-    return request.isolation_level == 1 ? log::Isolation::kCommitted : log::Isolation::kHighWatermark;
+    return request.isolation_level == 1 ? log::Isolation::kCommitted
+                                        : log::Isolation::kHighWatermark;
   }
   static void refuse(PartitionAnswer& answer, Errc code) {
     answer.error_code = static_cast<std::int16_t>(toWire(code));
@@ -101,7 +104,8 @@ void ListOffsetsJob::plan(Request& request) {
   }
 }
 
-void ListOffsetsJob::planPartition(const TopicImage* topic, const Request::ListOffsetsPartition& want, bool twice,
+void ListOffsetsJob::planPartition(const TopicImage* topic,
+                                   const Request::ListOffsetsPartition& want, bool twice,
                                    PartitionAnswer& answer) {
   answer.partition_index = want.partition_index;
   if (twice) return refuse(answer, Errc::kInvalidRequest);

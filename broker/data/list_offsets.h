@@ -10,8 +10,9 @@ namespace millrace::broker {
 
 struct Services;
 
-/// Looks up on the partitions' shards, one hop per shard. Searches by time may read a few blocks of a segment.
-[[nodiscard]] Task<protocol::ListOffsetsResponse> handleListOffsets(Services& services, RequestContext context,
-                                                                    protocol::ListOffsetsRequest request);
+/// Looks up on the partitions' shards, one hop per shard. Searches by time may read a few blocks of
+/// a segment.
+[[nodiscard]] Task<protocol::ListOffsetsResponse> handleListOffsets(
+    Services& services, RequestContext context, protocol::ListOffsetsRequest request);
 
 }  // namespace millrace::broker

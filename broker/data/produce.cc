@@ -1,10 +1,5 @@
 #include "broker/data/produce.h"
 
-#include <fmt/format.h>
-
-#include <set>
-#include <vector>
-
 #include "base/clock.h"
 #include "broker/fan_out.h"
 #include "broker/metadata/metadata_cache.h"
@@ -12,6 +7,11 @@
 #include "broker/partitions.h"
 #include "broker/services.h"
 #include "record/validator.h"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <vector>
 
 namespace millrace::broker {
 
@@ -48,27 +48,32 @@ void explain(PartitionAnswer& answer, const log::AppendFailure& failure) {
     to->record_errors.back().batch_index = e.batch_index;
     to->record_errors.back().batch_index_error_message = Text(e.message);
     if (i >= shown) continue;
-    list += fmt::format("{}RecordError(batchIndex={}, message='{}')", i == 0 ? "" : ", ", e.batch_index, e.message);
+    list += fmt::format("{}RecordError(batchIndex={}, message='{}')", i == 0 ? "" : ", ",
+                        e.batch_index, e.message);
   }
   if (failure.error.code == Errc::kInvalidTimestamp) {
     answer.error_message = Text("One or more records have been rejected due to invalid timestamp");
   } else {
-    answer.error_message = Text(fmt::format(
-        "One or more records have been rejected due to {} record errors in total, and only showing the first three "
-        "errors at most: [{}]",
-        failure.record_errors.size(), list));
+    answer.error_message =
+        Text(fmt::format("One or more records have been rejected due to {} record errors in total, "
+                         "and only showing the first three "
+                         "errors at most: [{}]",
+                         failure.record_errors.size(), list));
   }
 }
 
 /// Errors that Kafka finds before it looks at the log: its answer then has no log start offset.
 bool isFoundBeforeTheLog(Errc code) {
-  return code == Errc::kCorruptMessage || code == Errc::kMessageTooLarge || code == Errc::kKafkaStorageError;
+  return code == Errc::kCorruptMessage || code == Errc::kMessageTooLarge ||
+         code == Errc::kKafkaStorageError;
 }
 
 class ProduceJob {
  public:
   ProduceJob(Services& services, const RequestContext& context, protocol::ProduceRequest& request)
-      : services_(services), version_(context.version), acks_(static_cast<Acks>(request.acks)),
+      : services_(services),
+        version_(context.version),
+        acks_(static_cast<Acks>(request.acks)),
         is_transactional_(request.transactional_id.has_value()) {
     plan(request);
   }
@@ -83,7 +88,8 @@ class ProduceJob {
 
  private:
   void plan(protocol::ProduceRequest& request);
-  void planPartition(const TopicImage* topic, const protocol::ProduceRequest::PartitionProduceData& data,
+  void planPartition(const TopicImage* topic,
+                     const protocol::ProduceRequest::PartitionProduceData& data,
                      PartitionAnswer& answer, Errc missing);
   void append(Work& work);
 
@@ -110,17 +116,18 @@ void ProduceJob::plan(protocol::ProduceRequest& request) {
     answer.name = std::move(data.name);
     answer.topic_id = data.topic_id;
     answer.partition_responses.resize(data.partition_data.size());
-    const Errc missing = !valid_acks                ? Errc::kInvalidRequiredAcks
-                         : topic != nullptr         ? Errc::kNone
-                         : by_id                    ? Errc::kUnknownTopicId
-                                                    : Errc::kUnknownTopicOrPartition;
+    const Errc missing = !valid_acks        ? Errc::kInvalidRequiredAcks
+                         : topic != nullptr ? Errc::kNone
+                         : by_id            ? Errc::kUnknownTopicId
+                                            : Errc::kUnknownTopicOrPartition;
     for (std::size_t i = 0; i < data.partition_data.size(); ++i) {
       planPartition(topic.get(), data.partition_data[i], answer.partition_responses[i], missing);
     }
   }
 }
 
-void ProduceJob::planPartition(const TopicImage* topic, const protocol::ProduceRequest::PartitionProduceData& data,
+void ProduceJob::planPartition(const TopicImage* topic,
+                               const protocol::ProduceRequest::PartitionProduceData& data,
                                PartitionAnswer& answer, Errc missing) {
   answer.index = data.index;
   if (missing != Errc::kNone) return refuse(answer, missing);
@@ -150,16 +157,19 @@ void ProduceJob::append(Work& work) {
     return refuse(answer, is_transactional_ ? Errc::kInvalidProducerIdMapping
                                             : Errc::kTransactionalIdAuthorizationFailed);
   }
-  const auto done = partition->append(*batch, acks_, record::AppendOrigin::kClient, services_.clock->wallMs());
+  const auto done =
+      partition->append(*batch, acks_, record::AppendOrigin::kClient, services_.clock->wallMs());
   if (!done) {
     const Errc code = toWire(done.error().error.code);
     refuse(answer, code);
-    if (!isFoundBeforeTheLog(code)) answer.log_start_offset = partition->log().startOffset().value();
+    if (!isFoundBeforeTheLog(code))
+      answer.log_start_offset = partition->log().startOffset().value();
     explain(answer, done.error());
     return;
   }
   answer.base_offset = done->base_offset.value();
-  // Kafka answers a duplicate with the time of the batch that is there, whatever the topic's kind of timestamps.
+  // Kafka answers a duplicate with the time of the batch that is there, whatever the topic's kind
+  // of timestamps.
   answer.log_append_time_ms = done->duplicate ? batch->maxTimestamp() : done->log_append_time_ms;
   answer.log_start_offset = done->log_start_offset.value();
   work.flush_due = partition->isFlushDue();
@@ -190,7 +200,8 @@ bool ProduceJob::hasErrors() const {
 
 }  // namespace
 
-Task<Response> handleProduce(Services& services, RequestContext context, protocol::ProduceRequest request) {
+Task<Response> handleProduce(Services& services, RequestContext context,
+                             protocol::ProduceRequest request) {
   ProduceJob job(services, context, request);
   auto run = [&job](int shard) { job.run(shard); };
   const std::vector<int> shards = job.shards();

@@ -1,14 +1,14 @@
 #include "broker/embedded/in_process_transport.h"
 
-#include <fmt/format.h>
-
-#include <atomic>
-#include <utility>
-
 #include "base/clock.h"
 #include "broker/broker.h"
 #include "protocol/api.h"
 #include "protocol/messages/fetch_response.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <utility>
 
 namespace millrace::broker {
 
@@ -17,7 +17,8 @@ namespace {
 /// Every transport takes the next shard, so that several clients spread.
 std::atomic<unsigned> next_shard{0};
 
-/// Records in files become records in memory: a client in this process has no socket to receive them by.
+/// Records in files become records in memory: a client in this process has no socket to receive
+/// them by.
 Status loadRecords(protocol::AnyMessage& answer) {
   auto* fetched = answer.get<protocol::FetchResponse>();
   if (fetched == nullptr) return {};
@@ -56,7 +57,8 @@ struct InProcessTransport::Link {
 
 InProcessTransport::InProcessTransport(Node& node) {
   const auto turn = next_shard.fetch_add(1, std::memory_order_relaxed);
-  Shard& shard = node.shards().at(static_cast<int>(turn % static_cast<unsigned>(node.shards().size())));
+  Shard& shard =
+      node.shards().at(static_cast<int>(turn % static_cast<unsigned>(node.shards().size())));
   link_ = std::make_shared<Link>(node, shard);
   link_->session.client_host = "/127.0.0.1";
   link_->session.listener_name = "IN_PROCESS";
@@ -76,10 +78,12 @@ void InProcessTransport::call(client::NodeId, client::Call call, client::Done do
   item->done = std::move(done);
   const protocol::ApiInfo* api = protocol::findApi(call.request->key);
   item->handler = api == nullptr ? nullptr : link_->node.handlers().find(api->key);
-  const std::int16_t version = api == nullptr ? std::int16_t{-1} : std::min(call.max_version, api->stable.max);
+  const std::int16_t version =
+      api == nullptr ? std::int16_t{-1} : std::min(call.max_version, api->stable.max);
   if (item->handler == nullptr || version < call.min_version || version < api->stable.min) {
     link_->shard.post([item, name = call.request->name] {
-      item->finish(fail(Errc::kUnsupportedVersion, fmt::format("this broker does not serve {}", name)));
+      item->finish(
+          fail(Errc::kUnsupportedVersion, fmt::format("this broker does not serve {}", name)));
     });
     return;
   }

@@ -1,16 +1,17 @@
 #include "broker/net/chunk.h"
 
+#include "base/assert.h"
+
 #include <algorithm>
 #include <bit>
-
-#include "base/assert.h"
 
 namespace millrace::broker {
 
 namespace {
 
 std::size_t classOf(std::size_t capacity) {
-  return static_cast<std::size_t>(std::countr_zero(capacity) - std::countr_zero(ChunkPool::kSmallest));
+  return static_cast<std::size_t>(std::countr_zero(capacity) -
+                                  std::countr_zero(ChunkPool::kSmallest));
 }
 
 }  // namespace

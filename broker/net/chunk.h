@@ -1,8 +1,9 @@
-// The buffers that requests are received into. A shard reuses them, so that a busy connection neither
-// allocates nor faults pages in, and an idle one holds next to nothing.
+// The buffers that requests are received into. A shard reuses them, so that a busy connection
+// neither allocates nor faults pages in, and an idle one holds next to nothing.
 #pragma once
 
 #include <boost/smart_ptr/intrusive_ptr.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -11,11 +12,12 @@ namespace millrace::broker {
 
 class ChunkPool;
 
-/// A run of bytes shared by the connection that fills it and the requests that borrow from it. Counted without
-/// atomics: all references stay on one shard.
+/// A run of bytes shared by the connection that fills it and the requests that borrow from it.
+/// Counted without atomics: all references stay on one shard.
 class Chunk {
  public:
-  Chunk(ChunkPool* pool, std::size_t capacity) : pool_(pool), bytes_(new char[capacity]), capacity_(capacity) {}
+  Chunk(ChunkPool* pool, std::size_t capacity)
+      : pool_(pool), bytes_(new char[capacity]), capacity_(capacity) {}
 
   [[nodiscard]] char* data() { return bytes_.get(); }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }

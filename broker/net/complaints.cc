@@ -1,8 +1,8 @@
 #include "broker/net/complaints.h"
 
-#include <fmt/format.h>
-
 #include "base/log.h"
+
+#include <fmt/format.h>
 
 namespace millrace::broker {
 

@@ -1,12 +1,13 @@
-// Says once, and only once in a while, what is wrong with a client: garbage on the port must not fill the disk with log lines.
+// Says once, and only once in a while, what is wrong with a client: garbage on the port must not
+// fill the disk with log lines.
 #pragma once
+
+#include "base/clock.h"
 
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-
-#include "base/clock.h"
 
 namespace millrace::broker {
 
@@ -18,8 +19,8 @@ class Complaints {
 
   explicit Complaints(const Clock& clock) : clock_(clock) {}
 
-  /// Logs "<who>: <cause>" as a warning, unless `who` was complained about for the same kind of cause in the last
-  /// ten minutes. True where it was logged.
+  /// Logs "<who>: <cause>" as a warning, unless `who` was complained about for the same kind of
+  /// cause in the last ten minutes. True where it was logged.
   bool log(std::string_view who, std::string_view kind, std::string_view cause);
 
  private:

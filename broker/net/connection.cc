@@ -1,20 +1,21 @@
 #include "broker/net/connection.h"
 
-#include <fmt/format.h>
-#include <sys/socket.h>
-
-#include <boost/asio/buffer.hpp>
-#include <cerrno>
-#include <chrono>
-
 #include "base/log.h"
 #include "broker/handler_table.h"
 #include "broker/net/connection_host.h"
 #include "protocol/messages/api_versions_response.h"
 
+#include <boost/asio/buffer.hpp>
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <chrono>
+
 namespace millrace::broker {
 
-Connection::Connection(ConnectionHost& host, TcpSocket socket, Session session, std::string client_address)
+Connection::Connection(ConnectionHost& host, TcpSocket socket, Session session,
+                       std::string client_address)
     : host_(host),
       socket_(std::move(socket)),
       session_(std::move(session)),
@@ -67,11 +68,13 @@ Task<> Connection::run() {
     corked_ = false;
     flush();
   }
-  // The client has ended, or sends nonsense: what it is owed still leaves, unless the socket is broken.
+  // The client has ended, or sends nonsense: what it is owed still leaves, unless the socket is
+  // broken.
   if (!refusing_ || (replies_.waiting() == 0 && writer_.empty())) close();
 }
 
-/// A large buffer is not held while there is nothing to read: it tries first, and rests on a small one.
+/// A large buffer is not held while there is nothing to read: it tries first, and rests on a small
+/// one.
 Connection::ReadOutcome Connection::readAvailable() {
   if (!reader_.holdsLarge()) return ReadOutcome::kWait;
   const auto space = reader_.space();
@@ -142,7 +145,8 @@ void Connection::answerUnsupportedApiVersions(std::int32_t correlation_id) {
   reply(place, std::move(*frame));
 }
 
-void Connection::start(const protocol::RequestFrame& request, ErasedHandler& handler, ChunkPtr chunk) {
+void Connection::start(const protocol::RequestFrame& request, ErasedHandler& handler,
+                       ChunkPtr chunk) {
   const auto place = replies_.open();
   const bool started = spawn(host_.gate(), host_.shard(), "request",
                              serve(shared_from_this(), place, std::move(chunk), request, &handler));
@@ -153,8 +157,8 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
                          protocol::RequestFrame request, ErasedHandler* handler) {
   auto decoded = protocol::decodeRequestBody(request);
   if (!decoded) {
-    const std::string cause = fmt::format("{} version {}: {}", request.api->name, request.head.api_version,
-                                          decoded.error().toString());
+    const std::string cause = fmt::format("{} version {}: {}", request.api->name,
+                                          request.head.api_version, decoded.error().toString());
     self->replyClose(place, request.api->name, cause);
     co_return;
   }
@@ -173,7 +177,8 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
   } else if (control.suppressed) {
     self->reply(place, std::nullopt);
   } else {
-    auto frame = protocol::encodeResponse(request.head.correlation_id, request.head.api_version, answer);
+    auto frame =
+        protocol::encodeResponse(request.head.correlation_id, request.head.api_version, answer);
     if (!frame) {
       MILLRACE_LOG_ERROR("cannot encode the answer to {} version {}: {}", request.api->name,
                          request.head.api_version, frame.error().toString());
@@ -185,9 +190,11 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
 }
 
 void Connection::complain(std::string_view kind, std::string_view cause) {
-  const std::string who = client_id_.empty() ? fmt::format("client at {}", session_.client_host)
-                                             : fmt::format("client {} at {}", client_id_, session_.client_host);
-  host_.complaints().log(who, kind, fmt::format("connection from {} closed: {}", client_address_, cause));
+  const std::string who = client_id_.empty()
+                              ? fmt::format("client at {}", session_.client_host)
+                              : fmt::format("client {} at {}", client_id_, session_.client_host);
+  host_.complaints().log(who, kind,
+                         fmt::format("connection from {} closed: {}", client_address_, cause));
 }
 
 void Connection::refuse(std::string_view kind, std::string_view cause) {
@@ -197,7 +204,8 @@ void Connection::refuse(std::string_view kind, std::string_view cause) {
   flush();
 }
 
-void Connection::replyClose(ReplyQueue::Place place, std::string_view kind, std::string_view cause) {
+void Connection::replyClose(ReplyQueue::Place place, std::string_view kind,
+                            std::string_view cause) {
   if (!open_) return;
   complain(kind, cause);
   refusing_ = true;

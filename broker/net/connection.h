@@ -1,12 +1,6 @@
 // One client's TCP connection: frames in, handlers called, replies out in order.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-
 #include "base/net/task.h"
 #include "base/net/waiter.h"
 #include "broker/net/frame_reader.h"
@@ -15,13 +9,19 @@
 #include "broker/request_context.h"
 #include "protocol/frame.h"
 
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
 namespace millrace::broker {
 
 class ConnectionHost;
 class ErasedHandler;
 
-/// Lives on one shard. Kept alive by run(), by its requests under way and by a pending write. What it cannot make
-/// sense of closes it, as in Kafka; the cause goes to the log once per client.
+/// Lives on one shard. Kept alive by run(), by its requests under way and by a pending write. What
+/// it cannot make sense of closes it, as in Kafka; the cause goes to the log once per client.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(ConnectionHost& host, TcpSocket socket, Session session, std::string client_address);
@@ -37,7 +37,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Monotonic ms of the last byte in or out.
   [[nodiscard]] Millis lastActiveMs() const { return last_active_ms_; }
   /// Nothing asked, nothing owed.
-  [[nodiscard]] bool isIdle() const { return replies_.waiting() == 0 && writer_.empty() && !reader_.isMidFrame(); }
+  [[nodiscard]] bool isIdle() const {
+    return replies_.waiting() == 0 && writer_.empty() && !reader_.isMidFrame();
+  }
 
  private:
   enum class ReadOutcome : std::uint8_t { kData, kWait, kEnded };
@@ -67,9 +69,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   WaitList room_;  ///< run() waits here while too many requests are under way
   Millis last_active_ms_ = 0;
   bool open_ = true;
-  bool refusing_ = false;   ///< reads no more, closes when the replies are out
-  bool corked_ = false;     ///< replies are collected until the whole read is dispatched
-  bool blocked_ = false;    ///< a wait for the socket to take more is pending
+  bool refusing_ = false;  ///< reads no more, closes when the replies are out
+  bool corked_ = false;    ///< replies are collected until the whole read is dispatched
+  bool blocked_ = false;   ///< a wait for the socket to take more is pending
 };
 
 }  // namespace millrace::broker

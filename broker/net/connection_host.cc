@@ -1,10 +1,10 @@
 #include "broker/net/connection_host.h"
 
+#include "broker/net/connection.h"
+
 #include <algorithm>
 #include <chrono>
 #include <vector>
-
-#include "broker/net/connection.h"
 
 namespace millrace::broker {
 

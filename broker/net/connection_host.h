@@ -1,10 +1,6 @@
 // What the connections of one shard share.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <unordered_set>
-
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/net/gate.h"
@@ -12,6 +8,10 @@
 #include "broker/handler_table.h"
 #include "broker/net/chunk.h"
 #include "broker/net/complaints.h"
+
+#include <cstdint>
+#include <memory>
+#include <unordered_set>
 
 namespace millrace::broker {
 
@@ -33,9 +33,14 @@ struct NetworkMetrics {
 /// One per shard; all of it is used on that shard. Outlives its connections.
 class ConnectionHost {
  public:
-  ConnectionHost(Shard& shard, const HandlerTable& handlers, const Clock& clock, Complaints& complaints,
-                 NetworkMetrics metrics, ConnectionLimits limits)
-      : shard_(shard), handlers_(handlers), clock_(clock), complaints_(complaints), metrics_(metrics), limits_(limits) {}
+  ConnectionHost(Shard& shard, const HandlerTable& handlers, const Clock& clock,
+                 Complaints& complaints, NetworkMetrics metrics, ConnectionLimits limits)
+      : shard_(shard),
+        handlers_(handlers),
+        clock_(clock),
+        complaints_(complaints),
+        metrics_(metrics),
+        limits_(limits) {}
 
   [[nodiscard]] Shard& shard() { return shard_; }
   [[nodiscard]] const HandlerTable& handlers() const { return handlers_; }
@@ -52,7 +57,8 @@ class ConnectionHost {
   [[nodiscard]] std::size_t size() const { return connections_.size(); }
   /// Ends every connection.
   void closeAll();
-  /// Ends connections that were idle for too long, until the gate closes. Sleeps until the next one can be due.
+  /// Ends connections that were idle for too long, until the gate closes. Sleeps until the next one
+  /// can be due.
   [[nodiscard]] Task<> watchIdle();
 
  private:

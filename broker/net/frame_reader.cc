@@ -1,18 +1,18 @@
 #include "broker/net/frame_reader.h"
 
+#include "base/varint.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "base/varint.h"
-
 namespace millrace::broker {
 
 namespace {
 constexpr std::size_t kSizeBytes = 4;
-/// Frames up to here share a chunk with their neighbours; a larger one is read to its end and no further, so
-/// that the next large one starts in place instead of being moved.
+/// Frames up to here share a chunk with their neighbours; a larger one is read to its end and no
+/// further, so that the next large one starts in place instead of being moved.
 constexpr std::size_t kSmallFrame = 64 << 10;
 /// Less room than this is not worth a read of its own.
 constexpr std::size_t kReadable = 2 << 10;
@@ -75,13 +75,15 @@ Result<std::optional<Frame>> FrameReader::next() {
   if (pending() < kSizeBytes) return std::nullopt;
   const auto size = loadBe<std::int32_t>(chunk_->data() + begin_);
   if (size <= 0 || size > max_frame_) {
-    return fail(Errc::kMalformed, fmt::format("frame size {} is not within 1 and {}", size, max_frame_));
+    return fail(Errc::kMalformed,
+                fmt::format("frame size {} is not within 1 and {}", size, max_frame_));
   }
   const std::size_t whole = kSizeBytes + static_cast<std::size_t>(size);
   if (pending() < whole) return std::nullopt;
   proven_ = std::max(proven_, whole);
   last_ = whole;
-  Frame frame{BytesView(chunk_->data() + begin_ + kSizeBytes, static_cast<std::size_t>(size)), chunk_};
+  Frame frame{BytesView(chunk_->data() + begin_ + kSizeBytes, static_cast<std::size_t>(size)),
+              chunk_};
   begin_ += whole;
   return frame;
 }

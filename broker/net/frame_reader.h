@@ -1,13 +1,14 @@
-// Cuts the byte stream of a connection into frames: int32 size, then that many bytes. No I/O of its own.
+// Cuts the byte stream of a connection into frames: int32 size, then that many bytes. No I/O of its
+// own.
 #pragma once
-
-#include <cstdint>
-#include <optional>
-#include <span>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "broker/net/chunk.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
 
 namespace millrace::broker {
 
@@ -19,9 +20,10 @@ struct Frame {
 
 /// Call space(), read into it, filled(n), then next() until it has nothing more.
 ///
-/// A frame is contiguous and never copied once it is whole; a piece of one at the end of a chunk moves to the next
-/// chunk. A claimed size alone allocates nothing: the buffer is at most twice what this connection has
-/// honestly filled before (or kFirstCredit), and grows by doubling as bytes really arrive.
+/// A frame is contiguous and never copied once it is whole; a piece of one at the end of a chunk
+/// moves to the next chunk. A claimed size alone allocates nothing: the buffer is at most twice
+/// what this connection has honestly filled before (or kFirstCredit), and grows by doubling as
+/// bytes really arrive.
 class FrameReader {
  public:
   static constexpr std::size_t kFirstCredit = 64 << 10;
@@ -33,8 +35,8 @@ class FrameReader {
   [[nodiscard]] std::span<char> space();
   /// `n` bytes of the last space() hold data now.
   void filled(std::size_t n) { end_ += n; }
-  /// The next whole frame, or none yet. Errors: kMalformed for a size of zero or less or above the limit; the
-  /// stream is then unusable.
+  /// The next whole frame, or none yet. Errors: kMalformed for a size of zero or less or above the
+  /// limit; the stream is then unusable.
   [[nodiscard]] Result<std::optional<Frame>> next();
   /// Drops the buffer when it holds nothing; the next one is small.
   void rest();
@@ -54,8 +56,8 @@ class FrameReader {
   ChunkPtr chunk_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
-  std::size_t proven_ = 0;  ///< size of the largest frame that arrived whole
-  std::size_t last_ = 0;    ///< and of the last one
+  std::size_t proven_ = 0;                    ///< size of the largest frame that arrived whole
+  std::size_t last_ = 0;                      ///< and of the last one
   std::size_t burst_ = ChunkPool::kSmallest;  ///< room for a run of small frames
 };
 

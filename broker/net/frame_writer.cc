@@ -41,15 +41,16 @@ Result<FrameWriter::Progress> FrameWriter::writeTo(int socket) {
   return Progress::kDrained;
 }
 
-/// One sendmsg over all bytes up to the next file range, across frames. MSG_MORE holds a header back until the file's
-/// bytes follow, so that they share packets.
+/// One sendmsg over all bytes up to the next file range, across frames. MSG_MORE holds a header
+/// back until the file's bytes follow, so that they share packets.
 Result<std::size_t> FrameWriter::sendBytes(int socket) {
   std::array<iovec, kMaxSlices> slices;
   std::size_t count = 0;
   bool more = false;
   std::size_t skip = segment_;
   std::size_t offset = offset_;
-  for (auto frame = frames_.begin(); frame != frames_.end() && !more && count < kMaxSlices; ++frame) {
+  for (auto frame = frames_.begin(); frame != frames_.end() && !more && count < kMaxSlices;
+       ++frame) {
     const auto segments = frame->segments();
     for (std::size_t i = skip; i < segments.size() && count < kMaxSlices; ++i) {
       if (segments[i].inFile()) {
@@ -77,7 +78,8 @@ Result<std::size_t> FrameWriter::sendFile(int socket, const protocol::Segment& s
     errno = 0;
     auto sent = outcome(::sendfile(socket, fd, &at, left));
     if (sent && *sent == 0 && errno == 0) {
-      return fail(Errc::kTruncated, fmt::format("{} ends before byte {}", segment.file.file->path(), position + left));
+      return fail(Errc::kTruncated, fmt::format("{} ends before byte {}", segment.file.file->path(),
+                                                position + left));
     }
     return sent;
   }
@@ -85,7 +87,8 @@ Result<std::size_t> FrameWriter::sendFile(int socket, const protocol::Segment& s
   std::array<char, 16 << 10> piece;
   auto read = segment.file.file->read(position, piece.data(), std::min(left, piece.size()));
   if (!read) return std::unexpected(std::move(read).error());
-  if (*read == 0) return fail(Errc::kTruncated, fmt::format("{} ends early", segment.file.file->path()));
+  if (*read == 0)
+    return fail(Errc::kTruncated, fmt::format("{} ends early", segment.file.file->path()));
   return outcome(::send(socket, piece.data(), *read, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 

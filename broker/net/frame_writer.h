@@ -1,11 +1,11 @@
 // Writes reply frames to a socket that does not block: bytes by sendmsg, file ranges by sendfile.
 #pragma once
 
-#include <cstdint>
-#include <deque>
-
 #include "base/result.h"
 #include "protocol/frame.h"
+
+#include <cstdint>
+#include <deque>
 
 namespace millrace::broker {
 
@@ -23,8 +23,8 @@ class FrameWriter {
   void push(protocol::Frame frame) { frames_.push_back(std::move(frame)); }
   [[nodiscard]] bool empty() const { return frames_.empty(); }
 
-  /// Writes what it can. Errors: kClosed when the peer is gone, kIo from a file; the connection must then
-  /// be closed, since the reader may have got half a frame.
+  /// Writes what it can. Errors: kClosed when the peer is gone, kIo from a file; the connection
+  /// must then be closed, since the reader may have got half a frame.
   [[nodiscard]] Result<Progress> writeTo(int socket);
 
  private:

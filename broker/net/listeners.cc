@@ -1,14 +1,14 @@
 #include "broker/net/listeners.h"
 
-#include <fmt/format.h>
+#include "base/log.h"
+#include "broker/net/connection.h"
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
-#include <chrono>
+#include <fmt/format.h>
 
-#include "base/log.h"
-#include "broker/net/connection.h"
+#include <chrono>
 
 namespace millrace::broker {
 
@@ -17,16 +17,19 @@ namespace {
 namespace ip = boost::asio::ip;
 using Endpoint = ip::tcp::endpoint;
 
-/// A literal address, "localhost", or whatever the resolver says. Empty: every interface, IPv6 included where the machine has it.
+/// A literal address, "localhost", or whatever the resolver says. Empty: every interface, IPv6
+/// included where the machine has it.
 Result<std::vector<Endpoint>> resolve(IoContext& context, const ListenerSpec& spec) {
-  if (spec.host.empty()) return std::vector{Endpoint(ip::tcp::v6(), spec.port), Endpoint(ip::tcp::v4(), spec.port)};
+  if (spec.host.empty())
+    return std::vector{Endpoint(ip::tcp::v6(), spec.port), Endpoint(ip::tcp::v4(), spec.port)};
   ErrorCode error;
   const auto literal = ip::make_address(spec.host, error);
   if (!error) return std::vector{Endpoint(literal, spec.port)};
   ip::tcp::resolver resolver(context);
   const auto found = resolver.resolve(spec.host, std::to_string(spec.port), error);
   if (error || found.empty()) {
-    return fail(Errc::kConfig, fmt::format("listeners: host {} is not known: {}", spec.host, error.message()));
+    return fail(Errc::kConfig,
+                fmt::format("listeners: host {} is not known: {}", spec.host, error.message()));
   }
   std::vector<Endpoint> endpoints;
   for (const auto& entry : found) endpoints.push_back(entry.endpoint());
@@ -62,11 +65,13 @@ std::string hostOf(const ip::address& address) {
 
 Status ConnectionCounts::enter(const std::string& address) {
   const std::lock_guard lock(mutex_);
-  if (in_all_ >= max_in_all_) return fail(Errc::kInvalidRequest, fmt::format("max.connections={} is reached", max_in_all_));
+  if (in_all_ >= max_in_all_)
+    return fail(Errc::kInvalidRequest, fmt::format("max.connections={} is reached", max_in_all_));
   int& here = per_address_[address];
   if (here >= max_per_address_) {
     if (here == 0) per_address_.erase(address);
-    return fail(Errc::kInvalidRequest, fmt::format("max.connections.per.ip={} is reached", max_per_address_));
+    return fail(Errc::kInvalidRequest,
+                fmt::format("max.connections.per.ip={} is reached", max_per_address_));
   }
   ++here;
   ++in_all_;
@@ -80,16 +85,19 @@ void ConnectionCounts::leave(const std::string& address) {
   if (--found->second == 0) per_address_.erase(found);
 }
 
-Listeners::Listeners(ShardPool& shards, std::vector<std::unique_ptr<ConnectionHost>>& hosts, const Config& config,
-                     Complaints& complaints)
+Listeners::Listeners(ShardPool& shards, std::vector<std::unique_ptr<ConnectionHost>>& hosts,
+                     const Config& config, Complaints& complaints)
     : shards_(shards),
       hosts_(hosts),
       complaints_(complaints),
       counts_(config.getInt("max.connections"), config.getInt("max.connections.per.ip")),
       backlog_(config.getInt("socket.listen.backlog.size")) {
-  // Kafka's default of 100 KiB halves the throughput of a fast link; the kernel tunes the sizes better by itself.
-  if (config.isSet("socket.send.buffer.bytes")) send_buffer_ = config.getInt("socket.send.buffer.bytes");
-  if (config.isSet("socket.receive.buffer.bytes")) receive_buffer_ = config.getInt("socket.receive.buffer.bytes");
+  // Kafka's default of 100 KiB halves the throughput of a fast link; the kernel tunes the sizes
+  // better by itself.
+  if (config.isSet("socket.send.buffer.bytes"))
+    send_buffer_ = config.getInt("socket.send.buffer.bytes");
+  if (config.isSet("socket.receive.buffer.bytes"))
+    receive_buffer_ = config.getInt("socket.receive.buffer.bytes");
 }
 
 Listeners::~Listeners() { stop(); }
@@ -101,7 +109,8 @@ Status Listeners::bind(const ListenerSpec& spec, bool next_free_port) {
   for (Endpoint endpoint : endpoints) {
     auto door = std::make_unique<Door>(Door{TcpAcceptor(context.get_executor()), spec.name});
     error = open(door->acceptor, endpoint, backlog_);
-    while (error == boost::asio::error::address_in_use && next_free_port && endpoint.port() < 65535) {
+    while (error == boost::asio::error::address_in_use && next_free_port &&
+           endpoint.port() < 65535) {
       endpoint.port(static_cast<std::uint16_t>(endpoint.port() + 1));
       error = open(door->acceptor, endpoint, backlog_);
     }
@@ -110,8 +119,8 @@ Status Listeners::bind(const ListenerSpec& spec, bool next_free_port) {
     doors_.push_back(std::move(door));
     return {};
   }
-  return fail(Errc::kConfig, fmt::format("cannot listen on {}://{}:{}: {}", spec.name, spec.host, spec.port,
-                                         error.message()));
+  return fail(Errc::kConfig, fmt::format("cannot listen on {}://{}:{}: {}", spec.name, spec.host,
+                                         spec.port, error.message()));
 }
 
 void Listeners::start() {
@@ -138,7 +147,8 @@ Task<> Listeners::accept(Door* door) {
       continue;
     }
     auto socket = std::make_shared<TcpSocket>(std::move(std::get<1>(result)));
-    host.shard().post([this, socket, &host, door] { welcome(std::move(*socket), host, door->name); });
+    host.shard().post(
+        [this, socket, &host, door] { welcome(std::move(*socket), host, door->name); });
   }
 }
 
@@ -147,7 +157,8 @@ void Listeners::setOptions(TcpSocket& socket) const {
   socket.non_blocking(true, ignored);
   socket.set_option(ip::tcp::no_delay(true), ignored);
   if (send_buffer_ > 0) socket.set_option(TcpSocket::send_buffer_size(send_buffer_), ignored);
-  if (receive_buffer_ > 0) socket.set_option(TcpSocket::receive_buffer_size(receive_buffer_), ignored);
+  if (receive_buffer_ > 0)
+    socket.set_option(TcpSocket::receive_buffer_size(receive_buffer_), ignored);
 }
 
 void Listeners::welcome(TcpSocket socket, ConnectionHost& host, const std::string& listener) {
@@ -158,7 +169,8 @@ void Listeners::welcome(TcpSocket socket, ConnectionHost& host, const std::strin
   const std::string address = hostOf(remote.address());
   const Status allowed = counts_.enter(address);
   if (!allowed) {
-    complaints_.log("client at /" + address, "limit", "connection refused: " + allowed.error().detail);
+    complaints_.log("client at /" + address, "limit",
+                    "connection refused: " + allowed.error().detail);
     return;
   }
   setOptions(socket);
@@ -168,7 +180,8 @@ void Listeners::welcome(TcpSocket socket, ConnectionHost& host, const std::strin
   session.local_host = hostOf(local.address());
   session.local_port = local.port();
   const std::shared_ptr<Connection> connection(
-      new Connection(host, std::move(socket), std::move(session), fmt::format("{}:{}", address, remote.port())),
+      new Connection(host, std::move(socket), std::move(session),
+                     fmt::format("{}:{}", address, remote.port())),
       [this, address](Connection* c) {
         delete c;
         counts_.leave(address);

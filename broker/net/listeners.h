@@ -1,6 +1,11 @@
 // The doors: sockets that accept clients and hand them to the shards.
 #pragma once
 
+#include "base/net/gate.h"
+#include "base/net/shard.h"
+#include "broker/net/connection_host.h"
+#include "broker/node_config.h"
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -8,17 +13,14 @@
 #include <string>
 #include <vector>
 
-#include "base/net/gate.h"
-#include "base/net/shard.h"
-#include "broker/net/connection_host.h"
-#include "broker/node_config.h"
-
 namespace millrace::broker {
 
-/// Counts connections in all and per address, against max.connections and max.connections.per.ip. Thread-safe.
+/// Counts connections in all and per address, against max.connections and max.connections.per.ip.
+/// Thread-safe.
 class ConnectionCounts {
  public:
-  ConnectionCounts(int max_in_all, int max_per_address) : max_in_all_(max_in_all), max_per_address_(max_per_address) {}
+  ConnectionCounts(int max_in_all, int max_per_address)
+      : max_in_all_(max_in_all), max_per_address_(max_per_address) {}
   /// Errors: kInvalidRequest, with the limit that is reached.
   [[nodiscard]] Status enter(const std::string& address);
   void leave(const std::string& address);
@@ -31,15 +33,16 @@ class ConnectionCounts {
   std::map<std::string, int> per_address_;
 };
 
-/// Accepts on the first shard and deals connections out to all in turn: with few clients this spreads them better
-/// than SO_REUSEPORT's hash. Calling order: bind() each, start(), stop().
+/// Accepts on the first shard and deals connections out to all in turn: with few clients this
+/// spreads them better than SO_REUSEPORT's hash. Calling order: bind() each, start(), stop().
 class Listeners {
  public:
-  Listeners(ShardPool& shards, std::vector<std::unique_ptr<ConnectionHost>>& hosts, const Config& config,
-            Complaints& complaints);
+  Listeners(ShardPool& shards, std::vector<std::unique_ptr<ConnectionHost>>& hosts,
+            const Config& config, Complaints& complaints);
   ~Listeners();
 
-  /// Binds and listens; clients that connect wait in the backlog. Errors: kConfig with the address and the cause.
+  /// Binds and listens; clients that connect wait in the backlog. Errors: kConfig with the address
+  /// and the cause.
   [[nodiscard]] Status bind(const ListenerSpec& spec, bool next_free_port);
   /// The ports that were bound, in order.
   [[nodiscard]] const std::vector<std::uint16_t>& ports() const { return ports_; }

@@ -1,12 +1,13 @@
-// Replies of one connection in the order of its requests, whatever order they are ready in. No I/O of its own.
+// Replies of one connection in the order of its requests, whatever order they are ready in. No I/O
+// of its own.
 #pragma once
+
+#include "protocol/frame.h"
 
 #include <cstdint>
 #include <deque>
 #include <optional>
 #include <utility>
-
-#include "protocol/frame.h"
 
 namespace millrace::broker {
 

@@ -1,16 +1,16 @@
 // A real broker on a free port, spoken to in raw frames.
-#include <gtest/gtest.h>
-
-#include <chrono>
-#include <set>
-#include <thread>
-
 #include "protocol/messages/api_versions_request.h"
 #include "protocol/messages/api_versions_response.h"
 #include "protocol/messages/metadata_request.h"
 #include "protocol/messages/metadata_response.h"
 #include "tests/broker/support/requests.h"
 #include "tests/broker/support/test_broker.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <set>
+#include <thread>
 
 namespace millrace::broker::testing {
 namespace {
@@ -50,7 +50,8 @@ TEST(Connection, PipelinedProduceAppendsInOrder) {
   for (int p = 0; p < 4; ++p) {
     const auto all = readAll(client, "t", p);
     ASSERT_EQ(all.size(), 100U);
-    for (int i = 0; i < 100; ++i) EXPECT_EQ(all[static_cast<std::size_t>(i)].value, std::to_string(4 * i + p));
+    for (int i = 0; i < 100; ++i)
+      EXPECT_EQ(all[static_cast<std::size_t>(i)].value, std::to_string(4 * i + p));
   }
 }
 
@@ -61,13 +62,15 @@ TEST(Fetch, LongPollIsWokenByAnAppendOnAnyShard) {
   ASSERT_EQ(createTopic(producer, "t", 8), 0);
   for (std::int32_t p = 0; p < 8; ++p) {
     const auto start = Clock::now();
-    consumer.sendRequest(fetchRequest("t", {0, 1, 2, 3, 4, 5, 6, 7}, p == 0 ? 0 : 0, 20'000, 1 + 69 * p), kFetchVersion,
-                         p);
+    consumer.sendRequest(
+        fetchRequest("t", {0, 1, 2, 3, 4, 5, 6, 7}, p == 0 ? 0 : 0, 20'000, 1 + 69 * p),
+        kFetchVersion, p);
     EXPECT_EQ(produce(producer, "t", p, {"v"}).error_code, 0);
     const auto answer = consumer.receiveAnswer<protocol::FetchResponse>(kFetchVersion, p);
     EXPECT_LT(millisSince(start), 10'000);
     std::size_t records = 0;
-    for (const auto& partition : answer.responses.at(0).partitions) records += recordsOf(partition).size();
+    for (const auto& partition : answer.responses.at(0).partitions)
+      records += recordsOf(partition).size();
     EXPECT_EQ(records, static_cast<std::size_t>(p + 1));
   }
 }
@@ -88,7 +91,8 @@ TEST(Fetch, LargeAnswersSurviveASlowReader) {
   WireClient client(broker.port());
   ASSERT_EQ(createTopic(client, "t"), 0);
   const std::string value(200'000, 'v');
-  for (int i = 0; i < 40; ++i) ASSERT_EQ(produce(client, "t", 0, {std::to_string(i) + value}).error_code, 0);
+  for (int i = 0; i < 40; ++i)
+    ASSERT_EQ(produce(client, "t", 0, {std::to_string(i) + value}).error_code, 0);
   auto request = fetchRequest("t", {0}, 0);
   request.topics[0].partitions[0].partition_max_bytes = 20 << 20;
   // Many answers are asked for before the first is read: more than the socket's buffers hold.
@@ -97,7 +101,8 @@ TEST(Fetch, LargeAnswersSurviveASlowReader) {
     const auto answer = client.receiveAnswer<protocol::FetchResponse>(kFetchVersion, i);
     const auto records = recordsOf(answer.responses.at(0).partitions.at(0));
     ASSERT_EQ(records.size(), 40U);
-    for (std::size_t r = 0; r < records.size(); ++r) EXPECT_EQ(records[r].value, std::to_string(r) + value);
+    for (std::size_t r = 0; r < records.size(); ++r)
+      EXPECT_EQ(records[r].value, std::to_string(r) + value);
   }
 }
 
@@ -131,7 +136,8 @@ TEST(Broker, StopsWhileClientsWaitAndKeepsEverything) {
   {
     WireClient client(broker.port());
     ASSERT_EQ(createTopic(client, "t", 3), 0);
-    for (std::int32_t p = 0; p < 3; ++p) EXPECT_EQ(produce(client, "t", p, {"a", "b"}).error_code, 0);
+    for (std::int32_t p = 0; p < 3; ++p)
+      EXPECT_EQ(produce(client, "t", p, {"a", "b"}).error_code, 0);
     client.sendRequest(fetchRequest("t", {0}, 2, 60'000), kFetchVersion, 1);
     broker.stop();
     EXPECT_TRUE(client.waitForClose());

@@ -1,25 +1,29 @@
-// Nonsense on the port: no crash, and nobody else is harmed. MILLRACE_GARBAGE_SECONDS makes it longer (600 under ASan
-// is the release check), MILLRACE_SEED repeats a run.
-#include <gtest/gtest.h>
-
-#include <atomic>
-#include <chrono>
-#include <cstdlib>
-#include <memory>
-#include <random>
-
+// Nonsense on the port: no crash, and nobody else is harmed. MILLRACE_GARBAGE_SECONDS makes it
+// longer (600 under ASan is the release check), MILLRACE_SEED repeats a run.
 #include "base/log.h"
 #include "base/varint.h"
 #include "protocol/api.h"
 #include "tests/broker/support/requests.h"
 #include "tests/broker/support/test_broker.h"
 
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+
 namespace millrace::broker::testing {
 namespace {
 
 std::int64_t fromEnvironment(const char* name, std::int64_t otherwise) {
   const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::atoll(text);
+  std::int64_t value = otherwise;
+  if (text != nullptr) std::from_chars(text, text + std::strlen(text), value);
+  return value;
 }
 
 class Vandal {
@@ -67,7 +71,8 @@ class Vandal {
       const auto& api = apis[below(apis.size())];
       if (api.request == nullptr || api.stable.empty()) continue;
       const auto span = static_cast<std::uint64_t>(api.stable.max - api.stable.min + 1);
-      const auto version = static_cast<std::int16_t>(api.stable.min + static_cast<std::int16_t>(below(span)));
+      const auto version =
+          static_cast<std::int16_t>(api.stable.min + static_cast<std::int16_t>(below(span)));
       const protocol::AnyMessage message(*api.request);
       if (!protocol::encodedSize(message.info(), message.data(), version)) continue;
       return WireClient::encode(message.info(), message.data(), version, 1);
@@ -90,7 +95,8 @@ class Vandal {
 
 TEST(Garbage, HarmsNobody) {
   const auto seconds = fromEnvironment("MILLRACE_GARBAGE_SECONDS", 2);
-  const auto seed = static_cast<std::uint64_t>(fromEnvironment("MILLRACE_SEED", std::random_device{}()));
+  const auto seed =
+      static_cast<std::uint64_t>(fromEnvironment("MILLRACE_SEED", std::random_device{}()));
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::atomic<std::int64_t> lines{0};
   setLogSink([&lines](LogLevel, std::string_view) { ++lines; });

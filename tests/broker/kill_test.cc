@@ -1,4 +1,7 @@
 // kill -9 in the middle of producing: what was acknowledged is there afterwards, once, in order.
+#include "tests/broker/support/requests.h"
+#include "tests/broker/support/test_broker.h"
+
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -7,9 +10,6 @@
 #include <optional>
 #include <random>
 #include <string>
-
-#include "tests/broker/support/requests.h"
-#include "tests/broker/support/test_broker.h"
 
 namespace millrace::broker::testing {
 namespace {
@@ -57,7 +57,8 @@ class ChildBroker {
   std::uint16_t port_ = 0;
 };
 
-/// An idempotent producer that numbers its records and, after a restart, sends again what was not acknowledged.
+/// An idempotent producer that numbers its records and, after a restart, sends again what was not
+/// acknowledged.
 class NumberingProducer {
  public:
   explicit NumberingProducer(std::uint64_t seed) : random_(seed) {}
@@ -114,8 +115,8 @@ class NumberingProducer {
     return out;
   }
   void takeAnswer(BytesView frame) {
-    const auto split =
-        protocol::splitResponse(frame, protocol::apiInfo(protocol::ApiKey::kProduce), kProduceVersion);
+    const auto split = protocol::splitResponse(frame, protocol::apiInfo(protocol::ApiKey::kProduce),
+                                               kProduceVersion);
     const auto answer = protocol::decode<protocol::ProduceResponse>(split->body, kProduceVersion);
     const auto& p = answer->responses.at(0).partition_responses.at(0);
     const Batch& batch = window_.front();

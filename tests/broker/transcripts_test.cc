@@ -1,15 +1,16 @@
-// Recorded conversations with Apache Kafka 4.2.0, played against our broker: the same requests, the same answers.
-#include <gtest/gtest.h>
-
-#include <map>
-#include <set>
-#include <string>
-
+// Recorded conversations with Apache Kafka 4.2.0, played against our broker: the same requests, the
+// same answers.
 #include "base/log.h"
 #include "protocol/messages/api_versions_request.h"
 #include "protocol/messages/api_versions_response.h"
 #include "tests/broker/support/test_broker.h"
 #include "tests/broker/support/transcript.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
 
 namespace millrace::broker::testing {
 namespace {
@@ -66,7 +67,8 @@ TEST(ApiVersions, RangesAreKafkas) {
     // Apis that come later are missing here; those that are listed have Kafka's versions.
     const auto& step = scenario.at("steps").as_array().at(0).as_object();
     std::map<std::int64_t, boost::json::value> kafka;
-    for (const auto& range : step.at("res").at("apiKeys").as_array()) kafka[range.at("apiKey").as_int64()] = range;
+    for (const auto& range : step.at("res").at("apiKeys").as_array())
+      kafka[range.at("apiKey").as_int64()] = range;
     WireClient client(broker.port());
     protocol::ApiVersionsRequest request;
     const auto version = step.at("v").to_number<std::int16_t>();
@@ -75,8 +77,9 @@ TEST(ApiVersions, RangesAreKafkas) {
       request.client_software_version = Text("1");
     }
     for (const auto& range : client.call(request, version).api_keys) {
-      const boost::json::value ours{
-          {"apiKey", range.api_key}, {"minVersion", range.min_version}, {"maxVersion", range.max_version}};
+      const boost::json::value ours{{"apiKey", range.api_key},
+                                    {"minVersion", range.min_version},
+                                    {"maxVersion", range.max_version}};
       EXPECT_EQ(difference(kafka[range.api_key], ours), "");
       ++compared;
     }
@@ -85,8 +88,8 @@ TEST(ApiVersions, RangesAreKafkas) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Data, Transcripts,
-                         ::testing::Values("api_versions", "frames", "produce", "produce_idempotent", "fetch",
-                                           "list_offsets"),
+                         ::testing::Values("api_versions", "frames", "produce",
+                                           "produce_idempotent", "fetch", "list_offsets"),
                          [](const auto& name) { return name.param; });
 
 }  // namespace

@@ -16,7 +16,8 @@ FetchPartition partition(std::int32_t index, std::int64_t offset = 0) {
   return p;
 }
 
-FetchSessionRequest request(std::int32_t id, std::int32_t epoch, std::vector<FetchPartition> partitions = {}) {
+FetchSessionRequest request(std::int32_t id, std::int32_t epoch,
+                            std::vector<FetchPartition> partitions = {}) {
   FetchSessionRequest r;
   r.session_id = id;
   r.epoch = epoch;

@@ -1,11 +1,11 @@
 #include "broker/net/frame_reader.h"
 
+#include "base/random.h"
+#include "base/varint.h"
+
 #include <gtest/gtest.h>
 
 #include <cstring>
-
-#include "base/random.h"
-#include "base/varint.h"
 
 namespace millrace::broker {
 namespace {
@@ -33,7 +33,8 @@ TEST(FrameReader, CutsWholeFramesOutOfAnyPieces) {
   std::vector<Bytes> sent;
   Bytes stream;
   for (int i = 0; i < 300; ++i) {
-    const std::uint64_t size = i % 50 == 0 ? 70'000 + random.below(300'000) : 1 + random.below(3'000);
+    const std::uint64_t size =
+        i % 50 == 0 ? 70'000 + random.below(300'000) : 1 + random.below(3'000);
     sent.emplace_back(size, static_cast<char>('a' + i % 26));
     stream += framed(sent.back());
   }
@@ -49,7 +50,8 @@ TEST(FrameReader, CutsWholeFramesOutOfAnyPieces) {
     }
   }
   ASSERT_EQ(got.size(), sent.size()) << "seed " << seed;
-  for (std::size_t i = 0; i < sent.size(); ++i) EXPECT_EQ(got[i].bytes, sent[i]) << i << " seed " << seed;
+  for (std::size_t i = 0; i < sent.size(); ++i)
+    EXPECT_EQ(got[i].bytes, sent[i]) << i << " seed " << seed;
 }
 
 TEST(FrameReader, ReusesTheBufferWhenFramesAreLetGo) {
@@ -66,7 +68,8 @@ TEST(FrameReader, ReusesTheBufferWhenFramesAreLetGo) {
 }
 
 TEST(FrameReader, RefusesSizesBeforeAnyByteOfThem) {
-  for (const std::int32_t size : {0, -1, std::numeric_limits<std::int32_t>::min(), 1'001, 0x16030100}) {
+  for (const std::int32_t size :
+       {0, -1, std::numeric_limits<std::int32_t>::min(), 1'001, 0x16030100}) {
     ChunkPool pool;
     FrameReader reader(pool, 1'000);
     Bytes head(4, '\0');

@@ -1,8 +1,8 @@
 #include "broker/net/reply_queue.h"
 
-#include <gtest/gtest.h>
-
 #include "protocol/messages/heartbeat_response.h"
+
+#include <gtest/gtest.h>
 
 namespace millrace::broker {
 namespace {

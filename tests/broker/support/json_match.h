@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+
 #include <functional>
 #include <map>
 #include <string>
@@ -13,13 +14,17 @@ namespace millrace::broker::testing {
 using Variables = std::map<std::string, boost::json::value>;
 
 /// Puts variables in place of "${name}", within texts too. Unknown ones stay.
-[[nodiscard]] boost::json::value substitute(const boost::json::value& value, const Variables& variables);
+[[nodiscard]] boost::json::value substitute(const boost::json::value& value,
+                                            const Variables& variables);
 
 /// Every value that a path ($.a.b, [0], [*], [field=value]) names.
-[[nodiscard]] std::vector<boost::json::value*> select(boost::json::value& root, std::string_view path);
+[[nodiscard]] std::vector<boost::json::value*> select(boost::json::value& root,
+                                                      std::string_view path);
 
-/// Empty where they are equal ("*" in `expected` is anything), else the first difference with its path.
-[[nodiscard]] std::string difference(const boost::json::value& expected, const boost::json::value& actual,
+/// Empty where they are equal ("*" in `expected` is anything), else the first difference with its
+/// path.
+[[nodiscard]] std::string difference(const boost::json::value& expected,
+                                     const boost::json::value& actual,
                                      const std::string& path = "$");
 
 /// Sorts the arrays that a path names by their elements' text.

@@ -1,12 +1,12 @@
 #include "tests/broker/support/record_json.h"
 
-#include <stdexcept>
-#include <vector>
-
 #include "base/checksum.h"
 #include "base/varint.h"
 #include "record/builder.h"
 #include "record/records.h"
+
+#include <stdexcept>
+#include <vector>
 
 namespace millrace::broker::testing {
 
@@ -36,8 +36,8 @@ std::optional<Bytes> expand(const json::value* v) {
 record::Codec codecOf(const json::object& batch) {
   const auto* v = batch.if_contains("compression");
   if (v == nullptr) return record::Codec::kNone;
-  for (const auto codec : {record::Codec::kNone, record::Codec::kGzip, record::Codec::kSnappy, record::Codec::kLz4,
-                           record::Codec::kZstd}) {
+  for (const auto codec : {record::Codec::kNone, record::Codec::kGzip, record::Codec::kSnappy,
+                           record::Codec::kLz4, record::Codec::kZstd}) {
     if (record::codecName(codec) == v->as_string()) return codec;
   }
   throw std::runtime_error("codec " + json::serialize(*v));
@@ -75,8 +75,10 @@ Bytes soundBatch(const json::object& batch) {
   record::BatchOptions options;
   options.codec = codecOf(batch);
   options.base_offset = Offset(number(batch, "baseOffset", 0));
-  options.leader_epoch = LeaderEpoch(static_cast<std::int32_t>(number(batch, "partitionLeaderEpoch", -1)));
-  if (const auto* type = batch.if_contains("timestampType"); type != nullptr && type->as_string() == "LogAppendTime") {
+  options.leader_epoch =
+      LeaderEpoch(static_cast<std::int32_t>(number(batch, "partitionLeaderEpoch", -1)));
+  if (const auto* type = batch.if_contains("timestampType");
+      type != nullptr && type->as_string() == "LogAppendTime") {
     options.timestamp_type = record::TimestampType::kLogAppendTime;
   }
   options.transactional = flag(batch, "transactional");
@@ -91,7 +93,8 @@ Bytes soundBatch(const json::object& batch) {
     std::vector<std::pair<Bytes, std::optional<Bytes>>> owned;
     if (const auto* headers = o.if_contains("headers")) {
       for (const auto& h : headers->as_array()) {
-        owned.emplace_back(Bytes(h.at("key").as_string()), expand(h.as_object().if_contains("value")));
+        owned.emplace_back(Bytes(h.at("key").as_string()),
+                           expand(h.as_object().if_contains("value")));
       }
     }
     std::vector<record::HeaderView> headers;
@@ -110,16 +113,19 @@ Bytes soundBatch(const json::object& batch) {
 Bytes emptyBatch(const json::object& batch) {
   Bytes bytes(record::kBatchHeaderSize, '\0');
   char* p = bytes.data();
-  storeBe<std::int32_t>(p + record::layout::kLength,
-                        static_cast<std::int32_t>(record::kBatchHeaderSize - record::kBatchOverhead));
+  storeBe<std::int32_t>(
+      p + record::layout::kLength,
+      static_cast<std::int32_t>(record::kBatchHeaderSize - record::kBatchOverhead));
   storeBe<std::int32_t>(p + record::layout::kLeaderEpoch, -1);
   p[record::layout::kMagic] = 2;
   storeBe<std::int32_t>(p + record::layout::kLastOffsetDelta, -1);
   storeBe<std::int64_t>(p + record::layout::kBaseTimestamp, -1);
   storeBe<std::int64_t>(p + record::layout::kMaxTimestamp, -1);
   storeBe<std::int64_t>(p + record::layout::kProducerId, number(batch, "producerId", -1));
-  storeBe<std::int16_t>(p + record::layout::kProducerEpoch, static_cast<std::int16_t>(number(batch, "producerEpoch", -1)));
-  storeBe<std::int32_t>(p + record::layout::kBaseSequence, static_cast<std::int32_t>(number(batch, "baseSequence", -1)));
+  storeBe<std::int16_t>(p + record::layout::kProducerEpoch,
+                        static_cast<std::int16_t>(number(batch, "producerEpoch", -1)));
+  storeBe<std::int32_t>(p + record::layout::kBaseSequence,
+                        static_cast<std::int32_t>(number(batch, "baseSequence", -1)));
   record::patchCrc(bytes);
   return bytes;
 }
@@ -136,7 +142,8 @@ json::object recordToJson(const record::RecordView& r) {
   o["value"] = jsonOf(r.value);
   if (!r.headers.empty()) {
     json::array headers;
-    for (const auto& h : r.headers) headers.push_back(json::object{{"key", std::string(h.key)}, {"value", jsonOf(h.value)}});
+    for (const auto& h : r.headers)
+      headers.push_back(json::object{{"key", std::string(h.key)}, {"value", jsonOf(h.value)}});
     o["headers"] = std::move(headers);
   }
   return o;
@@ -149,10 +156,11 @@ Bytes batchesFromJson(const json::array& batches) {
   for (const auto& b : batches) {
     const auto& o = b.as_object();
     const std::int64_t magic = number(o, "magic", 2);
-    if (!o.contains("records")) throw std::runtime_error("control batches are not written by clients");
-    Bytes bytes = magic < 2                              ? legacyBatch(o, magic)
-                  : o.at("records").as_array().empty()   ? emptyBatch(o)
-                                                         : soundBatch(o);
+    if (!o.contains("records"))
+      throw std::runtime_error("control batches are not written by clients");
+    Bytes bytes = magic < 2                            ? legacyBatch(o, magic)
+                  : o.at("records").as_array().empty() ? emptyBatch(o)
+                                                       : soundBatch(o);
     if (const auto* patches = o.if_contains("patch")) {
       for (const auto& p : patches->as_array()) {
         const Bytes with = fromHex(p.as_array().at(1).as_string());
@@ -178,8 +186,9 @@ json::array batchesToJson(BytesView batches) {
     o["magic"] = batch.magic();
     const auto codec = batch.codec();
     o["compression"] = codec ? std::string(record::codecName(*codec)) : "unknown";
-    o["timestampType"] =
-        batch.timestampType() == record::TimestampType::kLogAppendTime ? "LogAppendTime" : "CreateTime";
+    o["timestampType"] = batch.timestampType() == record::TimestampType::kLogAppendTime
+                             ? "LogAppendTime"
+                             : "CreateTime";
     o["transactional"] = batch.isTransactional();
     o["control"] = batch.isControl();
     o["producerId"] = batch.producerId().value();
@@ -207,7 +216,8 @@ Bytes fromHex(std::string_view hex) {
 }
 
 namespace {
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 }
 
 std::string toBase64(BytesView bytes) {
@@ -218,7 +228,8 @@ std::string toBase64(BytesView bytes) {
     for (std::size_t j = 0; j < 3; ++j) {
       group = (group << 8) | (j < have ? static_cast<unsigned char>(bytes[i + j]) : 0U);
     }
-    for (std::size_t j = 0; j < 4; ++j) out += j <= have ? kAlphabet[(group >> (18 - 6 * j)) & 63] : '=';
+    for (std::size_t j = 0; j < 4; ++j)
+      out += j <= have ? kAlphabet[(group >> (18 - 6 * j)) & 63] : '=';
   }
   return out;
 }

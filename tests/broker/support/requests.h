@@ -1,9 +1,6 @@
 // Requests that component tests send again and again.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "base/clock.h"
 #include "protocol/messages/create_topics_request.h"
 #include "protocol/messages/create_topics_response.h"
@@ -17,13 +14,17 @@
 #include "record/records.h"
 #include "tests/broker/support/wire_client.h"
 
+#include <string>
+#include <vector>
+
 namespace millrace::broker::testing {
 
 inline constexpr std::int16_t kProduceVersion = 9;
 inline constexpr std::int16_t kFetchVersion = 12;
 
 /// The topic's error code.
-inline std::int16_t createTopic(WireClient& client, const std::string& name, std::int32_t partitions = 1) {
+inline std::int16_t createTopic(WireClient& client, const std::string& name,
+                                std::int32_t partitions = 1) {
   protocol::CreateTopicsRequest request;
   auto& topic = request.topics.emplace_back();
   topic.name = Text(name);
@@ -41,8 +42,8 @@ inline Bytes batchOf(const std::vector<std::string>& values, record::BatchOption
 }
 
 /// The batch is borrowed.
-inline protocol::ProduceRequest produceRequest(const std::string& topic, std::int32_t partition, const Bytes& batch,
-                                               std::int16_t acks = 1) {
+inline protocol::ProduceRequest produceRequest(const std::string& topic, std::int32_t partition,
+                                               const Bytes& batch, std::int16_t acks = 1) {
   protocol::ProduceRequest request;
   request.acks = acks;
   request.timeout_ms = 10'000;
@@ -54,14 +55,17 @@ inline protocol::ProduceRequest produceRequest(const std::string& topic, std::in
   return request;
 }
 
-inline protocol::ProduceResponse::PartitionProduceResponse produce(WireClient& client, const std::string& topic,
-                                                                   std::int32_t partition,
-                                                                   const std::vector<std::string>& values) {
+inline protocol::ProduceResponse::PartitionProduceResponse produce(
+    WireClient& client, const std::string& topic, std::int32_t partition,
+    const std::vector<std::string>& values) {
   const Bytes batch = batchOf(values);
-  return client.call(produceRequest(topic, partition, batch), kProduceVersion).responses.at(0).partition_responses.at(0);
+  return client.call(produceRequest(topic, partition, batch), kProduceVersion)
+      .responses.at(0)
+      .partition_responses.at(0);
 }
 
-inline protocol::FetchRequest fetchRequest(const std::string& topic, std::vector<std::int32_t> partitions,
+inline protocol::FetchRequest fetchRequest(const std::string& topic,
+                                           std::vector<std::int32_t> partitions,
                                            std::int64_t offset, std::int32_t max_wait_ms = 0,
                                            std::int32_t min_bytes = 1) {
   protocol::FetchRequest request;
@@ -93,13 +97,15 @@ inline std::vector<ReadRecord> recordsOf(const protocol::FetchResponse::Partitio
     Bytes scratch;
     auto cursor = record::openRecords(batch, scratch);
     record::RecordView r;
-    while (cursor && cursor->next(r)) out.push_back({r.offset.value(), std::string(r.value.value_or(""))});
+    while (cursor && cursor->next(r))
+      out.push_back({r.offset.value(), std::string(r.value.value_or(""))});
   }
   return out;
 }
 
 /// Everything in a partition from its first offset on.
-inline std::vector<ReadRecord> readAll(WireClient& client, const std::string& topic, std::int32_t partition) {
+inline std::vector<ReadRecord> readAll(WireClient& client, const std::string& topic,
+                                       std::int32_t partition) {
   std::vector<ReadRecord> all;
   for (;;) {
     const std::int64_t next = all.empty() ? 0 : all.back().offset + 1;

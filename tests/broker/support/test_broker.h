@@ -1,13 +1,13 @@
 // A broker on a temporary directory and a free port.
 #pragma once
 
+#include "broker/broker.h"
+
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
 #include <string>
-
-#include "broker/broker.h"
 
 namespace millrace::broker::testing {
 

@@ -1,15 +1,15 @@
 #include "tests/broker/support/transcript.h"
 
+#include "base/varint.h"
+#include "protocol/json.h"
+#include "tests/broker/support/record_json.h"
+
 #include <fmt/format.h>
 #include <zlib.h>
 
 #include <chrono>
 #include <stdexcept>
 #include <thread>
-
-#include "base/varint.h"
-#include "protocol/json.h"
-#include "tests/broker/support/record_json.h"
 
 namespace millrace::broker::testing {
 
@@ -48,7 +48,8 @@ void decodeRecords(json::value& v) {
   }
 }
 
-/// Kafka cuts the last batch where a limit ends; we never send a part of a batch. Clients drop it either way.
+/// Kafka cuts the last batch where a limit ends; we never send a part of a batch. Clients drop it
+/// either way.
 void dropPartialMarks(json::value& v) {
   if (v.is_array()) {
     for (auto& e : v.as_array()) dropPartialMarks(e);
@@ -70,14 +71,21 @@ std::string textOf(const json::object& step, std::string_view key) {
   return v == nullptr ? "" : std::string(v->as_string());
 }
 
-bool has(const json::object& step, std::string_view key) { return step.if_contains(key) != nullptr; }
+bool has(const json::object& step, std::string_view key) {
+  return step.if_contains(key) != nullptr;
+}
 
-void sleepMs(std::int64_t ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
+/// The recording waited here, for time itself: a session's timeout, a linger.
+void sleepMs(std::int64_t ms) {
+  // tidy: allow sleep - the recorded conversation has this pause
+  std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+}
 
 }  // namespace
 
 std::vector<json::object> loadScenarios(const std::string& name) {
-  return loadScenarioFile(std::string(MILLRACE_SOURCE_DIR) + "/tests/data/transcripts/" + name + ".jsonl.gz");
+  return loadScenarioFile(std::string(MILLRACE_SOURCE_DIR) + "/tests/data/transcripts/" + name +
+                          ".jsonl.gz");
 }
 
 std::vector<json::object> loadScenarioFile(const std::string& path) {
@@ -85,7 +93,8 @@ std::vector<json::object> loadScenarioFile(const std::string& path) {
   if (file == nullptr) throw std::runtime_error("cannot read " + path);
   std::string content;
   char piece[64 << 10];
-  for (int n = 0; (n = gzread(file, piece, sizeof piece)) > 0;) content.append(piece, static_cast<std::size_t>(n));
+  for (int n = 0; (n = gzread(file, piece, sizeof piece)) > 0;)
+    content.append(piece, static_cast<std::size_t>(n));
   gzclose(file);
   std::vector<json::object> scenarios;
   for (std::size_t at = 0; at < content.size();) {
@@ -107,7 +116,8 @@ std::string Player::play(const json::object& scenario) {
   for (const auto& s : scenario.at("steps").as_array()) {
     try {
       const std::string problem = step(s.as_object());
-      if (!problem.empty()) return fmt::format("step {} ({}): {}", number, textOf(s.as_object(), "api"), problem);
+      if (!problem.empty())
+        return fmt::format("step {} ({}): {}", number, textOf(s.as_object(), "api"), problem);
     } catch (const std::exception& e) {
       return fmt::format("step {} ({}): {}", number, textOf(s.as_object(), "api"), e.what());
     }
@@ -146,7 +156,8 @@ std::string Player::rawStep(const json::object& step) {
   }
   const auto frame = c.receive();
   if (!frame) return "no answer";
-  if (has(step, "answer")) return *frame == fromHex(step.at("answer").as_string()) ? "" : "other bytes";
+  if (has(step, "answer"))
+    return *frame == fromHex(step.at("answer").as_string()) ? "" : "other bytes";
   Pending pending;
   pending.connection = textOf(step, "conn");
   pending.api = &apiNamed(textOf(step, "api"));
@@ -164,19 +175,23 @@ Player::Pending Player::sendRequest(const json::object& step) {
   json::value request = substitute(step.at("req"), variables_);
   encodeRecords(request);
   protocol::AnyMessage message(*pending.api->request);
-  const Status parsed = protocol::fromJson(request, message.info(), message.data(), pending.version);
+  const Status parsed =
+      protocol::fromJson(request, message.info(), message.data(), pending.version);
   if (!parsed) throw std::runtime_error(parsed.error().toString());
   const std::string client = has(step, "clientId") ? textOf(step, "clientId") : "tr";
   connection(pending.connection)
-      .send(WireClient::encode(message.info(), message.data(), pending.version, pending.correlation_id, client));
+      .send(WireClient::encode(message.info(), message.data(), pending.version,
+                               pending.correlation_id, client));
   return pending;
 }
 
 json::value Player::receive(const Pending& pending) {
   WireClient& c = connection(pending.connection);
   const auto frame = c.receive();
-  if (!frame) throw std::runtime_error(c.closed() ? "the connection was closed" : "no answer in time");
-  if (loadBe<std::int32_t>(frame->data()) != pending.correlation_id) throw std::runtime_error("correlation id");
+  if (!frame)
+    throw std::runtime_error(c.closed() ? "the connection was closed" : "no answer in time");
+  if (loadBe<std::int32_t>(frame->data()) != pending.correlation_id)
+    throw std::runtime_error("correlation id");
   return decode(*frame, pending);
 }
 
@@ -197,8 +212,10 @@ std::string Player::untilHolds(const json::object& step, json::value& answer) {
     const std::string path = textOf(o, "path");
     for (json::value* v : select(answer, path)) {
       bool holds = true;
-      if (const auto* is = o.if_contains("is")) holds = difference(substitute(*is, variables_), *v).empty();
-      if (const auto* no = o.if_contains("not")) holds = !difference(substitute(*no, variables_), *v).empty();
+      if (const auto* is = o.if_contains("is"))
+        holds = difference(substitute(*is, variables_), *v).empty();
+      if (const auto* no = o.if_contains("not"))
+        holds = !difference(substitute(*no, variables_), *v).empty();
       if (const auto* size = o.if_contains("size")) {
         holds = v->is_array() && v->as_array().size() == size->to_number<std::size_t>();
       }
@@ -209,7 +226,8 @@ std::string Player::untilHolds(const json::object& step, json::value& answer) {
 }
 
 std::string Player::compareAnswer(const json::object& step, const Pending& first) {
-  if (has(step, "closed")) return connection(first.connection).waitForClose() ? "" : "the connection was not closed";
+  if (has(step, "closed"))
+    return connection(first.connection).waitForClose() ? "" : "the connection was not closed";
   json::value answer = receive(first);
   if (has(step, "until")) {
     std::string waiting = untilHolds(step, answer);

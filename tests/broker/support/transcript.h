@@ -1,15 +1,16 @@
 // Plays a recorded conversation with Apache Kafka against our broker.
 #pragma once
 
+#include "tests/broker/support/json_match.h"
+#include "tests/broker/support/wire_client.h"
+
 #include <boost/json.hpp>
+
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "tests/broker/support/json_match.h"
-#include "tests/broker/support/wire_client.h"
 
 namespace millrace::broker::testing {
 

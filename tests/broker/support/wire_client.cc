@@ -1,5 +1,7 @@
 #include "tests/broker/support/wire_client.h"
 
+#include "base/varint.h"
+
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -12,8 +14,6 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "base/varint.h"
-
 namespace millrace::broker::testing {
 
 WireClient::WireClient(std::uint16_t port) {
@@ -25,7 +25,8 @@ WireClient::WireClient(std::uint16_t port) {
   sockaddr generic{};
   static_assert(sizeof generic == sizeof address);
   std::memcpy(&generic, &address, sizeof address);
-  if (::connect(socket_, &generic, sizeof generic) != 0) throwError(fmt::format("connect: {}", std::strerror(errno)));
+  if (::connect(socket_, &generic, sizeof generic) != 0)
+    throwError(fmt::format("connect: {}", std::strerror(errno)));
   const int on = 1;
   ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
@@ -72,8 +73,9 @@ bool WireClient::waitForClose(int timeout_ms) {
   return !readExactly(&byte, 1, timeout_ms) && closed_;
 }
 
-Bytes WireClient::encode(const protocol::MessageInfo& info, const void* message, std::int16_t version,
-                         std::int32_t correlation_id, std::string_view client_id) {
+Bytes WireClient::encode(const protocol::MessageInfo& info, const void* message,
+                         std::int16_t version, std::int32_t correlation_id,
+                         std::string_view client_id) {
   protocol::RequestHead head;
   head.api_key = info.key;
   head.api_version = version;
@@ -86,19 +88,20 @@ Bytes WireClient::encode(const protocol::MessageInfo& info, const void* message,
   return std::move(*bytes);
 }
 
-void WireClient::expectFrame(protocol::ApiKey api, std::int32_t correlation_id, std::int16_t version) {
+void WireClient::expectFrame(protocol::ApiKey api, std::int32_t correlation_id,
+                             std::int16_t version) {
   auto frame = receive();
   if (!frame) throwError(closed_ ? "the broker closed the connection" : "no answer in time");
   const auto split = protocol::splitResponse(*frame, protocol::apiInfo(api), version);
   if (!split) throwError(split.error().toString());
   if (split->correlation_id != correlation_id) {
-    throwError(fmt::format("answer to {} where {} was expected", split->correlation_id, correlation_id));
+    throwError(
+        fmt::format("answer to {} where {} was expected", split->correlation_id, correlation_id));
   }
   const auto at = static_cast<std::size_t>(split->body.data() - frame->data());
   const std::size_t size = split->body.size();
   last_ = std::move(*frame);
   body_ = BytesView(last_).substr(at, size);
-
 }
 
 }  // namespace millrace::broker::testing

@@ -1,13 +1,13 @@
 // A client that speaks frames and nothing else: what tests need to be rude with.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-
 #include "base/bytes.h"
 #include "protocol/codec.h"
 #include "protocol/frame.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
 
 namespace millrace::broker::testing {
 
@@ -21,7 +21,8 @@ class WireClient {
 
   /// Sends bytes as they are.
   void send(BytesView bytes);
-  /// The next frame without its size; nothing when the broker closed the connection or `timeout_ms` passed (see closed()).
+  /// The next frame without its size; nothing when the broker closed the connection or `timeout_ms`
+  /// passed (see closed()).
   [[nodiscard]] std::optional<Bytes> receive(int timeout_ms = 20'000);
   [[nodiscard]] bool closed() const { return closed_; }
   /// Waits for the broker to close; false when it sent something or did not close in time.
@@ -30,8 +31,9 @@ class WireClient {
   void shutdownSend();
 
   /// A whole request frame.
-  [[nodiscard]] static Bytes encode(const protocol::MessageInfo& info, const void* message, std::int16_t version,
-                                    std::int32_t correlation_id, std::string_view client_id = "test");
+  [[nodiscard]] static Bytes encode(const protocol::MessageInfo& info, const void* message,
+                                    std::int16_t version, std::int32_t correlation_id,
+                                    std::string_view client_id = "test");
   template <class Request>
   void sendRequest(const Request& request, std::int16_t version, std::int32_t correlation_id = 1) {
     send(encode(Request::info(), &request, version, correlation_id));
