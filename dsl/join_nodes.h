@@ -142,7 +142,9 @@ class SwappedRows {
 };
 
 /// One side of a table-table join: an update of V meets the row of VO. Kafka's KTableKTable*Join.
-template <class K, class V, class VO, class VOut, class Rows, bool kNeedsOther, bool kOuter>
+/// kNeedsOther: no result without the other row. kKnowsOld: this side sends old values, so that a change from nothing
+/// to nothing is known and swallowed where the other row is missing too.
+template <class K, class V, class VO, class VOut, class Rows, bool kNeedsOther, bool kKnowsOld>
 class TableJoinNode final : public streams::ProcessorNode<K, Change<V>, K, Change<VOut>> {
  public:
   TableJoinNode(std::shared_ptr<const TableView<K, VO>> other, std::shared_ptr<const TableView<K, VOut>> result,
@@ -158,7 +160,7 @@ class TableJoinNode final : public streams::ProcessorNode<K, Change<V>, K, Chang
   void process(const K* key, const Change<V>* change, RecordMeta meta) override {
     const Row<VO> other = getter_->get(*key);
     if (other.value == nullptr && kNeedsOther) return;
-    if (kOuter && other.value == nullptr && change->new_value == nullptr && change->old_value == nullptr) return;
+    if (kKnowsOld && other.value == nullptr && change->new_value == nullptr && change->old_value == nullptr) return;
     if (other.value != nullptr) meta.timestamp = std::max(meta.timestamp, other.timestamp);
     Change<VOut> joined{.is_latest = change->is_latest};
     joined.new_value = rows_new_(*key, change->new_value, other.value);

@@ -46,6 +46,13 @@ StreamStatePtr addAggregation(GroupState<K, V>& group, std::unique_ptr<Processor
   return state;
 }
 
+/// A count with options about a store without name uses up one number more than other aggregations, since Kafka's
+/// first versions.
+template <class Options>
+void burnCountNumber(Plan& plan, const Options& options) {
+  if (options.aboutStore() && options.store.empty()) (void)plan.newStoreName("");
+}
+
 }  // namespace dsl
 
 template <class K, class V>
@@ -62,6 +69,7 @@ class KGroupedStream {
             std::move(state), std::move(name), std::move(key_serde), std::move(value_serde), nullptr})) {}
 
   KTable<K, std::int64_t> count(StoreOptions<PK, std::int64_t> options = {}) {
+    dsl::burnCountNumber(*group_->stream->plan, options);
     return aggregated<std::int64_t>("KSTREAM-AGGREGATE-", dsl::CountWith<K, V>{}, std::move(options), nullptr);
   }
   /// `(const V& aggregate, const V&) -> V`, or in place `(V& aggregate, const V&)`.
@@ -115,6 +123,7 @@ class TimeWindowedKStream {
       : group_(std::move(group)), windows_(windows) {}
 
   KTable<Windowed<PK>, std::int64_t> count(StoreOptions<PK, std::int64_t> options = {}) {
+    dsl::burnCountNumber(*group_->stream->plan, options);
     return aggregated<std::int64_t>("KSTREAM-AGGREGATE-", dsl::CountWith<K, V>{}, std::move(options), nullptr);
   }
   template <dsl::Reducer<V> F>
@@ -220,7 +229,7 @@ class KGroupedTable {
                           const SerdePtr<dsl::Plain<A>>& inherited) {
     using PA = dsl::Plain<A>;
     dsl::Plan& plan = *group_->stream->plan;
-    const std::string store = options.store.empty() ? plan.newStoreName(prefix) : options.store;
+    const std::string store = options.store.empty() ? plan.newStoreName("KTABLE-AGGREGATE-") : options.store;
     const std::string sink = plan.nameOr(options.name, "-sink", "KSTREAM-SINK-");
     const std::string source = plan.nameOr(options.name, "-source", "KSTREAM-SOURCE-");
     const std::string name = plan.nameOr(options.name, prefix);

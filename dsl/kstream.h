@@ -100,7 +100,8 @@ class KStream {
   template <dsl::KeyValueMapper<K, V> F>
   auto groupBy(F mapper, GroupOptions<dsl::Plain<dsl::ResultOf<F, K, V>>, PV> options = {}) {
     using KR = dsl::ResultOf<F, K, V>;
-    auto node = step("KSTREAM-KEY-SELECT-", {}, dsl::SelectKeyNode<K, V, F>(std::move(mapper)));
+    auto node =
+        step("KSTREAM-KEY-SELECT-", {.name = options.name}, dsl::SelectKeyNode<K, V, F>(std::move(mapper)));
     node->key_changing = true;
     return KGroupedStream<KR, V>(below(attach(std::move(node)), true), options.name, options.keySerde,
                                  dsl::firstOf(options.valueSerde, value_serde_));

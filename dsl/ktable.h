@@ -48,7 +48,7 @@ class KTable {
   /// With a new key for each record.
   template <dsl::KeyValueMapper<K, V> F>
   auto toStream(F mapper, NodeOptions options = {}) {
-    return toStream().selectKey(std::move(mapper), std::move(options));
+    return toStream(std::move(options)).selectKey(std::move(mapper));
   }
   /// The lambda returns a std::pair of the group's key and the value; a null key: in no group.
   template <dsl::KeyValueMapper<K, V> F>
@@ -159,7 +159,7 @@ auto KTable<K, V>::joinWith(const KTable<K, VO>& other, F joiner, Options option
   Rows rows(std::move(joiner));
   auto view = std::make_shared<dsl::JoinView<PK, PV, PO, Rows, PR>>(view_, other.view(), rows, options.store);
   using Swapped = dsl::SwappedRows<Rows>;
-  using ThisNode = dsl::TableJoinNode<PK, PV, PO, PR, Rows, kInner, kOuter>;
+  using ThisNode = dsl::TableJoinNode<PK, PV, PO, PR, Rows, kInner, !kInner>;
   using OtherNode = dsl::TableJoinNode<PK, PO, PV, PR, Swapped, !kOuter, kOuter>;
   node->this_prototype = std::make_shared<ThisNode>(other.view(), view, rows);
   node->other_prototype = std::make_shared<OtherNode>(view_, view, Swapped(rows));

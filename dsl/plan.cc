@@ -26,14 +26,12 @@ bool contains(const std::vector<T>& all, const T& one) {
   return std::find(all.begin(), all.end(), one) != all.end();
 }
 
-/// "KSTREAM-...-0000000012-repartition": a topic whose name was generated gives its nodes generated names too.
-bool isGeneratedTopic(const std::string& topic) {
-  constexpr std::string_view kSuffix = "-repartition";
+/// "KSTREAM-...-0000000012": a repartition named by a generated name gives its nodes generated names too.
+bool isGeneratedName(const std::string& prefix) {
   constexpr std::size_t kNumber = 11;  // dash and ten digits
-  if (!topic.starts_with("KSTREAM") || !topic.ends_with(kSuffix)) return false;
-  const std::string stem = topic.substr(0, topic.size() - kSuffix.size());
-  if (stem.size() < kNumber || stem[stem.size() - kNumber] != '-') return false;
-  return stem.find_first_not_of("0123456789", stem.size() - kNumber + 1) == std::string::npos;
+  if (!prefix.starts_with("KSTREAM") || prefix.size() < kNumber) return false;
+  const std::size_t dash = prefix.size() - kNumber;
+  return prefix[dash] == '-' && prefix.find_first_not_of("0123456789", dash + 1) == std::string::npos;
 }
 
 }  // namespace
@@ -129,7 +127,7 @@ RepartitionNames repartitionNames(Plan& plan, const std::string& prefix) {
   names.sink = plan.newName("KSTREAM-SINK-");
   names.filter = plan.newName("KSTREAM-FILTER-");
   names.source = plan.newName("KSTREAM-SOURCE-");
-  if (!isGeneratedTopic(names.topic)) {
+  if (!isGeneratedName(prefix)) {
     names.sink = names.topic + "-sink";
     names.filter = names.topic + "-filter";
     names.source = names.topic + "-source";

@@ -103,6 +103,7 @@ class RepartitionPlan final : public PlanNode {
   std::optional<std::int32_t> partitions;
   bool optimizable = true;  ///< made by the library, not asked for by repartition()
   NodePtr filter_prototype;
+  NodePtr unfiltered_prototype;  ///< takes the filter's place where null keys may pass
   NodePtr sink_prototype;
   NodePtr source_prototype;
 };

@@ -161,6 +161,7 @@ Status Plan::mergeRepartitions() {
     shared->sink_name = names.sink;
     shared->topic = first.topic;
     shared->filter_prototype = first.filter_prototype;
+    shared->unfiltered_prototype = first.unfiltered_prototype;
     shared->sink_prototype = first.sink_prototype;
     shared->source_prototype = first.source_prototype;
     shared->priority = changer->priority;
@@ -176,8 +177,15 @@ Status Plan::mergeRepartitions() {
   return {};
 }
 
+/// KIP-962: a repartition that feeds nothing but left and outer joins lets null keys pass.
 void Plan::rewriteRepartitions() {
-  // KIP-962: a repartition that feeds nothing but left and outer joins lets null keys pass.
+  for (const auto& node : owned_) {
+    auto* repartition = dynamic_cast<RepartitionPlan*>(node.get());
+    if (repartition == nullptr || !repartition->unfiltered_prototype || repartition->children.empty()) continue;
+    const bool relaxed = std::all_of(repartition->children.begin(), repartition->children.end(),
+                                     [](const PlanNode* child) { return child->null_key_relaxed_join; });
+    if (relaxed) repartition->filter_prototype = repartition->unfiltered_prototype;
+  }
 }
 
 }  // namespace millrace::dsl

@@ -192,16 +192,15 @@ struct BranchList {
   bool has_default = false;
 };
 
-/// Sends a record to the child of the first predicate that holds, else to the default child, else nowhere
-/// (counted as dropped).
+/// Sends a record to the child of the first predicate that holds, else to the default child, else nowhere (not counted
+/// as dropped, as in Kafka).
 template <class K, class V>
 class SplitNode final : public streams::ProcessorNode<K, V, K, V> {
  public:
   explicit SplitNode(std::shared_ptr<const BranchList<K, V>> branches) : branches_(std::move(branches)) {}
   SplitNode(const SplitNode& other) : streams::ProcessorNode<K, V, K, V>(other), branches_(other.branches_) {}
   std::unique_ptr<streams::Node> clone() const override { return std::make_unique<SplitNode>(*this); }
-  void init(ProcessorContext& context) override {
-    context_ = &context;
+  void init(ProcessorContext&) override {
     for (const auto& predicate : branches_->predicates) predicates_.push_back(predicate->clone());
   }
   void process(const K* key, const V* value, RecordMeta meta) override {
@@ -209,13 +208,11 @@ class SplitNode final : public streams::ProcessorNode<K, V, K, V> {
       if (predicates_[i]->matches(key, value)) return this->outputs_.forwardTo(i, key, value, meta);
     }
     if (branches_->has_default) this->outputs_.forwardTo(predicates_.size(), key, value, meta);
-    else context_->drop();
   }
 
  private:
   std::shared_ptr<const BranchList<K, V>> branches_;
   std::vector<std::unique_ptr<BranchPredicate<K, V>>> predicates_;
-  ProcessorContext* context_ = nullptr;
 };
 
 }  // namespace millrace::dsl

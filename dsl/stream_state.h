@@ -52,6 +52,7 @@ template <class K, class V>
                       .partitioner = std::move(partitioner)};
   SourceSpec<K, V> source{.key_serde = std::move(key_serde), .value_serde = std::move(value_serde)};
   repartition->filter_prototype = std::make_shared<NullKeyFilterNode<K, V>>();
+  repartition->unfiltered_prototype = std::make_shared<PassThroughNode<K, V>>();
   repartition->sink_prototype =
       std::make_shared<SinkNode<K, V>>(std::make_shared<const SinkSpec<K, V>>(std::move(sink)));
   repartition->source_prototype =

@@ -101,7 +101,10 @@ template <class Key, class V, class VOut, class Compute>
 class DerivedView final : public TableView<Key, VOut> {
  public:
   DerivedView(ViewPtr<Key, V> parent, Compute compute, std::string store)
-      : parent_(std::move(parent)), compute_(std::move(compute)), store_(std::move(store)) {}
+      : parent_(std::move(parent)), compute_(std::move(compute)), store_(std::move(store)) {
+    // A filter on a table that has its old values anyway tells needless tombstones from needed ones (KAFKA-10077).
+    if (Compute::kSwallowsNothing) this->send_old_ = parent_->enableOld(false);
+  }
   bool enableOld(bool force) override {
     if (!store_.empty()) return this->send_old_ = true;
     if (parent_->enableOld(force)) this->send_old_ = true;

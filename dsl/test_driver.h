@@ -173,6 +173,8 @@ class TopologyTestDriver {
     auto* found = dynamic_cast<dsl::TableStore<K, V>*>(core_->task().store(name));
     return found == nullptr ? std::nullopt : std::optional(TestStore<K, V>(*found));
   }
+  /// Pipes a record as bytes. Throws DriverError.
+  void pipe(const std::string& topic, streams::OwnedRecord record) { core_->pipe(topic, std::move(record)); }
   /// Moves the mock clock, runs what is due, and commits.
   void advanceWallClock(Duration by) { core_->advanceWallClock(by.count()); }
   /// dropped-records-total of the task.

@@ -88,7 +88,7 @@ void addCopartitionGroups(Topology::Data& data) {
   }
 }
 
-/// Groups are numbered by the names of their sources, sorted; nodes without a source cannot exist.
+/// Groups are numbered in the order of their first sources; nodes without a source cannot exist.
 void makeSubtopologies(Topology::Data& data) {
   Groups groups(data.nodes.size());
   for (std::size_t i = 0; i < data.nodes.size(); ++i) {
@@ -99,14 +99,10 @@ void makeSubtopologies(Topology::Data& data) {
       groups.unite(data.index.at(user), data.index.at(store.users.front()));
     }
   }
-  std::map<std::string, std::size_t> sources;
-  for (std::size_t i = 0; i < data.nodes.size(); ++i) {
-    if (data.nodes[i].kind == NodeKind::kSource) sources[data.nodes[i].name] = i;
-  }
   std::map<std::size_t, std::size_t> number_of_root;
-  for (const auto& [name, position] : sources) {
-    const std::size_t root = groups.root(position);
-    if (number_of_root.contains(root)) continue;
+  for (std::size_t i = 0; i < data.nodes.size(); ++i) {
+    const std::size_t root = groups.root(i);
+    if (data.nodes[i].kind != NodeKind::kSource || number_of_root.contains(root)) continue;
     number_of_root[root] = data.subtopologies.size();
     data.subtopologies.push_back({.id = static_cast<std::int32_t>(data.subtopologies.size())});
   }

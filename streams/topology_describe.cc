@@ -24,13 +24,29 @@ std::vector<std::string> inHashSetOrder(const std::vector<std::string>& texts) {
 
 namespace {
 
-/// A node with its relatives and the number of nodes below it, counted once per path.
+/// A node with its relatives, and the number of nodes below it, counted once per path.
 struct Printed {
   const NodeSpec* spec = nullptr;
   std::int64_t size = 1;
-  std::vector<std::string> successors;
+  std::vector<Printed*> successors;
+  std::vector<Printed*> predecessors;
 };
 using PrintedNodes = std::map<std::string, Printed>;
+
+bool printsBefore(const Printed* a, const Printed* b) {
+  return a->size != b->size ? a->size > b->size : a->spec->name < b->spec->name;
+}
+
+/// Kafka keeps relatives in a set that is sorted by sizes while those still grow: each has the place that was right
+/// when it came, and they come in the order of a hash map.
+void insertRelative(std::vector<Printed*>& relatives, Printed* node) {
+  relatives.insert(std::upper_bound(relatives.begin(), relatives.end(), node, printsBefore), node);
+}
+
+void grow(Printed& node, std::int64_t by) {
+  node.size += by;
+  for (Printed* predecessor : node.predecessors) grow(*predecessor, by);
+}
 
 std::string join(const std::vector<std::string>& texts) {
   std::string joined;
@@ -41,19 +57,25 @@ std::string join(const std::vector<std::string>& texts) {
   return joined;
 }
 
-std::string orNone(const std::vector<std::string>& names) { return names.empty() ? "none" : join(names); }
+std::string namesOf(const std::vector<Printed*>& nodes) {
+  std::vector<std::string> names;
+  for (const Printed* node : nodes) names.push_back(node->spec->name);
+  return names.empty() ? "none" : join(names);
+}
 
 PrintedNodes relate(const Topology::Data& data, const Subtopology& sub) {
   PrintedNodes printed;
   for (const std::string& name : sub.nodes) printed[name].spec = &data.node(name);
-  // Children come after their parents in declaration order, so sizes add up from the end.
-  for (auto name = sub.nodes.rbegin(); name != sub.nodes.rend(); ++name) {
-    for (const std::string& parent : data.node(*name).parents) {
-      printed.at(parent).size += printed.at(*name).size;
+  std::vector<std::string> names = sub.nodes;
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : inHashSetOrder(names)) {
+    Printed& node = printed.at(name);
+    for (const std::string& parent_name : node.spec->parents) {
+      Printed& parent = printed.at(parent_name);
+      insertRelative(node.predecessors, &parent);
+      insertRelative(parent.successors, &node);
+      grow(parent, node.size);
     }
-  }
-  for (const std::string& name : sub.nodes) {
-    for (const std::string& parent : data.node(name).parents) printed.at(parent).successors.push_back(name);
   }
   return printed;
 }
@@ -70,8 +92,8 @@ std::string nodeText(const Printed& node) {
   } else {
     text = "Sink: " + spec.name + " (topic: " + spec.topic + ")";
   }
-  if (spec.kind != NodeKind::kSink) text += "\n      --> " + orNone(node.successors);
-  if (spec.kind != NodeKind::kSource) text += "\n      <-- " + join(spec.parents);
+  if (spec.kind != NodeKind::kSink) text += "\n      --> " + namesOf(node.successors);
+  if (spec.kind != NodeKind::kSource) text += "\n      <-- " + namesOf(node.predecessors);
   return text;
 }
 
@@ -79,8 +101,7 @@ std::string subtopologyText(const Topology::Data& data, const Subtopology& sub) 
   const PrintedNodes printed = relate(data, sub);
   std::vector<const Printed*> order;
   for (const auto& [name, node] : printed) order.push_back(&node);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const Printed* a, const Printed* b) { return a->size > b->size; });
+  std::sort(order.begin(), order.end(), printsBefore);
   std::string text = "Sub-topology: " + std::to_string(sub.id);
   text += sub.global ? " for global store (will not generate tasks)\n" : "\n";
   for (const Printed* node : order) text += "    " + nodeText(*node) + "\n";

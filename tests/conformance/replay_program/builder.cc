@@ -33,6 +33,13 @@ class TextSerde final : public CustomSerde<T> {
   Status deserialize(BytesView, T&) const override { return fail(Errc::kState, "text is not read back"); }
 };
 
+template <class T>
+class PlainSerde final : public CustomSerde<T> {
+ public:
+  void serialize(const T& value, Bytes& out) const override { Serde<T>::serialize(value, out); }
+  Status deserialize(BytesView bytes, T& out) const override { return Serde<T>::deserialize(bytes, out); }
+};
+
 template <class K, class V>
 StoreOptions<K, V> storeOptions(const Json& node) {
   StoreOptions<K, V> options{.name = text(node, "name")};
@@ -46,6 +53,14 @@ StoreOptions<K, V> storeOptions(const Json& node) {
   }
   if (const auto* cache = mat.if_contains("cache")) options.caching = cache->as_bool();
   if (const auto* retention = mat.if_contains("retention_ms")) options.retention = Duration(retention->as_int64());
+  return options;
+}
+
+/// An aggregation is always given serdes, which counts as saying something about its store.
+template <class K, class V>
+StoreOptions<K, V> aggregateOptions(const Json& node) {
+  auto options = storeOptions<K, V>(node);
+  options.valueSerde = std::make_shared<PlainSerde<V>>();
   return options;
 }
 
@@ -253,8 +268,8 @@ void TopologyMaker::addWindow(const Json& node) {
 void TopologyMaker::addAggregation(const Json& node) {
   const std::string op = text(node, "op");
   const std::string fn = text(node, "fn");
-  const auto counting = storeOptions<std::string, std::int64_t>(node);
-  const auto texts = storeOptions<std::string, std::string>(node);
+  const auto counting = aggregateOptions<std::string, std::int64_t>(node);
+  const auto texts = aggregateOptions<std::string, std::string>(node);
   std::visit(
       [&](auto& in) {
         using H = std::remove_cvref_t<decltype(in)>;
