@@ -84,7 +84,7 @@ Result<ClientConfig> parse(const ConfigDef& def, Properties given, bool own_tran
   ClientConfig out;
   MILLRACE_TRY(out.values, Config::parse(def, given));
   for (const std::string& key : out.values.unknown()) {
-    if (key.ends_with(".serializer") || key.ends_with(".deserializer")) continue;
+    if (key.ends_with("serializer") || key.starts_with("internal.")) continue;
     MILLRACE_LOG_WARN("client configuration: unknown key '{}' is ignored", key);
   }
   MILLRACE_TRY(out.common, commonOf(out.values, !own_transport));

@@ -258,15 +258,20 @@ Status ConsumerCore::close(Duration timeout) {
     if (subscribed_) {
       const auto mine = owned();
       if (!mine.empty()) revoke(lock, mine);
-      const bool leaves = !membership_.options().instance_id &&
-                          config_.values.getBool("internal.leave.group.on.close");
-      if (leaves && !membership_.memberId().empty()) sendLeave(membership_.memberId());
+      if (leavesOnClose() && !membership_.memberId().empty()) sendLeave(membership_.memberId());
     }
     closed_ = true;
   }
   changed_.notify_all();
   base_.shutdown();
   return status;
+}
+
+/// Static members stay, and so does who asks for it with Kafka's internal key (as Kafka Streams does).
+bool ConsumerCore::leavesOnClose() const {
+  const auto& given = config_.values.originals();
+  const auto it = given.find("internal.leave.group.on.close");
+  return !membership_.options().instance_id && (it == given.end() || it->second != "false");
 }
 
 std::set<TopicPartition> ConsumerCore::assignment() const {

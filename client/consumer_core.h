@@ -85,6 +85,7 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   std::optional<Error> takeError();
   void onMetadata(const ClusterImage& image);
   void runCommitCallbacks(Lock& lock);
+  bool leavesOnClose() const;
   /// A transport callback that locks, calls `handle(core, reply)` and wakes the caller's thread.
   template <class Handle>
   Done guarded(Handle handle) {

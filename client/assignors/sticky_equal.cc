@@ -42,7 +42,11 @@ class EqualPlan {
     for (const auto& [member, owned] : claims_.owned) {
       std::vector<TopicPartition> mine;
       for (const TopicPartition& tp : owned) {
-        if (!claims_.disputed.contains(tp) && !racks_.mismatch(member, tp)) mine.push_back(tp);
+        if (racks_.mismatch(member, tp)) {
+          revoked_[tp] = member;
+        } else if (!claims_.disputed.contains(tp)) {
+          mine.push_back(tp);
+        }
       }
       std::sort(mine.begin(), mine.end(), [](const TopicPartition& a, const TopicPartition& b) {
         return std::tie(a.partition, a.topic) < std::tie(b.partition, b.topic);
@@ -67,7 +71,7 @@ class EqualPlan {
         result_.assignment[member].push_back(mine[i]);
         kept_.insert(mine[i]);
       } else {
-        revoked_.insert(mine[i]);
+        revoked_[mine[i]] = member;
       }
     }
   }
@@ -90,7 +94,8 @@ class EqualPlan {
         turn = under_min_.empty() ? 0 : next % under_min_.size();
         continue;
       }
-      const int spare = racks_.next(tp, at_min_, 0);
+      // Only so many may get more than the smallest share.
+      const int spare = over_min_ < expected_over_min_ ? racks_.next(tp, at_min_, 0) : -1;
       if (spare < 0) {
         left.push_back(tp);
         continue;
@@ -98,7 +103,7 @@ class EqualPlan {
       const std::string member = at_min_[static_cast<std::size_t>(spare)];
       if (give(tp, member) == max_quota_) {
         at_min_.erase(at_min_.begin() + spare);
-        if (++over_min_ == expected_over_min_) at_min_.clear();
+        ++over_min_;
       }
     }
     unassigned_ = std::move(left);
@@ -128,7 +133,9 @@ class EqualPlan {
   std::size_t give(const TopicPartition& tp, const std::string& member) {
     auto& list = result_.assignment[member];
     list.push_back(tp);
-    if (revoked_.contains(tp) || claims_.disputed.contains(tp)) result_.transferring[tp] = member;
+    const auto from = revoked_.find(tp);
+    const bool moves = from != revoked_.end() && from->second != member;
+    if (moves || claims_.disputed.contains(tp)) result_.transferring[tp] = member;
     return list.size();
   }
 
@@ -140,7 +147,7 @@ class EqualPlan {
   std::size_t over_min_ = 0;
   std::vector<TopicPartition> unassigned_;
   std::set<TopicPartition> kept_;
-  std::set<TopicPartition> revoked_;
+  std::map<TopicPartition, std::string> revoked_;  // and from whom
   std::vector<std::string> under_min_;  // members that have less than the smallest share
   std::vector<std::string> at_min_;     // members that have it and may get one more
   StickyResult result_;

@@ -123,11 +123,10 @@ class GeneralPlan {
   void balance(std::vector<TopicPartition> unassigned) {
     const bool initializing = current_[order_.rbegin()->second].empty();
     racks_.sort(unassigned);
-    std::vector<TopicPartition> still = unassigned;
     if (racks_.active()) {
-      std::erase_if(still, [this](const TopicPartition& tp) { return place(tp, true); });
+      std::erase_if(unassigned, [this](const TopicPartition& tp) { return place(tp, true); });
     }
-    for (const TopicPartition& tp : still) place(tp, false);
+    for (const TopicPartition& tp : unassigned) place(tp, false);
 
     const auto fixed = [this](const TopicPartition& tp) { return takers_[tp.topic].size() < 2; };
     std::erase_if(all_, fixed);
@@ -224,23 +223,15 @@ class GeneralPlan {
       move(tp, old->second.first);
       return true;
     }
-    if (racks_.match(member, tp)) {
-      for (const std::string& other : takers_[tp.topic]) {
-        if (!racks_.match(other, tp) || !smaller(other)) continue;
-        moveToLeast(tp, true);
-        return true;
-      }
-    }
     const auto& others = takers_[tp.topic];
     if (std::none_of(others.begin(), others.end(), smaller)) return false;
-    moveToLeast(tp, false);
+    moveToLeast(tp);
     return true;
   }
 
-  void moveToLeast(const TopicPartition& tp, bool same_rack) {
+  void moveToLeast(const TopicPartition& tp) {
     for (const auto& [size, member] : order_) {
       if (!wants_[member].contains(tp.topic)) continue;
-      if (same_rack && !racks_.match(member, tp)) continue;
       const std::string chosen = member;
       return move(tp, chosen);
     }
