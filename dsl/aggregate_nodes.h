@@ -1,13 +1,13 @@
 // Nodes of aggregations: of streams, of time windows, of grouped tables.
 #pragma once
 
-#include <algorithm>
-#include <memory>
-#include <optional>
-
 #include "dsl/aggregator.h"
 #include "dsl/table_nodes.h"
 #include "dsl/windows.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
 
 namespace millrace::dsl {
 
@@ -22,14 +22,19 @@ class StreamAggregateNode final
   using A = typename How::Result;
   StreamAggregateNode(std::shared_ptr<const StoreView<K, A>> view, How how)
       : view_(std::move(view)), how_(std::move(how)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<StreamAggregateNode>(*this); }
-  void init(ProcessorContext& context) override { this->openStore(context, view_->store(), view_->sendsOld()); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<StreamAggregateNode>(*this);
+  }
+  void init(ProcessorContext& context) override {
+    this->openStore(context, view_->store(), view_->sendsOld());
+  }
 
   void process(const K* key, const V* value, RecordMeta meta) override {
     if (key == nullptr || value == nullptr) return this->context_->drop();
     auto& entry = this->store_->open(*key);
     const bool forward_now = !this->store_->cached();
-    const Millis timestamp = entry.value ? std::max(entry.timestamp, meta.timestamp) : meta.timestamp;
+    const Millis timestamp =
+        entry.value ? std::max(entry.timestamp, meta.timestamp) : meta.timestamp;
     if (!entry.value) how_.start(entry.value);
     std::optional<A> old_value;
     if (forward_now && this->send_old_) old_value = entry.value;
@@ -37,7 +42,8 @@ class StreamAggregateNode final
     entry.timestamp = timestamp;
     this->store_->commit(entry, meta);
     if (!forward_now) return;
-    const Change<A> change{entry.value ? &*entry.value : nullptr, old_value ? &*old_value : nullptr};
+    const Change<A> change{entry.value ? &*entry.value : nullptr,
+                           old_value ? &*old_value : nullptr};
     this->forward(key, &change, {timestamp, meta.headers});
   }
 
@@ -55,10 +61,15 @@ class WindowAggregateNode final
   using K = Plain<typename How::KeyType>;
   using V = Plain<typename How::ValueType>;
   using A = typename How::Result;
-  WindowAggregateNode(std::shared_ptr<const StoreView<Windowed<K>, A>> view, TimeWindows windows, How how)
+  WindowAggregateNode(std::shared_ptr<const StoreView<Windowed<K>, A>> view, TimeWindows windows,
+                      How how)
       : view_(std::move(view)), windows_(windows), how_(std::move(how)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<WindowAggregateNode>(*this); }
-  void init(ProcessorContext& context) override { this->openStore(context, view_->store(), view_->sendsOld()); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<WindowAggregateNode>(*this);
+  }
+  void init(ProcessorContext& context) override {
+    this->openStore(context, view_->store(), view_->sendsOld());
+  }
 
   void process(const K* key, const V* value, RecordMeta meta) override {
     if (key == nullptr || !How::takes(value)) return this->context_->drop();
@@ -76,7 +87,8 @@ class WindowAggregateNode final
   void update(const K& key, const V* value, RecordMeta meta) {
     auto& entry = this->store_->open(windowed_);
     const bool forward_now = !this->store_->cached();
-    const Millis timestamp = entry.value ? std::max(entry.timestamp, meta.timestamp) : meta.timestamp;
+    const Millis timestamp =
+        entry.value ? std::max(entry.timestamp, meta.timestamp) : meta.timestamp;
     if (!entry.value) how_.start(entry.value);
     std::optional<A> old_value;
     if (forward_now && this->send_old_) old_value = entry.value;
@@ -84,7 +96,8 @@ class WindowAggregateNode final
     entry.timestamp = timestamp;
     this->store_->commit(entry, meta);
     if (!forward_now) return;
-    const Change<A> change{entry.value ? &*entry.value : nullptr, old_value ? &*old_value : nullptr};
+    const Change<A> change{entry.value ? &*entry.value : nullptr,
+                           old_value ? &*old_value : nullptr};
     this->forward(&windowed_, &change, {timestamp, meta.headers});
   }
 
@@ -95,20 +108,25 @@ class WindowAggregateNode final
   Windowed<K> windowed_{};
 };
 
-/// Kafka's KTableAggregate and KTableReduce: takes the old value out, then puts the new one in. `Add` and `Remove` as
-/// above.
+/// Kafka's KTableAggregate and KTableReduce: takes the old value out, then puts the new one in.
+/// `Add` and `Remove` as above.
 template <class Add, class Remove>
 class TableAggregateNode final
     : public TableEmitter<Plain<typename Add::KeyType>, typename Add::Result>,
-      public streams::Receiver<Plain<typename Add::KeyType>, Change<Plain<typename Add::ValueType>>> {
+      public streams::Receiver<Plain<typename Add::KeyType>,
+                               Change<Plain<typename Add::ValueType>>> {
  public:
   using K = Plain<typename Add::KeyType>;
   using V = Plain<typename Add::ValueType>;
   using A = typename Add::Result;
   TableAggregateNode(std::shared_ptr<const StoreView<K, A>> view, Add add, Remove remove)
       : view_(std::move(view)), add_(std::move(add)), remove_(std::move(remove)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<TableAggregateNode>(*this); }
-  void init(ProcessorContext& context) override { this->openStore(context, view_->store(), view_->sendsOld()); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<TableAggregateNode>(*this);
+  }
+  void init(ProcessorContext& context) override {
+    this->openStore(context, view_->store(), view_->sendsOld());
+  }
 
   void process(const K* key, const Change<V>* change, RecordMeta meta) override {
     auto& entry = this->store_->open(*key);
@@ -143,7 +161,9 @@ class TableAggregateNode final
 /// Takes a record out of a count.
 template <class K, class V>
 struct UncountWith {
-  void apply(const Plain<K>*, const Plain<V>*, std::optional<std::int64_t>& aggregate) { --*aggregate; }
+  void apply(const Plain<K>*, const Plain<V>*, std::optional<std::int64_t>& aggregate) {
+    --*aggregate;
+  }
 };
 /// Takes a value out of a reduction.
 template <class K, class V, class F>

@@ -1,12 +1,13 @@
-// How aggregators, reducers and initialisers are called: in place or returning, with nulls where optional.
+// How aggregators, reducers and initialisers are called: in place or returning, with nulls where
+// optional.
 #pragma once
+
+#include "dsl/function.h"
 
 #include <concepts>
 #include <functional>
 #include <optional>
 #include <type_traits>
-
-#include "dsl/function.h"
 
 namespace millrace::dsl {
 
@@ -25,22 +26,25 @@ using Initial = typename InitialOf<std::remove_cvref_t<Init>>::Type;
 /// Sets the initial value; leaves nothing where that is null.
 template <class A, class Init>
 void initialize(Init& init, std::optional<Plain<A>>& aggregate) {
-  if constexpr (std::invocable<Init&>) aggregate = std::invoke(init);
-  else aggregate = init;
+  if constexpr (std::invocable<Init&>)
+    aggregate = std::invoke(init);
+  else
+    aggregate = init;
 }
 
 /// The aggregate as a lambda sees it: `A&`.
 template <class A>
 [[nodiscard]] decltype(auto) aggregateRef(std::optional<Plain<A>>& aggregate) {
-  if constexpr (kNullable<A>) return (aggregate);
-  else return (*aggregate);
+  if constexpr (kNullable<A>)
+    return (aggregate);
+  else
+    return (*aggregate);
 }
 
 /// `(const K&, const V&, A&) -> void | A`, or without the key.
 template <class F, class K, class V, class A>
-concept Aggregator =
-    std::copy_constructible<F> &&
-    (std::invocable<F&, const K&, const V&, A&> || std::invocable<F&, const V&, A&>);
+concept Aggregator = std::copy_constructible<F> && (std::invocable<F&, const K&, const V&, A&> ||
+                                                    std::invocable<F&, const V&, A&>);
 
 /// Whether an aggregator can be called with this value.
 template <class K, class V, class A, class F>
@@ -50,7 +54,8 @@ template <class K, class V, class A, class F>
 
 /// Calls an aggregator on an aggregate that is there (or whose type shows its absence).
 template <class K, class V, class A, class F>
-void applyAggregator(F& f, const Plain<K>* key, const Plain<V>* value, std::optional<Plain<A>>& aggregate) {
+void applyAggregator(F& f, const Plain<K>* key, const Plain<V>* value,
+                     std::optional<Plain<A>>& aggregate) {
   const auto apply = [&](auto&&... args) {
     if constexpr (std::is_void_v<std::invoke_result_t<F&, decltype(args)..., A&>>) {
       std::invoke(f, args..., aggregateRef<A>(aggregate));

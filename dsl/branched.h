@@ -1,17 +1,17 @@
 // split(): a stream parts into branches; each record goes to the first whose predicate holds.
 #pragma once
 
+#include "dsl/kstream.h"
+
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include "dsl/kstream.h"
-
 namespace millrace {
 
-/// Name of a branch: its node is "<split><name>", and so is its key in the map of branches. Without a name the
-/// branch has its position, from 1; the default branch has 0.
+/// Name of a branch: its node is "<split><name>", and so is its key in the map of branches. Without
+/// a name the branch has its position, from 1; the default branch has 0.
 struct BranchOptions {
   std::string name = {};
 };
@@ -36,7 +36,8 @@ class BranchedKStream {
   }
   template <dsl::Predicate<K, V> F>
   BranchedKStream& branch(F predicate, BranchOptions options = {}) {
-    list_->predicates.push_back(std::make_unique<dsl::BranchPredicateOf<K, V, F>>(std::move(predicate)));
+    list_->predicates.push_back(
+        std::make_unique<dsl::BranchPredicateOf<K, V, F>>(std::move(predicate)));
     addBranch(options.name.empty() ? std::to_string(list_->predicates.size()) : options.name);
     return *this;
   }

@@ -21,10 +21,13 @@ Result<std::pair<std::optional<BytesView>, std::optional<BytesView>>> splitChang
   std::uint32_t raw = 0;
   const char* const start = getVarint32(bytes.data(), bytes.data() + bytes.size(), raw);
   const std::int32_t length = unzigzag(raw);
-  if (start == nullptr || length < 0) return fail(Errc::kMalformed, "a change without the length of its new value");
+  if (start == nullptr || length < 0)
+    return fail(Errc::kMalformed, "a change without the length of its new value");
   const BytesView rest(start, static_cast<std::size_t>(bytes.data() + bytes.size() - start));
-  if (static_cast<std::size_t>(length) > rest.size()) return fail(Errc::kMalformed, "a change that ends early");
-  return Parts{rest.substr(0, static_cast<std::size_t>(length)), rest.substr(static_cast<std::size_t>(length))};
+  if (static_cast<std::size_t>(length) > rest.size())
+    return fail(Errc::kMalformed, "a change that ends early");
+  return Parts{rest.substr(0, static_cast<std::size_t>(length)),
+               rest.substr(static_cast<std::size_t>(length))};
 }
 
 }  // namespace millrace::dsl

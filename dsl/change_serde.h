@@ -1,20 +1,21 @@
-// Changes of a table on their way through a repartition topic, as Kafka's ChangedSerializer writes them: new value,
-// then 01; old value, then 00; or varint length of new, new, old, 02 (KIP-904).
+// Changes of a table on their way through a repartition topic, as Kafka's ChangedSerializer writes
+// them: new value, then 01; old value, then 00; or varint length of new, new, old, 02 (KIP-904).
 #pragma once
-
-#include <optional>
-#include <utility>
 
 #include "dsl/serde.h"
 #include "dsl/topic_nodes.h"
 #include "streams/record_meta.h"
+
+#include <optional>
+#include <utility>
 
 namespace millrace::dsl {
 
 enum class ChangeTag : std::uint8_t { kOldOnly = 0, kNewOnly = 1, kBoth = 2 };
 
 /// Splits the bytes of a change into (new, old). Errors: kMalformed.
-[[nodiscard]] Result<std::pair<std::optional<BytesView>, std::optional<BytesView>>> splitChange(BytesView bytes);
+[[nodiscard]] Result<std::pair<std::optional<BytesView>, std::optional<BytesView>>> splitChange(
+    BytesView bytes);
 /// Appends the length of the new value in Kafka's zigzag form.
 void putChangeLength(std::size_t length, Bytes& out);
 

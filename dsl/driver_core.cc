@@ -12,7 +12,9 @@ void orThrow(Status status) {
 }  // namespace
 
 DriverCore::DriverCore(streams::Topology topology, const DriverOptions& options)
-    : topology_(std::move(topology)), cache_{.max_bytes = options.cacheMaxBytes}, wall_ms_(options.wallClock) {
+    : topology_(std::move(topology)),
+      cache_{.max_bytes = options.cacheMaxBytes},
+      wall_ms_(options.wallClock) {
   streams::Task::Options task{.application_id = options.applicationId,
                               .collector = this,
                               .stores = options.stores == nullptr ? &memory_ : options.stores,
@@ -45,7 +47,8 @@ Status DriverCore::send(const streams::OutputRecord& record) {
 
 void DriverCore::pipe(const std::string& topic, streams::OwnedRecord record) {
   if (!inputs_.contains(topic)) {
-    throw DriverError({Errc::kUnknownTopicOrPartition, "the topology does not read topic " + topic});
+    throw DriverError(
+        {Errc::kUnknownTopicOrPartition, "the topology does not read topic " + topic});
   }
   enqueue(topic, std::move(record));
   processAll();

@@ -1,5 +1,9 @@
-// The untyped half of the test driver: one task over all subtopologies, one partition per topic, time by hand.
+// The untyped half of the test driver: one task over all subtopologies, one partition per topic,
+// time by hand.
 #pragma once
+
+#include "streams/memory_stores.h"
+#include "streams/task.h"
 
 #include <deque>
 #include <map>
@@ -9,15 +13,14 @@
 #include <string>
 #include <vector>
 
-#include "streams/memory_stores.h"
-#include "streams/task.h"
-
 namespace millrace {
 
-/// What a topology did wrong while a test fed it: user code that threw, bytes that could not be read.
+/// What a topology did wrong while a test fed it: user code that threw, bytes that could not be
+/// read.
 class DriverError : public std::runtime_error {
  public:
-  explicit DriverError(Error error) : std::runtime_error(error.toString()), error_(std::move(error)) {}
+  explicit DriverError(Error error)
+      : std::runtime_error(error.toString()), error_(std::move(error)) {}
   [[nodiscard]] const Error& error() const { return error_; }
 
  private:
@@ -75,7 +78,7 @@ class DriverCore final : private streams::RecordCollector {
     bool internal = false;
   };
   std::vector<Topic> topics_;
-  std::map<std::string, std::size_t> inputs_;        // by the name in the topology
+  std::map<std::string, std::size_t> inputs_;  // by the name in the topology
   std::map<std::string, std::int64_t> next_offset_;
   std::vector<std::pair<std::int32_t, streams::OwnedRecord>> fresh_;  // sent since the last commit
   std::map<std::string, std::deque<RawOutput>> outputs_;

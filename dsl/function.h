@@ -1,21 +1,23 @@
 // How lambdas are called: with a key or without, with nulls only where their types say optional.
 #pragma once
 
+#include "dsl/types.h"
+
 #include <concepts>
 #include <functional>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
-#include "dsl/types.h"
-
 namespace millrace::dsl {
 
 /// A value as its declared type D shows it: `const D&`, or an optional copy where D is one.
 template <class D>
 [[nodiscard]] decltype(auto) shown(const Plain<D>* value) {
-  if constexpr (kNullable<D>) return value != nullptr ? D(*value) : D();
-  else return (*value);
+  if constexpr (kNullable<D>)
+    return value != nullptr ? D(*value) : D();
+  else
+    return (*value);
 }
 /// Whether a lambda that takes D can be called at all.
 template <class D>
@@ -25,8 +27,10 @@ template <class D>
 /// The pointer that nodes pass on for a value that a lambda returned.
 template <class D>
 [[nodiscard]] const Plain<D>* pointerTo(const D& value) {
-  if constexpr (kNullable<D>) return value ? &*value : nullptr;
-  else return &value;
+  if constexpr (kNullable<D>)
+    return value ? &*value : nullptr;
+  else
+    return &value;
 }
 
 template <class F, class K, class V>
@@ -36,7 +40,8 @@ concept TakesValue = std::invocable<F&, const V&>;
 
 /// `(const K&, const V&) -> R`, or `(const V&) -> R` where the key does not matter.
 template <class F, class K, class V>
-concept KeyValueMapper = std::copy_constructible<F> && (TakesKeyAndValue<F, K, V> || TakesValue<F, V>);
+concept KeyValueMapper =
+    std::copy_constructible<F> && (TakesKeyAndValue<F, K, V> || TakesValue<F, V>);
 
 template <class F, class K, class V>
 struct MapperResult {
@@ -57,13 +62,17 @@ concept Predicate = KeyValueMapper<F, K, V> && std::convertible_to<ResultOf<F, K
 /// Whether the lambda can be called with these: a null only where its parameter is optional.
 template <class K, class V, class F>
 [[nodiscard]] bool callable(const Plain<K>* key, const Plain<V>* value) {
-  if constexpr (TakesKeyAndValue<F, K, V>) return showable<K>(key) && showable<V>(value);
-  else return showable<V>(value);
+  if constexpr (TakesKeyAndValue<F, K, V>)
+    return showable<K>(key) && showable<V>(value);
+  else
+    return showable<V>(value);
 }
 template <class K, class V, class F>
 decltype(auto) call(F& f, const Plain<K>* key, const Plain<V>* value) {
-  if constexpr (TakesKeyAndValue<F, K, V>) return std::invoke(f, shown<K>(key), shown<V>(value));
-  else return std::invoke(f, shown<V>(value));
+  if constexpr (TakesKeyAndValue<F, K, V>)
+    return std::invoke(f, shown<K>(key), shown<V>(value));
+  else
+    return std::invoke(f, shown<V>(value));
 }
 
 }  // namespace millrace::dsl

@@ -1,4 +1,5 @@
-// An open hash table from hashes to numbers of entries that live elsewhere. Not templated: the caller compares keys.
+// An open hash table from hashes to numbers of entries that live elsewhere. Not templated: the
+// caller compares keys.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,9 @@ class HashIndex {
     std::uint32_t entry = kNone;
   };
   [[nodiscard]] std::size_t mask() const { return slots_.size() - 1; }
-  [[nodiscard]] static std::uint32_t tagOf(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
+  [[nodiscard]] static std::uint32_t tagOf(std::uint64_t hash) {
+    return static_cast<std::uint32_t>(hash >> 32);
+  }
   void place(Slot slot) {
     std::size_t at = slot.home & mask();
     while (slots_[at].entry != kNone) at = (at + 1) & mask();

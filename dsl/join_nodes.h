@@ -1,20 +1,20 @@
 // Nodes of joins with tables.
 #pragma once
 
+#include "dsl/joiner.h"
+#include "dsl/stream_nodes.h"
+#include "dsl/table_nodes.h"
+
 #include <algorithm>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
-#include "dsl/joiner.h"
-#include "dsl/stream_nodes.h"
-#include "dsl/table_nodes.h"
-
 namespace millrace::dsl {
 
-/// Kafka's KStreamKTableJoin: each stream record meets the table as it is now. K, V, VT as declared; kLeft: a record
-/// without partner is joined with nothing.
+/// Kafka's KStreamKTableJoin: each stream record meets the table as it is now. K, V, VT as
+/// declared; kLeft: a record without partner is joined with nothing.
 template <class K, class V, class VT, class F, bool kLeft>
 class StreamTableJoinNode final
     : public streams::ProcessorNode<Plain<K>, Plain<V>, Plain<K>,
@@ -25,15 +25,19 @@ class StreamTableJoinNode final
   using Out = JoinResult<F, K, L, R>;
   StreamTableJoinNode(std::shared_ptr<const TableView<Plain<K>, Plain<VT>>> table, F joiner)
       : table_(std::move(table)), joiner_(std::move(joiner)) {}
-  StreamTableJoinNode(const StreamTableJoinNode& other) : StreamTableJoinNode(other.table_, other.joiner_) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<StreamTableJoinNode>(*this); }
+  StreamTableJoinNode(const StreamTableJoinNode& other)
+      : StreamTableJoinNode(other.table_, other.joiner_) {}
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<StreamTableJoinNode>(*this);
+  }
   void init(ProcessorContext& context) override {
     context_ = &context;
     getter_ = table_->makeGetter();
     getter_->init(context);
   }
   void process(const Plain<K>* key, const Plain<V>* value, RecordMeta meta) override {
-    // A left join takes records without key (KIP-962), unless its joiner wants to see a key that cannot be null.
+    // A left join takes records without key (KIP-962), unless its joiner wants to see a key that
+    // cannot be null.
     const bool needs_key = !kLeft || (!kNullable<K> && KeyedJoinerForm<F, K, L, R, true>);
     if (value == nullptr || (key == nullptr && needs_key)) return context_->drop();
     const Plain<VT>* const found = key == nullptr ? nullptr : getter_->get(*key).value;
@@ -78,7 +82,10 @@ template <class K, class V1, class V2, class Rows, class VOut>
 class JoinView final : public TableView<K, VOut> {
  public:
   JoinView(ViewPtr<K, V1> left, ViewPtr<K, V2> right, Rows rows, std::string store)
-      : left_(std::move(left)), right_(std::move(right)), rows_(std::move(rows)), store_(std::move(store)) {}
+      : left_(std::move(left)),
+        right_(std::move(right)),
+        rows_(std::move(rows)),
+        store_(std::move(store)) {}
   bool enableOld(bool) override {
     left_->enableOld(true);
     right_->enableOld(true);
@@ -88,7 +95,8 @@ class JoinView final : public TableView<K, VOut> {
     if (!store_.empty()) return {store_};
     std::vector<std::string> stores = left_->prepareGetter();
     for (auto& more : right_->prepareGetter()) {
-      if (std::find(stores.begin(), stores.end(), more) == stores.end()) stores.push_back(std::move(more));
+      if (std::find(stores.begin(), stores.end(), more) == stores.end())
+        stores.push_back(std::move(more));
     }
     return stores;
   }
@@ -101,7 +109,8 @@ class JoinView final : public TableView<K, VOut> {
  private:
   class JoiningGetter final : public Getter<K, VOut> {
    public:
-    JoiningGetter(std::unique_ptr<Getter<K, V1>> left, std::unique_ptr<Getter<K, V2>> right, Rows rows)
+    JoiningGetter(std::unique_ptr<Getter<K, V1>> left, std::unique_ptr<Getter<K, V2>> right,
+                  Rows rows)
         : left_(std::move(left)), right_(std::move(right)), rows_(std::move(rows)) {}
     void init(ProcessorContext& context) override {
       left_->init(context);
@@ -142,16 +151,22 @@ class SwappedRows {
 };
 
 /// One side of a table-table join: an update of V meets the row of VO. Kafka's KTableKTable*Join.
-/// kNeedsOther: no result without the other row. kKnowsOld: this side sends old values, so that a change from nothing
-/// to nothing is known and swallowed where the other row is missing too.
+/// kNeedsOther: no result without the other row. kKnowsOld: this side sends old values, so that a
+/// change from nothing to nothing is known and swallowed where the other row is missing too.
 template <class K, class V, class VO, class VOut, class Rows, bool kNeedsOther, bool kKnowsOld>
 class TableJoinNode final : public streams::ProcessorNode<K, Change<V>, K, Change<VOut>> {
  public:
-  TableJoinNode(std::shared_ptr<const TableView<K, VO>> other, std::shared_ptr<const TableView<K, VOut>> result,
-                Rows rows)
-      : other_(std::move(other)), result_(std::move(result)), rows_new_(rows), rows_old_(std::move(rows)) {}
-  TableJoinNode(const TableJoinNode& from) : TableJoinNode(from.other_, from.result_, from.rows_new_) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<TableJoinNode>(*this); }
+  TableJoinNode(std::shared_ptr<const TableView<K, VO>> other,
+                std::shared_ptr<const TableView<K, VOut>> result, Rows rows)
+      : other_(std::move(other)),
+        result_(std::move(result)),
+        rows_new_(rows),
+        rows_old_(std::move(rows)) {}
+  TableJoinNode(const TableJoinNode& from)
+      : TableJoinNode(from.other_, from.result_, from.rows_new_) {}
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<TableJoinNode>(*this);
+  }
   void init(ProcessorContext& context) override {
     getter_ = other_->makeGetter();
     getter_->init(context);
@@ -160,7 +175,9 @@ class TableJoinNode final : public streams::ProcessorNode<K, Change<V>, K, Chang
   void process(const K* key, const Change<V>* change, RecordMeta meta) override {
     const Row<VO> other = getter_->get(*key);
     if (other.value == nullptr && kNeedsOther) return;
-    if (kKnowsOld && other.value == nullptr && change->new_value == nullptr && change->old_value == nullptr) return;
+    if (kKnowsOld && other.value == nullptr && change->new_value == nullptr &&
+        change->old_value == nullptr)
+      return;
     if (other.value != nullptr) meta.timestamp = std::max(meta.timestamp, other.timestamp);
     Change<VOut> joined{.is_latest = change->is_latest};
     joined.new_value = rows_new_(*key, change->new_value, other.value);
@@ -179,14 +196,20 @@ class TableJoinNode final : public streams::ProcessorNode<K, Change<V>, K, Chang
 
 /// Where both sides of a table-table join meet; owns the result's store where there is one.
 template <class K, class VOut>
-class TableMergeNode final : public TableEmitter<K, VOut>, public streams::Receiver<K, Change<VOut>> {
+class TableMergeNode final : public TableEmitter<K, VOut>,
+                             public streams::Receiver<K, Change<VOut>> {
  public:
   TableMergeNode(std::shared_ptr<const TableView<K, VOut>> view, std::string store)
       : view_(std::move(view)), store_name_(std::move(store)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<TableMergeNode>(*this); }
-  void init(ProcessorContext& context) override { this->openStore(context, store_name_, view_->sendsOld()); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<TableMergeNode>(*this);
+  }
+  void init(ProcessorContext& context) override {
+    this->openStore(context, store_name_, view_->sendsOld());
+  }
   void process(const K* key, const Change<VOut>* change, RecordMeta meta) override {
-    if (this->store_ != nullptr) return this->putAndForward(*key, change->new_value, change->old_value, meta);
+    if (this->store_ != nullptr)
+      return this->putAndForward(*key, change->new_value, change->old_value, meta);
     Change<VOut> out = *change;
     if (!this->send_old_) out.old_value = nullptr;
     this->forward(key, &out, meta);

@@ -1,12 +1,12 @@
 // How joiners are called: a side that may be missing comes as a pointer or as an optional.
 #pragma once
 
+#include "dsl/function.h"
+
 #include <concepts>
 #include <functional>
 #include <optional>
 #include <type_traits>
-
-#include "dsl/function.h"
 
 namespace millrace::dsl {
 
@@ -17,7 +17,8 @@ struct Side {
   static constexpr bool kMissing = kMaybe;
 };
 
-/// The argument of a side: `const D&`; where it may be missing `const T*` or `const std::optional<T>&`.
+/// The argument of a side: `const D&`; where it may be missing `const T*` or `const
+/// std::optional<T>&`.
 template <class S, bool kPointer>
 struct SideArgument {
   using Type = const typename S::Declared&;
@@ -37,9 +38,12 @@ using SideArg = typename SideArgument<S, kPointer>::Type;
 
 template <bool kPointer, class S>
 [[nodiscard]] decltype(auto) sideArgument(const Plain<typename S::Declared>* value) {
-  if constexpr (!S::kMissing) return shown<typename S::Declared>(value);
-  else if constexpr (kPointer) return value;
-  else return shown<std::optional<Plain<typename S::Declared>>>(value);
+  if constexpr (!S::kMissing)
+    return shown<typename S::Declared>(value);
+  else if constexpr (kPointer)
+    return value;
+  else
+    return shown<std::optional<Plain<typename S::Declared>>>(value);
 }
 
 template <class F, class L, class R, bool kPointer>
@@ -64,14 +68,16 @@ decltype(auto) callJoiner(F& f, const Plain<K>* key, const Plain<typename L::Dec
   } else if constexpr (KeyedJoinerForm<F, K, L, R, true>) {
     return std::invoke(f, shown<K>(key), sideArgument<true, L>(left), sideArgument<true, R>(right));
   } else {
-    return std::invoke(f, shown<K>(key), sideArgument<false, L>(left), sideArgument<false, R>(right));
+    return std::invoke(f, shown<K>(key), sideArgument<false, L>(left),
+                       sideArgument<false, R>(right));
   }
 }
 
 /// What a joiner returns; optional where it may return null.
 template <class F, class K, class L, class R>
 using JoinResult = std::remove_cvref_t<decltype(callJoiner<K, L, R>(
-    std::declval<F&>(), std::declval<const Plain<K>*>(), std::declval<const Plain<typename L::Declared>*>(),
+    std::declval<F&>(), std::declval<const Plain<K>*>(),
+    std::declval<const Plain<typename L::Declared>*>(),
     std::declval<const Plain<typename R::Declared>*>()))>;
 
 }  // namespace millrace::dsl

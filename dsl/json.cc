@@ -2,10 +2,11 @@
 
 #include "dsl/json_serde.h"
 
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/static_resource.hpp>
-#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/value.hpp>
+
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -14,7 +15,9 @@
 namespace millrace::json {
 namespace {
 
-const boost::json::value& nodeOf(const void* node) { return *static_cast<const boost::json::value*>(node); }
+const boost::json::value& nodeOf(const void* node) {
+  return *static_cast<const boost::json::value*>(node);
+}
 
 /// Reads exactly `digits` digits at `at`; -1 where there are none.
 int number(std::string_view text, std::size_t at, std::size_t digits) {
@@ -93,14 +96,16 @@ void writeDouble(double value, Bytes& out) {
 }
 
 void writeTime(std::int64_t ms_since_1970, Bytes& out) {
-  const std::chrono::sys_time<std::chrono::milliseconds> time{std::chrono::milliseconds(ms_since_1970)};
+  const std::chrono::sys_time<std::chrono::milliseconds> time{
+      std::chrono::milliseconds(ms_since_1970)};
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date{day};
   const std::chrono::hh_mm_ss clock{time - day};
   char text[64];
-  std::snprintf(text, sizeof text, "\"%04d-%02u-%02uT%02ld:%02ld:%02ld", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<long>(clock.hours().count()), static_cast<long>(clock.minutes().count()),
+  std::snprintf(text, sizeof text, "\"%04d-%02u-%02uT%02ld:%02ld:%02ld",
+                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()), static_cast<long>(clock.hours().count()),
+                static_cast<long>(clock.minutes().count()),
                 static_cast<long>(clock.seconds().count()));
   out.append(text);
   if (clock.subseconds().count() != 0) {
@@ -132,7 +137,8 @@ std::optional<std::size_t> Value::arraySize() const {
 Value Value::element(std::size_t index) const { return Value(&nodeOf(node_).get_array()[index]); }
 std::size_t Value::memberCount() const { return nodeOf(node_).get_object().size(); }
 std::string_view Value::memberName(std::size_t index) const {
-  const auto name = (nodeOf(node_).get_object().begin() + static_cast<std::ptrdiff_t>(index))->key();
+  const auto name =
+      (nodeOf(node_).get_object().begin() + static_cast<std::ptrdiff_t>(index))->key();
   return {name.data(), name.size()};
 }
 Value Value::memberValue(std::size_t index) const {
@@ -141,7 +147,8 @@ Value Value::memberValue(std::size_t index) const {
 
 std::optional<std::string_view> Value::text() const {
   const auto* text = nodeOf(node_).if_string();
-  return text == nullptr ? std::nullopt : std::optional(std::string_view(text->data(), text->size()));
+  return text == nullptr ? std::nullopt
+                         : std::optional(std::string_view(text->data(), text->size()));
 }
 std::optional<bool> Value::boolean() const {
   const auto* boolean = nodeOf(node_).if_bool();

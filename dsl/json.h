@@ -1,20 +1,22 @@
-// JSON text without Boost.JSON's headers: a writer that appends, and values read from a parsed document.
+// JSON text without Boost.JSON's headers: a writer that appends, and values read from a parsed
+// document.
 #pragma once
+
+#include "base/bytes.h"
+#include "base/result.h"
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
 
-#include "base/bytes.h"
-#include "base/result.h"
-
 namespace millrace::json {
 
 void writeString(std::string_view text, Bytes& out);
 void writeInteger(std::int64_t value, Bytes& out);
 void writeUnsigned(std::uint64_t value, Bytes& out);
-/// The shortest text that reads back as the same number; null for infinities and NaN, as JavaScript does.
+/// The shortest text that reads back as the same number; null for infinities and NaN, as JavaScript
+/// does.
 void writeDouble(double value, Bytes& out);
 /// "2013-01-01T05:00:00Z", with milliseconds where there are any.
 void writeTime(std::int64_t ms_since_1970, Bytes& out);

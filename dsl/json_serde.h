@@ -1,21 +1,22 @@
-// JSON for structs that are described with BOOST_DESCRIBE_STRUCT: {"member": value, ...}, nested at will.
-// Numbers, bool, text, described enums (by name), optionals (null), vectors, maps with text keys, points in
-// time (ISO text, UTC). A member that the text lacks keeps its default; members that the struct lacks are
-// ignored, so both sides can grow.
+// JSON for structs that are described with BOOST_DESCRIBE_STRUCT: {"member": value, ...}, nested at
+// will. Numbers, bool, text, described enums (by name), optionals (null), vectors, maps with text
+// keys, points in time (ISO text, UTC). A member that the text lacks keeps its default; members
+// that the struct lacks are ignored, so both sides can grow.
 #pragma once
+
+#include "dsl/json.h"
+#include "dsl/serde.h"
 
 #include <boost/describe/enumerators.hpp>
 #include <boost/describe/members.hpp>
 #include <boost/mp11/algorithm.hpp>
+
 #include <chrono>
 #include <map>
 #include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
-
-#include "dsl/json.h"
-#include "dsl/serde.h"
 
 namespace millrace {
 namespace json {
@@ -26,8 +27,8 @@ template <class T>
 concept DescribedEnum = std::is_enum_v<T> && boost::describe::has_describe_enumerators<T>::value;
 
 template <class T>
-using MembersOf =
-    boost::describe::describe_members<T, boost::describe::mod_any_access | boost::describe::mod_inherited>;
+using MembersOf = boost::describe::describe_members<T, boost::describe::mod_any_access |
+                                                           boost::describe::mod_inherited>;
 
 [[nodiscard]] std::unexpected<Error> wrongType(std::string_view expected);
 [[nodiscard]] std::unexpected<Error> inMember(std::string_view name, Error error);
@@ -67,13 +68,17 @@ struct Codec<bool> {
 template <std::integral T>
 struct Codec<T> {
   static void write(T value, Bytes& out) {
-    if constexpr (std::is_signed_v<T>) writeInteger(value, out);
-    else writeUnsigned(value, out);
+    if constexpr (std::is_signed_v<T>)
+      writeInteger(value, out);
+    else
+      writeUnsigned(value, out);
   }
   static Status read(Value value, T& out) {
     const auto integer = [&] {
-      if constexpr (std::is_signed_v<T>) return value.integer();
-      else return value.unsignedInteger();
+      if constexpr (std::is_signed_v<T>)
+        return value.integer();
+      else
+        return value.unsignedInteger();
     }();
     if (!integer || !std::in_range<T>(*integer)) return wrongType("an integer of its size");
     out = static_cast<T>(*integer);
@@ -105,8 +110,10 @@ struct Codec<std::chrono::sys_time<D>> {
 template <class T>
 struct Codec<std::optional<T>> {
   static void write(const std::optional<T>& value, Bytes& out) {
-    if (value) json::write(*value, out);
-    else out.append("null");
+    if (value)
+      json::write(*value, out);
+    else
+      out.append("null");
   }
   static Status read(Value value, std::optional<T>& out) {
     out.reset();

@@ -1,8 +1,12 @@
 // Hashes and sizes in memory of keys and values, for the caches in front of stores.
 #pragma once
 
+#include "dsl/json_serde.h"
+#include "dsl/types.h"
+
 #include <boost/describe/members.hpp>
 #include <boost/mp11/algorithm.hpp>
+
 #include <bit>
 #include <concepts>
 #include <cstdint>
@@ -10,9 +14,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "dsl/json_serde.h"
-#include "dsl/types.h"
 
 namespace millrace::dsl {
 
@@ -71,7 +72,8 @@ template <class T>
     return 0;
   } else if constexpr (json::Described<T>) {
     std::size_t sum = 0;
-    boost::mp11::mp_for_each<json::MembersOf<T>>([&](auto member) { sum += heapBytes(value.*member.pointer); });
+    boost::mp11::mp_for_each<json::MembersOf<T>>(
+        [&](auto member) { sum += heapBytes(value.*member.pointer); });
     return sum;
   } else if constexpr (requires { value.begin(), value.end(), value.size(); }) {
     std::size_t sum = 0;

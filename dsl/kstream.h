@@ -1,13 +1,13 @@
 // KStream<K, V>: a stream of records. K and V are optional where the program wants to see nulls.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <utility>
-
 #include "dsl/join_nodes.h"
 #include "dsl/stream_state.h"
 #include "dsl/topic_nodes.h"
+
+#include <memory>
+#include <string>
+#include <utility>
 
 namespace millrace {
 
@@ -18,16 +18,19 @@ class KGroupedStream;
 template <class K, class V>
 class BranchedKStream;
 
-/// A handle: copies mean the same stream. Calls add to the builder's plan, nothing runs. The lambdas of stateless
-/// operators take `(const K&, const V&)` or `(const V&)`; a record with a null that a lambda does not take is dropped
-/// and counted, but mapValues passes a null value on, and peek passes the record on.
+/// A handle: copies mean the same stream. Calls add to the builder's plan, nothing runs. The
+/// lambdas of stateless operators take `(const K&, const V&)` or `(const V&)`; a record with a null
+/// that a lambda does not take is dropped and counted, but mapValues passes a null value on, and
+/// peek passes the record on.
 template <class K, class V>
 class KStream {
  public:
   using PK = dsl::Plain<K>;
   using PV = dsl::Plain<V>;
   KStream(dsl::StreamStatePtr state, SerdePtr<PK> key_serde, SerdePtr<PV> value_serde)
-      : state_(std::move(state)), key_serde_(std::move(key_serde)), value_serde_(std::move(value_serde)) {}
+      : state_(std::move(state)),
+        key_serde_(std::move(key_serde)),
+        value_serde_(std::move(value_serde)) {}
 
   template <dsl::Predicate<K, V> F>
   KStream filter(F predicate, NodeOptions options = {}) {
@@ -46,14 +49,16 @@ class KStream {
   /// The lambda returns a range of values.
   template <dsl::KeyValueMapper<K, V> F>
   auto flatMapValues(F mapper, NodeOptions options = {}) {
-    auto node = step("KSTREAM-FLATMAPVALUES-", options, dsl::FlatMapValuesNode<K, V, F>(std::move(mapper)));
+    auto node =
+        step("KSTREAM-FLATMAPVALUES-", options, dsl::FlatMapValuesNode<K, V, F>(std::move(mapper)));
     node->value_changing = true;
     return withValues<dsl::ElementOf<dsl::ResultOf<F, K, V>>>(attach(std::move(node)));
   }
   template <dsl::KeyValueMapper<K, V> F>
   auto selectKey(F mapper, NodeOptions options = {}) {
     using KR = dsl::ResultOf<F, K, V>;
-    auto node = step("KSTREAM-KEY-SELECT-", options, dsl::SelectKeyNode<K, V, F>(std::move(mapper)));
+    auto node =
+        step("KSTREAM-KEY-SELECT-", options, dsl::SelectKeyNode<K, V, F>(std::move(mapper)));
     node->key_changing = true;
     return KStream<KR, V>(below(attach(std::move(node)), true), nullptr, value_serde_);
   }
@@ -63,7 +68,8 @@ class KStream {
     using Pair = dsl::ResultOf<F, K, V>;
     auto node = step("KSTREAM-MAP-", options, dsl::MapNode<K, V, F>(std::move(mapper)));
     node->key_changing = true;
-    return KStream<dsl::FirstOf<Pair>, dsl::SecondOf<Pair>>(below(attach(std::move(node)), true), nullptr, nullptr);
+    return KStream<dsl::FirstOf<Pair>, dsl::SecondOf<Pair>>(below(attach(std::move(node)), true),
+                                                            nullptr, nullptr);
   }
   /// The lambda returns a range of std::pairs.
   template <dsl::KeyValueMapper<K, V> F>
@@ -71,7 +77,8 @@ class KStream {
     using Pair = dsl::ElementOf<dsl::ResultOf<F, K, V>>;
     auto node = step("KSTREAM-FLATMAP-", options, dsl::FlatMapNode<K, V, F>(std::move(mapper)));
     node->key_changing = true;
-    return KStream<dsl::FirstOf<Pair>, dsl::SecondOf<Pair>>(below(attach(std::move(node)), true), nullptr, nullptr);
+    return KStream<dsl::FirstOf<Pair>, dsl::SecondOf<Pair>>(below(attach(std::move(node)), true),
+                                                            nullptr, nullptr);
   }
   template <dsl::KeyValueMapper<K, V> F>
   KStream peek(F action, NodeOptions options = {}) {
@@ -79,19 +86,22 @@ class KStream {
     return same(attach(std::move(node)));
   }
   template <dsl::KeyValueMapper<K, V> F>
-  void foreach(F action, NodeOptions options = {}) {
+  void foreach (F action, NodeOptions options = {}) {
     attach(step("KSTREAM-FOREACH-", options, dsl::PeekNode<K, V, F>(std::move(action))));
   }
   KStream merge(const KStream& other, NodeOptions options = {}) {
     auto node = step("KSTREAM-MERGE-", options, dsl::PassThroughNode<PK, PV>());
     node->merging = true;
     dsl::PlanNode* const added = plan().add({state_->node, other.state_->node}, std::move(node));
-    auto state = dsl::below(*state_, added, state_->needs_repartition || other.state_->needs_repartition);
+    auto state =
+        dsl::below(*state_, added, state_->needs_repartition || other.state_->needs_repartition);
     state->sources.insert(other.state_->sources.begin(), other.state_->sources.end());
     return KStream(std::move(state), key_serde_, value_serde_);
   }
   /// `stream.split().branch(p1).branch(p2).otherwise()`: see BranchedKStream.
-  BranchedKStream<K, V> split(NodeOptions options = {}) { return BranchedKStream<K, V>(*this, options); }
+  BranchedKStream<K, V> split(NodeOptions options = {}) {
+    return BranchedKStream<K, V>(*this, options);
+  }
 
   KGroupedStream<K, V> groupByKey(GroupOptions<PK, PV> options = {}) {
     return {state_, options.name, dsl::firstOf(options.keySerde, key_serde_),
@@ -100,15 +110,16 @@ class KStream {
   template <dsl::KeyValueMapper<K, V> F>
   auto groupBy(F mapper, GroupOptions<dsl::Plain<dsl::ResultOf<F, K, V>>, PV> options = {}) {
     using KR = dsl::ResultOf<F, K, V>;
-    auto node =
-        step("KSTREAM-KEY-SELECT-", {.name = options.name}, dsl::SelectKeyNode<K, V, F>(std::move(mapper)));
+    auto node = step("KSTREAM-KEY-SELECT-", {.name = options.name},
+                     dsl::SelectKeyNode<K, V, F>(std::move(mapper)));
     node->key_changing = true;
-    return KGroupedStream<KR, V>(below(attach(std::move(node)), true), options.name, options.keySerde,
-                                 dsl::firstOf(options.valueSerde, value_serde_));
+    return KGroupedStream<KR, V>(below(attach(std::move(node)), true), options.name,
+                                 options.keySerde, dsl::firstOf(options.valueSerde, value_serde_));
   }
   /// Through a topic of its own, whether the key changed or not.
   KStream repartition(RepartitionOptions<PK, PV> options = {}) {
-    const std::string name = options.name.empty() ? plan().newName("KSTREAM-REPARTITION-") : options.name;
+    const std::string name =
+        options.name.empty() ? plan().newName("KSTREAM-REPARTITION-") : options.name;
     auto node = dsl::makeRepartition<PK, PV>(
         dsl::repartitionNames(plan(), name), dsl::firstOf(options.keySerde, key_serde_),
         dsl::firstOf(options.valueSerde, value_serde_), std::move(options.partitioner));
@@ -126,7 +137,8 @@ class KStream {
     spec.topic = topic;
     addSink(std::move(spec), std::move(topic), options);
   }
-  /// `(const K&, const V&) -> std::string` chooses the topic for each record; the topics must exist.
+  /// `(const K&, const V&) -> std::string` chooses the topic for each record; the topics must
+  /// exist.
   template <dsl::KeyValueMapper<K, V> F>
     requires(!std::convertible_to<F, std::string>)
   void to(F chooser, SinkOptions<PK, PV> options = {}) {
@@ -158,11 +170,14 @@ class KStream {
 
   [[nodiscard]] dsl::Plan& plan() const { return *state_->plan; }
   template <class N>
-  [[nodiscard]] std::unique_ptr<dsl::ProcessorPlan> step(const char* prefix, const NodeOptions& options, N node) const {
+  [[nodiscard]] std::unique_ptr<dsl::ProcessorPlan> step(const char* prefix,
+                                                         const NodeOptions& options, N node) const {
     return std::make_unique<dsl::ProcessorPlan>(plan().nameOr(options.name, prefix),
                                                 std::make_shared<const N>(std::move(node)));
   }
-  dsl::PlanNode* attach(std::unique_ptr<dsl::ProcessorPlan> node) { return plan().add(state_->node, std::move(node)); }
+  dsl::PlanNode* attach(std::unique_ptr<dsl::ProcessorPlan> node) {
+    return plan().add(state_->node, std::move(node));
+  }
   [[nodiscard]] dsl::StreamStatePtr below(dsl::PlanNode* node, bool needs_repartition) const {
     return dsl::below(*state_, node, needs_repartition);
   }
@@ -177,7 +192,8 @@ class KStream {
   }
   template <class F>
   KStream addFilter(F predicate, bool keep_if, const NodeOptions& options) {
-    return same(attach(step("KSTREAM-FILTER-", options, dsl::FilterNode<K, V, F>(std::move(predicate), keep_if))));
+    return same(attach(
+        step("KSTREAM-FILTER-", options, dsl::FilterNode<K, V, F>(std::move(predicate), keep_if))));
   }
   [[nodiscard]] dsl::SinkSpec<PK, PV> sinkSpec(const SinkOptions<PK, PV>& options) const {
     return {.key_serde = dsl::firstOf(options.keySerde, key_serde_),

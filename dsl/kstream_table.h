@@ -1,16 +1,16 @@
 // What streams do with tables: joins and toTable.
 #pragma once
 
+#include "dsl/ktable.h"
+
 #include <memory>
 #include <string>
 #include <utility>
 
-#include "dsl/ktable.h"
-
 namespace millrace {
 
-/// A join of a stream whose key changed reads it back from a repartition topic. Two joins of the same stream without
-/// names share one.
+/// A join of a stream whose key changed reads it back from a repartition topic. Two joins of the
+/// same stream without names share one.
 template <class K, class V>
 KStream<K, V> KStream<K, V>::repartitionedForJoin(const JoinOptions<PK, PV>& options) {
   const std::string& prefix = options.name.empty() ? state_->name : options.name;
@@ -29,7 +29,8 @@ KStream<K, V> KStream<K, V>::repartitionedForJoin(const JoinOptions<PK, PV>& opt
 
 template <class K, class V>
 template <bool kLeft, class VT, class F>
-auto KStream<K, V>::joinTable(const KTable<K, VT>& table, F joiner, const JoinOptions<PK, PV>& options) {
+auto KStream<K, V>::joinTable(const KTable<K, VT>& table, F joiner,
+                              const JoinOptions<PK, PV>& options) {
   using Node = dsl::StreamTableJoinNode<K, V, VT, F, kLeft>;
   using VR = typename Node::Out;
   const KStream left = state_->needs_repartition ? repartitionedForJoin(options) : *this;
@@ -66,10 +67,12 @@ KTable<dsl::Plain<K>, dsl::Plain<V>> KStream<K, V>::toTable(StoreOptions<PK, PV>
   node->state = table;
   node->prototype = std::make_shared<dsl::TableSourceNode<PK, PV>>(view);
   node->store = std::make_shared<dsl::TableStoreBuilder<PK, PV>>(
-      dsl::storeSpec(options, table->store, streams::StoreKind::kTimestampedKeyValue), key_serde, value_serde);
+      dsl::storeSpec(options, table->store, streams::StoreKind::kTimestampedKeyValue), key_serde,
+      value_serde);
   auto state = dsl::below(*state_, plan().add(parent, std::move(node)), false);
   state->sources = std::move(sources);
-  return KTable<PK, PV>(std::move(state), std::move(view), std::move(key_serde), std::move(value_serde));
+  return KTable<PK, PV>(std::move(state), std::move(view), std::move(key_serde),
+                        std::move(value_serde));
 }
 
 }  // namespace millrace

@@ -1,12 +1,12 @@
 // KTable<K, V>: the latest value of each key; a null value deletes.
 #pragma once
 
+#include "dsl/join_nodes.h"
+#include "dsl/kstream.h"
+
 #include <memory>
 #include <string>
 #include <utility>
-
-#include "dsl/join_nodes.h"
-#include "dsl/kstream.h"
 
 namespace millrace {
 
@@ -37,13 +37,15 @@ class KTable {
   template <dsl::KeyValueMapper<K, V> F>
   auto mapValues(F mapper, StoreOptions<PK, dsl::Plain<dsl::ResultOf<F, K, V>>> options = {}) {
     using VR = dsl::ResultOf<F, K, V>;
-    return derive<VR>("KTABLE-MAPVALUES-", dsl::MapCompute<K, V, F>(std::move(mapper)), std::move(options), nullptr);
+    return derive<VR>("KTABLE-MAPVALUES-", dsl::MapCompute<K, V, F>(std::move(mapper)),
+                      std::move(options), nullptr);
   }
   KStream<K, V> toStream(NodeOptions options = {}) {
-    auto node = std::make_unique<dsl::ProcessorPlan>(plan().nameOr(options.name, "KTABLE-TOSTREAM-"),
-                                                     std::make_shared<dsl::ToStreamNode<PK, PV>>());
-    return KStream<K, V>(dsl::below(*state_, plan().add(state_->node, std::move(node)), false), key_serde_,
-                         value_serde_);
+    auto node =
+        std::make_unique<dsl::ProcessorPlan>(plan().nameOr(options.name, "KTABLE-TOSTREAM-"),
+                                             std::make_shared<dsl::ToStreamNode<PK, PV>>());
+    return KStream<K, V>(dsl::below(*state_, plan().add(state_->node, std::move(node)), false),
+                         key_serde_, value_serde_);
   }
   /// With a new key for each record.
   template <dsl::KeyValueMapper<K, V> F>
@@ -56,33 +58,37 @@ class KTable {
                                       dsl::Plain<dsl::SecondOf<dsl::ResultOf<F, K, V>>>>
                              options = {}) {
     using Pair = dsl::ResultOf<F, K, V>;
-    auto node = std::make_unique<dsl::ProcessorPlan>(
-        plan().nameOr(options.name, "KTABLE-SELECT-"),
-        std::make_shared<dsl::TableSelectNode<K, V, F>>(dsl::TableSelectNode<K, V, F>(std::move(mapper))));
+    auto node =
+        std::make_unique<dsl::ProcessorPlan>(plan().nameOr(options.name, "KTABLE-SELECT-"),
+                                             std::make_shared<dsl::TableSelectNode<K, V, F>>(
+                                                 dsl::TableSelectNode<K, V, F>(std::move(mapper))));
     view_->enableOld(true);
     auto state = dsl::below(*state_, plan().add(state_->node, std::move(node)), true);
-    return KGroupedTable<dsl::FirstOf<Pair>, dsl::SecondOf<Pair>>(std::move(state), options.name, options.keySerde,
-                                                                  options.valueSerde);
+    return KGroupedTable<dsl::FirstOf<Pair>, dsl::SecondOf<Pair>>(
+        std::move(state), options.name, options.keySerde, options.valueSerde);
   }
 
   template <class VO, dsl::ValueJoiner<K, dsl::Side<V, false>, dsl::Side<VO, false>> F>
-  auto join(const KTable<K, VO>& other, F joiner,
-            StoreOptions<PK, dsl::Plain<dsl::JoinResult<F, K, dsl::Side<V, false>, dsl::Side<VO, false>>>> options =
-                {}) {
+  auto join(
+      const KTable<K, VO>& other, F joiner,
+      StoreOptions<PK, dsl::Plain<dsl::JoinResult<F, K, dsl::Side<V, false>, dsl::Side<VO, false>>>>
+          options = {}) {
     return joinWith<dsl::JoinKind::kInner>(other, std::move(joiner), std::move(options));
   }
   /// The other side may be missing: `const VO*` or `const std::optional<VO>&`.
   template <class VO, dsl::ValueJoiner<K, dsl::Side<V, false>, dsl::Side<VO, true>> F>
-  auto leftJoin(const KTable<K, VO>& other, F joiner,
-                StoreOptions<PK, dsl::Plain<dsl::JoinResult<F, K, dsl::Side<V, false>, dsl::Side<VO, true>>>>
-                    options = {}) {
+  auto leftJoin(
+      const KTable<K, VO>& other, F joiner,
+      StoreOptions<PK, dsl::Plain<dsl::JoinResult<F, K, dsl::Side<V, false>, dsl::Side<VO, true>>>>
+          options = {}) {
     return joinWith<dsl::JoinKind::kLeft>(other, std::move(joiner), std::move(options));
   }
   /// Either side may be missing, not both.
   template <class VO, dsl::ValueJoiner<K, dsl::Side<V, true>, dsl::Side<VO, true>> F>
-  auto outerJoin(const KTable<K, VO>& other, F joiner,
-                 StoreOptions<PK, dsl::Plain<dsl::JoinResult<F, K, dsl::Side<V, true>, dsl::Side<VO, true>>>>
-                     options = {}) {
+  auto outerJoin(
+      const KTable<K, VO>& other, F joiner,
+      StoreOptions<PK, dsl::Plain<dsl::JoinResult<F, K, dsl::Side<V, true>, dsl::Side<VO, true>>>>
+          options = {}) {
     return joinWith<dsl::JoinKind::kOuter>(other, std::move(joiner), std::move(options));
   }
 
@@ -95,17 +101,20 @@ class KTable {
   [[nodiscard]] dsl::Plan& plan() const { return *state_->plan; }
   template <class F>
   KTable addFilter(F predicate, bool keep_if, StoreOptions<PK, PV> options) {
-    return derive<V>("KTABLE-FILTER-", dsl::FilterCompute<K, V, F>(std::move(predicate), keep_if), std::move(options),
-                     value_serde_);
+    return derive<V>("KTABLE-FILTER-", dsl::FilterCompute<K, V, F>(std::move(predicate), keep_if),
+                     std::move(options), value_serde_);
   }
-  /// A derived table has a store only where the user names one; options about an unnamed one use up a number.
+  /// A derived table has a store only where the user names one; options about an unnamed one use up
+  /// a number.
   template <class VR, class Compute>
-  KTable<K, VR> derive(const char* prefix, Compute compute, StoreOptions<PK, dsl::Plain<VR>> options,
+  KTable<K, VR> derive(const char* prefix, Compute compute,
+                       StoreOptions<PK, dsl::Plain<VR>> options,
                        SerdePtr<dsl::Plain<VR>> inherited) {
     using PR = dsl::Plain<VR>;
     using Node = dsl::DerivedTableNode<PK, PV, PR, Compute>;
     if (options.aboutStore() && options.store.empty()) (void)plan().newStoreName(prefix);
-    auto view = std::make_shared<dsl::DerivedView<PK, PV, PR, Compute>>(view_, std::move(compute), options.store);
+    auto view = std::make_shared<dsl::DerivedView<PK, PV, PR, Compute>>(view_, std::move(compute),
+                                                                        options.store);
     auto node = std::make_unique<dsl::ProcessorPlan>(plan().nameOr(options.name, prefix),
                                                      std::make_shared<Node>(view));
     auto key_serde = dsl::firstOf(options.keySerde, key_serde_);
@@ -114,17 +123,17 @@ class KTable {
       auto spec = dsl::storeSpec(options, {}, tableStoreKind());
       node->owned_stores.push_back(makeStore<PR>(std::move(spec), key_serde, value_serde));
     }
-    return KTable<K, VR>(dsl::below(*state_, plan().add(state_->node, std::move(node)), false), std::move(view),
-                         std::move(key_serde), std::move(value_serde));
+    return KTable<K, VR>(dsl::below(*state_, plan().add(state_->node, std::move(node)), false),
+                         std::move(view), std::move(key_serde), std::move(value_serde));
   }
   [[nodiscard]] static constexpr streams::StoreKind tableStoreKind() {
     return streams::StoreKind::kTimestampedKeyValue;
   }
   template <class PR>
-  [[nodiscard]] static std::shared_ptr<const streams::StoreBuilder> makeStore(streams::StoreSpec spec,
-                                                                             const SerdePtr<PK>& key_serde,
-                                                                             const SerdePtr<PR>& value_serde) {
-    return std::make_shared<dsl::TableStoreBuilder<PK, PR>>(std::move(spec), key_serde, value_serde);
+  [[nodiscard]] static std::shared_ptr<const streams::StoreBuilder> makeStore(
+      streams::StoreSpec spec, const SerdePtr<PK>& key_serde, const SerdePtr<PR>& value_serde) {
+    return std::make_shared<dsl::TableStoreBuilder<PK, PR>>(std::move(spec), key_serde,
+                                                            value_serde);
   }
   template <dsl::JoinKind kKind, class VO, class F, class Options>
   auto joinWith(const KTable<K, VO>& other, F joiner, Options options);
@@ -144,7 +153,8 @@ auto KTable<K, V>::joinWith(const KTable<K, VO>& other, F joiner, Options option
   using PO = dsl::Plain<VO>;
   constexpr bool kOuter = kKind == dsl::JoinKind::kOuter;
   constexpr bool kInner = kKind == dsl::JoinKind::kInner;
-  if (options.aboutStore() && options.store.empty()) options.store = plan().newStoreName("KTABLE-MERGE-");
+  if (options.aboutStore() && options.store.empty())
+    options.store = plan().newStoreName("KTABLE-MERGE-");
   auto node = std::make_unique<dsl::TableJoinPlan>(plan().nameOr(options.name, "KTABLE-MERGE-"));
   const auto sources = dsl::copartitioned(plan(), *state_, *other.state());
   if constexpr (!kInner) view_->enableOld(true);
@@ -157,7 +167,8 @@ auto KTable<K, V>::joinWith(const KTable<K, VO>& other, F joiner, Options option
   node->other_stores = other.view()->prepareGetter();
 
   Rows rows(std::move(joiner));
-  auto view = std::make_shared<dsl::JoinView<PK, PV, PO, Rows, PR>>(view_, other.view(), rows, options.store);
+  auto view = std::make_shared<dsl::JoinView<PK, PV, PO, Rows, PR>>(view_, other.view(), rows,
+                                                                    options.store);
   using Swapped = dsl::SwappedRows<Rows>;
   using ThisNode = dsl::TableJoinNode<PK, PV, PO, PR, Rows, kInner, !kInner>;
   using OtherNode = dsl::TableJoinNode<PK, PO, PV, PR, Swapped, !kOuter, kOuter>;
@@ -166,7 +177,8 @@ auto KTable<K, V>::joinWith(const KTable<K, VO>& other, F joiner, Options option
   node->merge_prototype = std::make_shared<dsl::TableMergeNode<PK, PR>>(view, options.store);
   auto key_serde = dsl::firstOf(options.keySerde, key_serde_);
   if (!options.store.empty()) {
-    node->store = makeStore<PR>(dsl::storeSpec(options, {}, tableStoreKind()), key_serde, options.valueSerde);
+    node->store =
+        makeStore<PR>(dsl::storeSpec(options, {}, tableStoreKind()), key_serde, options.valueSerde);
   }
   auto* const added = plan().add({state_->node, other.state()->node}, std::move(node));
   auto state = dsl::below(*state_, added, false);

@@ -1,6 +1,10 @@
 // The options of DSL calls: aggregates for designated initialisers. Everything has a default.
 #pragma once
 
+#include "dsl/serde.h"
+#include "dsl/topic_nodes.h"
+#include "streams/store.h"
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -8,10 +12,6 @@
 #include <string>
 #include <type_traits>
 #include <utility>
-
-#include "dsl/serde.h"
-#include "dsl/topic_nodes.h"
-#include "streams/store.h"
 
 namespace millrace {
 
@@ -26,28 +26,31 @@ enum class OnBadRecord : std::uint8_t { kFail, kSkip };
 /// Where a source without committed offset begins. kDefault: as auto.offset.reset says (earliest).
 using StartFrom = streams::ResetPolicy;
 
-/// A table's state. Kafka's Materialized. Nothing set: the table has a store only where it needs one.
+/// A table's state. Kafka's Materialized. Nothing set: the table has a store only where it needs
+/// one.
 template <class K, class V>
 struct StoreOptions {
-  std::string name = {};                        ///< of the node
-  std::string store = {};                       ///< of the store: may be queried then
-  std::optional<StoreType> storeType = {};      ///< RocksDB
-  std::optional<bool> caching = {};             ///< yes
-  std::optional<bool> logging = {};             ///< to a changelog topic: yes
-  std::optional<Duration> retention = {};       ///< windows only; size + grace, and not less
+  std::string name = {};                              ///< of the node
+  std::string store = {};                             ///< of the store: may be queried then
+  std::optional<StoreType> storeType = {};            ///< RocksDB
+  std::optional<bool> caching = {};                   ///< yes
+  std::optional<bool> logging = {};                   ///< to a changelog topic: yes
+  std::optional<Duration> retention = {};             ///< windows only; size + grace, and not less
   std::map<std::string, std::string> logConfig = {};  ///< configs of the changelog topic
   SerdePtr<K> keySerde = {};
   SerdePtr<V> valueSerde = {};
 
   /// Says anything about the store.
   [[nodiscard]] bool aboutStore() const {
-    return !store.empty() || storeType || caching || logging || retention || !logConfig.empty() || valueSerde;
+    return !store.empty() || storeType || caching || logging || retention || !logConfig.empty() ||
+           valueSerde;
   }
 };
 
-/// Event time for `{.timestamp = ...}`: a lambda of the value, `[](const Order& o) { return o.time; }`, that returns
-/// milliseconds or a system_clock time point; or one that also takes the record's own time, and the largest time seen
-/// on the partition: `(const V* value, Millis record, Millis partition) -> Millis`. Negative: the record is skipped.
+/// Event time for `{.timestamp = ...}`: a lambda of the value, `[](const Order& o) { return o.time;
+/// }`, that returns milliseconds or a system_clock time point; or one that also takes the record's
+/// own time, and the largest time seen on the partition: `(const V* value, Millis record, Millis
+/// partition) -> Millis`. Negative: the record is skipped.
 template <class V>
 class TimestampExtractor {
  public:
@@ -59,8 +62,10 @@ class TimestampExtractor {
     if constexpr (std::invocable<F&, const V&>) {
       function_ = [f = std::move(f)](const V* value, Millis record_time, Millis) mutable -> Millis {
         if (value == nullptr) return record_time;
-        if constexpr (std::convertible_to<std::invoke_result_t<F&, const V&>, Millis>) return f(*value);
-        else return at(f(*value));
+        if constexpr (std::convertible_to<std::invoke_result_t<F&, const V&>, Millis>)
+          return f(*value);
+        else
+          return at(f(*value));
       };
     } else {
       function_ = std::move(f);
@@ -140,8 +145,8 @@ namespace dsl {
 
 /// The store that options ask for; `generated`: its name where they give none.
 template <class K, class V>
-[[nodiscard]] streams::StoreSpec storeSpec(const StoreOptions<K, V>& options, const std::string& generated,
-                                           streams::StoreKind kind) {
+[[nodiscard]] streams::StoreSpec storeSpec(const StoreOptions<K, V>& options,
+                                           const std::string& generated, streams::StoreKind kind) {
   return {.name = options.store.empty() ? generated : options.store,
           .kind = kind,
           .persistent = options.storeType.value_or(StoreType::kRocksDb) == StoreType::kRocksDb,

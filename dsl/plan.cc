@@ -1,10 +1,10 @@
 #include "dsl/plan.h"
 
+#include "base/assert.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <unordered_map>
-
-#include "base/assert.h"
 
 namespace millrace::dsl {
 namespace {
@@ -26,12 +26,14 @@ bool contains(const std::vector<T>& all, const T& one) {
   return std::find(all.begin(), all.end(), one) != all.end();
 }
 
-/// "KSTREAM-...-0000000012": a repartition named by a generated name gives its nodes generated names too.
+/// "KSTREAM-...-0000000012": a repartition named by a generated name gives its nodes generated
+/// names too.
 bool isGeneratedName(const std::string& prefix) {
   constexpr std::size_t kNumber = 11;  // dash and ten digits
   if (!prefix.starts_with("KSTREAM") || prefix.size() < kNumber) return false;
   const std::size_t dash = prefix.size() - kNumber;
-  return prefix[dash] == '-' && prefix.find_first_not_of("0123456789", dash + 1) == std::string::npos;
+  return prefix[dash] == '-' &&
+         prefix.find_first_not_of("0123456789", dash + 1) == std::string::npos;
 }
 
 }  // namespace
@@ -53,20 +55,23 @@ std::vector<std::string> PlanNode::parentNames() const {
 }
 
 Status ProcessorPlan::write(TopologyBuilder& builder) const {
-  MILLRACE_CHECK_OK(builder.addProcessor({.name = name, .parents = parentNames(), .prototype = prototype}));
+  MILLRACE_CHECK_OK(
+      builder.addProcessor({.name = name, .parents = parentNames(), .prototype = prototype}));
   MILLRACE_CHECK_OK(builder.connect(name, connected_stores));
   for (const auto& store : owned_stores) MILLRACE_CHECK_OK(builder.addStateStore(store, {name}));
   return {};
 }
 
 Status SourcePlan::write(TopologyBuilder& builder) const {
-  return builder.addSource({.name = name, .topics = topics, .reset = reset, .prototype = prototype});
+  return builder.addSource(
+      {.name = name, .topics = topics, .reset = reset, .prototype = prototype});
 }
 
 Status TableSourcePlan::write(TopologyBuilder& builder) const {
+  MILLRACE_CHECK_OK(builder.addSource(
+      {.name = source_name, .topics = {topic}, .reset = reset, .prototype = source_prototype}));
   MILLRACE_CHECK_OK(
-      builder.addSource({.name = source_name, .topics = {topic}, .reset = reset, .prototype = source_prototype}));
-  MILLRACE_CHECK_OK(builder.addProcessor({.name = name, .parents = {source_name}, .prototype = table_prototype}));
+      builder.addProcessor({.name = name, .parents = {source_name}, .prototype = table_prototype}));
   if (!state->materialized) return {};
   MILLRACE_CHECK_OK(builder.addStateStore(store, {name}));
   if (reuse_source_topic) builder.reuseSourceTopic(state->store, topic);
@@ -74,7 +79,8 @@ Status TableSourcePlan::write(TopologyBuilder& builder) const {
 }
 
 Status StreamToTablePlan::write(TopologyBuilder& builder) const {
-  MILLRACE_CHECK_OK(builder.addProcessor({.name = name, .parents = parentNames(), .prototype = prototype}));
+  MILLRACE_CHECK_OK(
+      builder.addProcessor({.name = name, .parents = parentNames(), .prototype = prototype}));
   if (!state->materialized) return {};
   return builder.addStateStore(store, {name});
 }
@@ -83,26 +89,30 @@ Status RepartitionPlan::write(TopologyBuilder& builder) const {
   builder.addRepartitionTopic(topic, partitions);
   auto sink_parents = parentNames();
   if (filter_prototype) {
-    MILLRACE_CHECK_OK(
-        builder.addProcessor({.name = filter_name, .parents = sink_parents, .prototype = filter_prototype}));
+    MILLRACE_CHECK_OK(builder.addProcessor(
+        {.name = filter_name, .parents = sink_parents, .prototype = filter_prototype}));
     sink_parents = {filter_name};
   }
-  MILLRACE_CHECK_OK(
-      builder.addSink({.name = sink_name, .parents = sink_parents, .topic = topic, .prototype = sink_prototype}));
+  MILLRACE_CHECK_OK(builder.addSink(
+      {.name = sink_name, .parents = sink_parents, .topic = topic, .prototype = sink_prototype}));
   return builder.addSource({.name = name, .topics = {topic}, .prototype = source_prototype});
 }
 
 Status SinkPlan::write(TopologyBuilder& builder) const {
-  return builder.addSink(
-      {.name = name, .parents = parentNames(), .topic = topic, .extractor = extractor, .prototype = prototype});
+  return builder.addSink({.name = name,
+                          .parents = parentNames(),
+                          .topic = topic,
+                          .extractor = extractor,
+                          .prototype = prototype});
 }
 
 Status TableJoinPlan::write(TopologyBuilder& builder) const {
-  MILLRACE_CHECK_OK(builder.addProcessor({.name = this_name, .parents = {this_side}, .prototype = this_prototype}));
-  MILLRACE_CHECK_OK(
-      builder.addProcessor({.name = other_name, .parents = {other_side}, .prototype = other_prototype}));
-  MILLRACE_CHECK_OK(
-      builder.addProcessor({.name = name, .parents = {this_name, other_name}, .prototype = merge_prototype}));
+  MILLRACE_CHECK_OK(builder.addProcessor(
+      {.name = this_name, .parents = {this_side}, .prototype = this_prototype}));
+  MILLRACE_CHECK_OK(builder.addProcessor(
+      {.name = other_name, .parents = {other_side}, .prototype = other_prototype}));
+  MILLRACE_CHECK_OK(builder.addProcessor(
+      {.name = name, .parents = {this_name, other_name}, .prototype = merge_prototype}));
   MILLRACE_CHECK_OK(builder.connect(this_name, other_stores));
   MILLRACE_CHECK_OK(builder.connect(other_name, this_stores));
   if (store) MILLRACE_CHECK_OK(builder.addStateStore(store, {name}));
@@ -115,15 +125,17 @@ Status checkName(const std::string& name) {
     return std::isalnum(c) == 0 && c != '.' && c != '_' && c != '-';
   });
   if (bad_char || name.empty() || name == "." || name == ".." || name.size() > kMaxNameLength) {
-    return millrace::fail(Errc::kConfig, "name \"" + name +
-                                             "\" is illegal: 1 to 249 of letters, digits, '.', '_' and '-'");
+    return millrace::fail(
+        Errc::kConfig,
+        "name \"" + name + "\" is illegal: 1 to 249 of letters, digits, '.', '_' and '-'");
   }
   return {};
 }
 
 RepartitionNames repartitionNames(Plan& plan, const std::string& prefix) {
   constexpr std::string_view kSuffix = "-repartition";
-  RepartitionNames names{.topic = prefix.ends_with(kSuffix) ? prefix : prefix + std::string(kSuffix)};
+  RepartitionNames names{.topic =
+                             prefix.ends_with(kSuffix) ? prefix : prefix + std::string(kSuffix)};
   names.sink = plan.newName("KSTREAM-SINK-");
   names.filter = plan.newName("KSTREAM-FILTER-");
   names.source = plan.newName("KSTREAM-SOURCE-");
@@ -150,7 +162,8 @@ std::string Plan::nameOr(const std::string& given, const std::string& prefix) {
   return given;
 }
 
-std::string Plan::nameOr(const std::string& given, const std::string& suffix, const std::string& prefix) {
+std::string Plan::nameOr(const std::string& given, const std::string& suffix,
+                         const std::string& prefix) {
   return nameOr(given.empty() ? given : given + suffix, prefix);
 }
 

@@ -2,6 +2,8 @@
 // Kafka's GraphNode and InternalStreamsBuilder: names and numbers follow them step by step.
 #pragma once
 
+#include "streams/topology.h"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -9,8 +11,6 @@
 #include <set>
 #include <string>
 #include <vector>
-
-#include "streams/topology.h"
 
 namespace millrace::dsl {
 
@@ -36,14 +36,16 @@ class PlanNode {
   bool key_changing = false;
   bool value_changing = false;
   bool merging = false;
-  bool null_key_relaxed_join = false;  ///< a left or outer join: takes records without key (KIP-962)
+  bool null_key_relaxed_join =
+      false;  ///< a left or outer join: takes records without key (KIP-962)
   bool written = false;
 };
 
 /// A processor with the stores it owns and the ones it reads.
 class ProcessorPlan : public PlanNode {
  public:
-  ProcessorPlan(std::string name, NodePtr prototype) : PlanNode(std::move(name)), prototype(std::move(prototype)) {}
+  ProcessorPlan(std::string name, NodePtr prototype)
+      : PlanNode(std::move(name)), prototype(std::move(prototype)) {}
   [[nodiscard]] Status write(TopologyBuilder& builder) const override;
 
   NodePtr prototype;
@@ -60,8 +62,8 @@ class SourcePlan final : public PlanNode {
   streams::ResetPolicy reset = streams::ResetPolicy::kDefault;
 };
 
-/// What table() and toTable() know about their state; shared with the typed side. The store exists only where
-/// the user named it or something below needs it.
+/// What table() and toTable() know about their state; shared with the typed side. The store exists
+/// only where the user named it or something below needs it.
 struct TableState {
   std::string store;  ///< name, generated or given
   bool materialized = false;
@@ -122,7 +124,7 @@ class TableJoinPlan final : public PlanNode {
  public:
   using PlanNode::PlanNode;  // the name is the merger's
   [[nodiscard]] Status write(TopologyBuilder& builder) const override;
-  std::string this_side, other_side;          ///< the tables' own nodes
+  std::string this_side, other_side;  ///< the tables' own nodes
   std::string this_name, other_name;
   NodePtr this_prototype, other_prototype, merge_prototype;
   std::vector<std::string> this_stores, other_stores;  ///< read to look up the respective table
@@ -148,7 +150,8 @@ class Plan {
   [[nodiscard]] std::string newStoreName(const std::string& prefix);
   /// A name that was given still uses up a number, so that giving names does not move the others.
   [[nodiscard]] std::string nameOr(const std::string& given, const std::string& prefix);
-  [[nodiscard]] std::string nameOr(const std::string& given, const std::string& suffix, const std::string& prefix);
+  [[nodiscard]] std::string nameOr(const std::string& given, const std::string& suffix,
+                                   const std::string& prefix);
 
   template <class N>
   N* add(PlanNode* parent, std::unique_ptr<N> node) {
@@ -171,8 +174,12 @@ class Plan {
   void attach(PlanNode* parent, PlanNode* node);
   [[nodiscard]] PlanNode* root() { return root_; }
 
-  void copartition(const std::set<std::string>& source_nodes) { copartitions_.push_back(source_nodes); }
-  void addStore(std::shared_ptr<const StoreBuilder> store) { extra_stores_.push_back(std::move(store)); }
+  void copartition(const std::set<std::string>& source_nodes) {
+    copartitions_.push_back(source_nodes);
+  }
+  void addStore(std::shared_ptr<const StoreBuilder> store) {
+    extra_stores_.push_back(std::move(store));
+  }
   /// The first problem of any DSL call; build() reports it.
   void fail(Error error);
 

@@ -1,25 +1,27 @@
 // Interactive queries: `streams.store<std::string, Revenue>("revenue").get("eu")`.
 #pragma once
 
+#include "dsl/table_store.h"
+#include "streams/runtime/streams.h"
+
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "dsl/table_store.h"
-#include "streams/runtime/streams.h"
-
 namespace millrace {
 
-/// The local part of a table: what the tasks of this instance hold, cached updates included. Each call runs on the
-/// tasks' own threads between two records, so it sees no half-processed record. The Streams must outlive it.
-/// Keys of windowed tables are Windowed<K>.
+/// The local part of a table: what the tasks of this instance hold, cached updates included. Each
+/// call runs on the tasks' own threads between two records, so it sees no half-processed record.
+/// The Streams must outlive it. Keys of windowed tables are Windowed<K>.
 template <class K, class V>
 class QueryableStore {
  public:
-  QueryableStore(const Streams& streams, std::string name) : streams_(&streams), name_(std::move(name)) {}
+  QueryableStore(const Streams& streams, std::string name)
+      : streams_(&streams), name_(std::move(name)) {}
 
-  /// nullopt where no local task has the key. Errors: of Streams::query; kState where the types are others.
+  /// nullopt where no local task has the key. Errors: of Streams::query; kState where the types are
+  /// others.
   [[nodiscard]] Result<std::optional<V>> get(const K& key) const {
     std::optional<V> value;
     MILLRACE_CHECK_OK(visit([&](dsl::TableStore<K, V>& store) {
@@ -48,8 +50,10 @@ class QueryableStore {
     bool typed = true;
     MILLRACE_CHECK_OK(streams_->query(name_, [&](streams::TaskId, streams::TaskStore& store) {
       auto* const table = dynamic_cast<dsl::TableStore<K, V>*>(&store);
-      if (table != nullptr) each(*table);
-      else typed = false;
+      if (table != nullptr)
+        each(*table);
+      else
+        typed = false;
     }));
     if (!typed) return fail(Errc::kState, "store " + name_ + " holds other types");
     return {};

@@ -8,7 +8,8 @@ namespace {
 constexpr std::size_t kUuidTextSize = 36;
 
 void hex(std::uint64_t bits, int digits, Bytes& out) {
-  for (int shift = (digits - 1) * 4; shift >= 0; shift -= 4) out.push_back("0123456789abcdef"[(bits >> shift) & 15U]);
+  for (int shift = (digits - 1) * 4; shift >= 0; shift -= 4)
+    out.push_back("0123456789abcdef"[(bits >> shift) & 15U]);
 }
 
 bool unhex(BytesView text, std::uint64_t& bits) {
@@ -19,8 +20,8 @@ bool unhex(BytesView text, std::uint64_t& bits) {
 }  // namespace
 
 std::unexpected<Error> wrongSize(BytesView bytes, std::size_t expected) {
-  return fail(Errc::kMalformed,
-              "size of the data is " + std::to_string(bytes.size()) + ", expected " + std::to_string(expected));
+  return fail(Errc::kMalformed, "size of the data is " + std::to_string(bytes.size()) +
+                                    ", expected " + std::to_string(expected));
 }
 
 void serializeUuid(const Uuid& uuid, Bytes& out) {
@@ -42,8 +43,9 @@ Status deserializeUuid(BytesView bytes, Uuid& out) {
   std::uint64_t d = 0;
   std::uint64_t e = 0;
   if (bytes.size() != kUuidTextSize) return wrongSize(bytes, kUuidTextSize);
-  const bool ok = unhex(bytes.substr(0, 8), a) && unhex(bytes.substr(9, 4), b) && unhex(bytes.substr(14, 4), c) &&
-                  unhex(bytes.substr(19, 4), d) && unhex(bytes.substr(24, 12), e);
+  const bool ok = unhex(bytes.substr(0, 8), a) && unhex(bytes.substr(9, 4), b) &&
+                  unhex(bytes.substr(14, 4), c) && unhex(bytes.substr(19, 4), d) &&
+                  unhex(bytes.substr(24, 12), e);
   if (!ok) return fail(Errc::kMalformed, "not a uuid: " + std::string(bytes));
   out = {.high = (a << 32) | (b << 16) | c, .low = (d << 48) | e};
   return {};

@@ -1,5 +1,12 @@
-// From types to bytes and back: Kafka's serdes for plain types, JSON for described structs, or your own.
+// From types to bytes and back: Kafka's serdes for plain types, JSON for described structs, or your
+// own.
 #pragma once
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/uuid.h"
+#include "base/varint.h"
+#include "dsl/types.h"
 
 #include <bit>
 #include <chrono>
@@ -9,12 +16,6 @@
 #include <optional>
 #include <string>
 
-#include "base/bytes.h"
-#include "base/result.h"
-#include "base/uuid.h"
-#include "base/varint.h"
-#include "dsl/types.h"
-
 namespace millrace {
 
 /// Specialise it for your own type: `static void serialize(const T&, Bytes& out)` appends,
@@ -22,8 +23,8 @@ namespace millrace {
 template <class T>
 struct Serde;
 
-/// A serde that is given where the one of the type does not fit: `{.valueSerde = std::make_shared<Mine>()}`.
-/// Shared by threads: const.
+/// A serde that is given where the one of the type does not fit: `{.valueSerde =
+/// std::make_shared<Mine>()}`. Shared by threads: const.
 template <class T>
 class CustomSerde {
  public:
@@ -55,11 +56,13 @@ template <class T>
 class SerdeOf {
  public:
   SerdeOf() = default;
-  SerdeOf(SerdePtr<T> custom) : custom_(std::move(custom)) {}  // NOLINT(google-explicit-constructor)
+  SerdeOf(SerdePtr<T> custom)
+      : custom_(std::move(custom)) {}  // NOLINT(google-explicit-constructor)
 
   void serialize(const T& value, Bytes& out) const {
     static_assert(HasSerde<T> || kCustomSerdeOnly<T>,
-                  "no serde for this type: BOOST_DESCRIBE_STRUCT it (JSON), or specialise millrace::Serde<T>");
+                  "no serde for this type: BOOST_DESCRIBE_STRUCT it (JSON), or specialise "
+                  "millrace::Serde<T>");
     if constexpr (kCustomSerdeOnly<T>) {
       custom_->serialize(value, out);
     } else {
@@ -69,7 +72,8 @@ class SerdeOf {
   }
   [[nodiscard]] Status deserialize(BytesView bytes, T& out) const {
     static_assert(HasSerde<T> || kCustomSerdeOnly<T>,
-                  "no serde for this type: BOOST_DESCRIBE_STRUCT it (JSON), or specialise millrace::Serde<T>");
+                  "no serde for this type: BOOST_DESCRIBE_STRUCT it (JSON), or specialise "
+                  "millrace::Serde<T>");
     if constexpr (kCustomSerdeOnly<T>) {
       return custom_->deserialize(bytes, out);
     } else {
@@ -117,7 +121,8 @@ struct Serde<std::string> {
   }
 };
 
-/// bool, integers, float and double: big-endian, as Kafka's Boolean, Short, Integer, Long, Float and Double.
+/// bool, integers, float and double: big-endian, as Kafka's Boolean, Short, Integer, Long, Float
+/// and Double.
 template <dsl::Number T>
 struct Serde<T> {
   using Bits = typename dsl::UnsignedOf<sizeof(T)>::Type;
@@ -129,8 +134,10 @@ struct Serde<T> {
   static Status deserialize(BytesView bytes, T& out) {
     if (bytes.size() != sizeof(T)) return dsl::wrongSize(bytes, sizeof(T));
     const Bits bits = loadBe<Bits>(bytes.data());
-    if constexpr (std::same_as<T, bool>) out = bits != 0;
-    else out = std::bit_cast<T>(bits);
+    if constexpr (std::same_as<T, bool>)
+      out = bits != 0;
+    else
+      out = std::bit_cast<T>(bits);
     return {};
   }
 };
@@ -156,8 +163,9 @@ struct Serde<Uuid> {
   static Status deserialize(BytesView bytes, Uuid& out) { return dsl::deserializeUuid(bytes, out); }
 };
 
-/// As Kafka's TimeWindowedSerde: key, then the window's start in eight bytes. The size is not in the bytes: a
-/// window read back has no end but its start, unless the serde is a TimeWindowedSerde that knows the size.
+/// As Kafka's TimeWindowedSerde: key, then the window's start in eight bytes. The size is not in
+/// the bytes: a window read back has no end but its start, unless the serde is a TimeWindowedSerde
+/// that knows the size.
 template <class K>
 struct Serde<Windowed<K>> {
   static void serialize(const Windowed<K>& key, Bytes& out) {
@@ -176,7 +184,8 @@ struct Serde<Windowed<K>> {
 template <class K>
 class TimeWindowedSerde final : public CustomSerde<Windowed<K>> {
  public:
-  explicit TimeWindowedSerde(Duration size, SerdePtr<K> inner = nullptr) : size_(size), inner_(std::move(inner)) {}
+  explicit TimeWindowedSerde(Duration size, SerdePtr<K> inner = nullptr)
+      : size_(size), inner_(std::move(inner)) {}
   void serialize(const Windowed<K>& key, Bytes& out) const override {
     inner_.serialize(key.key, out);
     Serde<std::int64_t>::serialize(key.window.start, out);

@@ -1,13 +1,13 @@
 // Typed keys over the bytes stores: the same table store works for keys and for windowed keys.
 #pragma once
 
-#include <limits>
-#include <memory>
-
 #include "dsl/key_hash.h"
 #include "dsl/serde.h"
 #include "streams/context.h"
 #include "streams/store.h"
+
+#include <limits>
+#include <memory>
 
 namespace millrace::dsl {
 
@@ -24,7 +24,8 @@ class StoreAccess {
     serialize(key);
     return store_->get(bytes_, out);
   }
-  [[nodiscard]] Result<streams::WindowPut> put(const Key& key, std::optional<BytesView> value, Millis timestamp) {
+  [[nodiscard]] Result<streams::WindowPut> put(const Key& key, std::optional<BytesView> value,
+                                               Millis timestamp) {
     serialize(key);
     auto status = store_->put(bytes_, value, timestamp);
     if (!status) return std::unexpected(std::move(status).error());
@@ -56,16 +57,20 @@ class StoreAccess {
   Bytes bytes_;
 };
 
-/// The serdes of a windowed key: of the inner key for window stores, of the whole one for key-value stores.
+/// The serdes of a windowed key: of the inner key for window stores, of the whole one for key-value
+/// stores.
 template <class K>
 struct WindowedKeySerde {
-  WindowedKeySerde(SerdePtr<K> given) : inner(std::move(given)) {}            // NOLINT(google-explicit-constructor)
-  WindowedKeySerde(SerdePtr<Windowed<K>> given) : whole(std::move(given)) {}  // NOLINT(google-explicit-constructor)
+  WindowedKeySerde(SerdePtr<K> given)
+      : inner(std::move(given)) {}  // NOLINT(google-explicit-constructor)
+  WindowedKeySerde(SerdePtr<Windowed<K>> given)
+      : whole(std::move(given)) {}  // NOLINT(google-explicit-constructor)
   SerdeOf<K> inner;
   SerdeOf<Windowed<K>> whole;
 };
 
-/// Windowed keys: in a window store by key and start, or in a key-value store (a derived table) by their own bytes.
+/// Windowed keys: in a window store by key and start, or in a key-value store (a derived table) by
+/// their own bytes.
 template <class K>
 class StoreAccess<Windowed<K>> {
  public:
@@ -81,10 +86,11 @@ class StoreAccess<Windowed<K>> {
   }
   [[nodiscard]] Result<bool> get(const Windowed<K>& key, Bytes& out) {
     serialize(key);
-    return windows_ != nullptr ? windows_->fetch(bytes_, key.window.start, out) : rows_->get(bytes_, out);
+    return windows_ != nullptr ? windows_->fetch(bytes_, key.window.start, out)
+                               : rows_->get(bytes_, out);
   }
-  [[nodiscard]] Result<streams::WindowPut> put(const Windowed<K>& key, std::optional<BytesView> value,
-                                               Millis timestamp) {
+  [[nodiscard]] Result<streams::WindowPut> put(const Windowed<K>& key,
+                                               std::optional<BytesView> value, Millis timestamp) {
     serialize(key);
     if (windows_ != nullptr) return windows_->put(bytes_, key.window.start, value, timestamp);
     auto status = rows_->put(bytes_, value, timestamp);
@@ -133,8 +139,10 @@ class StoreAccess<Windowed<K>> {
   }
   void serialize(const Windowed<K>& key) {
     bytes_.clear();
-    if (windows_ != nullptr) serde_.inner.serialize(key.key, bytes_);
-    else serde_.whole.serialize(key, bytes_);
+    if (windows_ != nullptr)
+      serde_.inner.serialize(key.key, bytes_);
+    else
+      serde_.whole.serialize(key, bytes_);
   }
   WindowedKeySerde<K> serde_;
   streams::WindowStore* windows_ = nullptr;

@@ -1,14 +1,14 @@
-// Nodes of stateless stream operators. K and V are the declared types, optional where the user wants to see nulls;
-// what passes between nodes are pointers to the plain types.
+// Nodes of stateless stream operators. K and V are the declared types, optional where the user
+// wants to see nulls; what passes between nodes are pointers to the plain types.
 #pragma once
-
-#include <memory>
-#include <utility>
-#include <vector>
 
 #include "dsl/function.h"
 #include "streams/context.h"
 #include "streams/processor.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
 
 namespace millrace::dsl {
 
@@ -30,10 +30,13 @@ template <class K, class V, class F>
 class FilterNode final : public StreamNode<K, V, K, V> {
  public:
   FilterNode(F predicate, bool keep_if) : predicate_(std::move(predicate)), keep_if_(keep_if) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<FilterNode>(*this); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<FilterNode>(*this);
+  }
   void process(const Plain<K>* key, const Plain<V>* value, RecordMeta meta) override {
     if (!callable<K, V, F>(key, value)) return this->drop();
-    if (static_cast<bool>(call<K, V>(predicate_, key, value)) == keep_if_) this->forward(key, value, meta);
+    if (static_cast<bool>(call<K, V>(predicate_, key, value)) == keep_if_)
+      this->forward(key, value, meta);
   }
 
  private:
@@ -46,7 +49,9 @@ template <class K, class V, class F>
 class MapValuesNode final : public StreamNode<K, V, K, ResultOf<F, K, V>> {
  public:
   explicit MapValuesNode(F mapper) : mapper_(std::move(mapper)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<MapValuesNode>(*this); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<MapValuesNode>(*this);
+  }
   void process(const Plain<K>* key, const Plain<V>* value, RecordMeta meta) override {
     if (!showable<V>(value)) return this->forward(key, nullptr, meta);
     if (!callable<K, V, F>(key, value)) return this->drop();
@@ -62,7 +67,9 @@ template <class K, class V, class F>
 class SelectKeyNode final : public StreamNode<K, V, ResultOf<F, K, V>, V> {
  public:
   explicit SelectKeyNode(F mapper) : mapper_(std::move(mapper)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<SelectKeyNode>(*this); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<SelectKeyNode>(*this);
+  }
   void process(const Plain<K>* key, const Plain<V>* value, RecordMeta meta) override {
     if (!callable<K, V, F>(key, value)) return this->drop();
     const auto& selected = call<K, V>(mapper_, key, value);
@@ -86,7 +93,8 @@ class MapNode final : public StreamNode<K, V, FirstOf<Pair>, SecondOf<Pair>> {
   void process(const Plain<K>* key, const Plain<V>* value, RecordMeta meta) override {
     if (!callable<K, V, F>(key, value)) return this->drop();
     const auto& mapped = call<K, V>(mapper_, key, value);
-    this->forward(pointerTo<FirstOf<Pair>>(mapped.first), pointerTo<SecondOf<Pair>>(mapped.second), meta);
+    this->forward(pointerTo<FirstOf<Pair>>(mapped.first), pointerTo<SecondOf<Pair>>(mapped.second),
+                  meta);
   }
 
  private:
@@ -100,12 +108,15 @@ template <class K, class V, class F, class Pair = ElementOf<ResultOf<F, K, V>>>
 class FlatMapNode final : public StreamNode<K, V, FirstOf<Pair>, SecondOf<Pair>> {
  public:
   explicit FlatMapNode(F mapper) : mapper_(std::move(mapper)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<FlatMapNode>(*this); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<FlatMapNode>(*this);
+  }
   void process(const Plain<K>* key, const Plain<V>* value, RecordMeta meta) override {
     if (!callable<K, V, F>(key, value)) return this->drop();
     const auto& mapped = call<K, V>(mapper_, key, value);
     for (const auto& pair : mapped) {
-      this->forward(pointerTo<FirstOf<Pair>>(pair.first), pointerTo<SecondOf<Pair>>(pair.second), meta);
+      this->forward(pointerTo<FirstOf<Pair>>(pair.first), pointerTo<SecondOf<Pair>>(pair.second),
+                    meta);
     }
   }
 
@@ -117,7 +128,9 @@ template <class K, class V, class F, class VOut = ElementOf<ResultOf<F, K, V>>>
 class FlatMapValuesNode final : public StreamNode<K, V, K, VOut> {
  public:
   explicit FlatMapValuesNode(F mapper) : mapper_(std::move(mapper)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<FlatMapValuesNode>(*this); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<FlatMapValuesNode>(*this);
+  }
   void process(const Plain<K>* key, const Plain<V>* value, RecordMeta meta) override {
     if (!callable<K, V, F>(key, value)) return this->drop();
     const auto& mapped = call<K, V>(mapper_, key, value);
@@ -133,7 +146,9 @@ template <class K, class V, class F>
 class PeekNode final : public StreamNode<K, V, K, V> {
  public:
   explicit PeekNode(F action) : action_(std::move(action)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<PeekNode>(*this); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<PeekNode>(*this);
+  }
   void process(const Plain<K>* key, const Plain<V>* value, RecordMeta meta) override {
     if (callable<K, V, F>(key, value)) call<K, V>(action_, key, value);
     this->forward(key, value, meta);
@@ -147,15 +162,22 @@ class PeekNode final : public StreamNode<K, V, K, V> {
 template <class K, class V>
 class PassThroughNode final : public streams::ProcessorNode<K, V, K, V> {
  public:
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<PassThroughNode>(*this); }
-  void process(const K* key, const V* value, RecordMeta meta) override { this->forward(key, value, meta); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<PassThroughNode>(*this);
+  }
+  void process(const K* key, const V* value, RecordMeta meta) override {
+    this->forward(key, value, meta);
+  }
 };
 
-/// Before a repartition topic: a record without key has no partition (not counted as dropped, as in Kafka).
+/// Before a repartition topic: a record without key has no partition (not counted as dropped, as in
+/// Kafka).
 template <class K, class V>
 class NullKeyFilterNode final : public streams::ProcessorNode<K, V, K, V> {
  public:
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<NullKeyFilterNode>(*this); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<NullKeyFilterNode>(*this);
+  }
   void process(const K* key, const V* value, RecordMeta meta) override {
     if (key != nullptr) this->forward(key, value, meta);
   }
@@ -192,14 +214,18 @@ struct BranchList {
   bool has_default = false;
 };
 
-/// Sends a record to the child of the first predicate that holds, else to the default child, else nowhere (not counted
-/// as dropped, as in Kafka).
+/// Sends a record to the child of the first predicate that holds, else to the default child, else
+/// nowhere (not counted as dropped, as in Kafka).
 template <class K, class V>
 class SplitNode final : public streams::ProcessorNode<K, V, K, V> {
  public:
-  explicit SplitNode(std::shared_ptr<const BranchList<K, V>> branches) : branches_(std::move(branches)) {}
-  SplitNode(const SplitNode& other) : streams::ProcessorNode<K, V, K, V>(other), branches_(other.branches_) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<SplitNode>(*this); }
+  explicit SplitNode(std::shared_ptr<const BranchList<K, V>> branches)
+      : branches_(std::move(branches)) {}
+  SplitNode(const SplitNode& other)
+      : streams::ProcessorNode<K, V, K, V>(other), branches_(other.branches_) {}
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<SplitNode>(*this);
+  }
   void init(ProcessorContext&) override {
     for (const auto& predicate : branches_->predicates) predicates_.push_back(predicate->clone());
   }

@@ -6,7 +6,8 @@ StreamsBuilder::StreamsBuilder() : plan_(std::make_shared<dsl::Plan>()) {}
 
 Result<Topology> StreamsBuilder::tryBuild(BuildOptions options) {
   const bool all = options.optimization == Optimization::kAll;
-  return plan_->build({.reuse_source_topics = all, .merge_repartition_topics = all, .single_store_self_join = all});
+  return plan_->build(
+      {.reuse_source_topics = all, .merge_repartition_topics = all, .single_store_self_join = all});
 }
 
 Topology StreamsBuilder::build(BuildOptions options) {

@@ -1,16 +1,16 @@
 // StreamsBuilder: where a topology begins.
 #pragma once
 
+#include "dsl/branched.h"
+#include "dsl/kgrouped.h"
+#include "dsl/kstream_table.h"
+#include "streams/topology.h"
+
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "dsl/branched.h"
-#include "dsl/kgrouped.h"
-#include "dsl/kstream_table.h"
-#include "streams/topology.h"
 
 namespace millrace {
 
@@ -23,10 +23,12 @@ struct BuildOptions {
   Optimization optimization = Optimization::kNone;
 };
 
-/// A topology that cannot be built: what() names the call to change. Thrown by StreamsBuilder::build only.
+/// A topology that cannot be built: what() names the call to change. Thrown by
+/// StreamsBuilder::build only.
 class TopologyError : public std::runtime_error {
  public:
-  explicit TopologyError(Error error) : std::runtime_error(error.detail), error_(std::move(error)) {}
+  explicit TopologyError(Error error)
+      : std::runtime_error(error.detail), error_(std::move(error)) {}
   [[nodiscard]] const Error& error() const { return error_; }
 
  private:
@@ -40,11 +42,13 @@ class StreamsBuilder {
 
   /// Every record of a topic.
   template <class K, class V>
-  KStream<K, V> stream(std::string topic, SourceOptions<dsl::Plain<K>, dsl::Plain<V>> options = {}) {
+  KStream<K, V> stream(std::string topic,
+                       SourceOptions<dsl::Plain<K>, dsl::Plain<V>> options = {}) {
     return stream<K, V>(std::vector<std::string>{std::move(topic)}, std::move(options));
   }
   template <class K, class V>
-  KStream<K, V> stream(std::vector<std::string> topics, SourceOptions<dsl::Plain<K>, dsl::Plain<V>> options = {});
+  KStream<K, V> stream(std::vector<std::string> topics,
+                       SourceOptions<dsl::Plain<K>, dsl::Plain<V>> options = {});
   /// The latest record of each key of a topic.
   template <class K, class V>
   KTable<K, V> table(std::string topic, TableOptions<dsl::Plain<K>, dsl::Plain<V>> options = {});
@@ -84,7 +88,8 @@ KStream<K, V> StreamsBuilder::stream(std::vector<std::string> topics,
 }
 
 template <class K, class V>
-KTable<K, V> StreamsBuilder::table(std::string topic, TableOptions<dsl::Plain<K>, dsl::Plain<V>> options) {
+KTable<K, V> StreamsBuilder::table(std::string topic,
+                                   TableOptions<dsl::Plain<K>, dsl::Plain<V>> options) {
   using PK = dsl::Plain<K>;
   using PV = dsl::Plain<V>;
   auto table = std::make_shared<dsl::TableState>();
@@ -104,8 +109,8 @@ KTable<K, V> StreamsBuilder::table(std::string topic, TableOptions<dsl::Plain<K>
                                    .logging = options.logging,
                                    .logConfig = options.logConfig};
   node->store = std::make_shared<dsl::TableStoreBuilder<PK, PV>>(
-      dsl::storeSpec(about, table->store, streams::StoreKind::kTimestampedKeyValue), options.keySerde,
-      options.valueSerde);
+      dsl::storeSpec(about, table->store, streams::StoreKind::kTimestampedKeyValue),
+      options.keySerde, options.valueSerde);
   auto* const added = plan_->add(plan_->root(), std::move(node));
   auto state = std::make_shared<dsl::StreamState>(
       dsl::StreamState{plan_, added, added->name, {source}, false, nullptr});

@@ -1,13 +1,13 @@
 // Nodes of tables: source, filter, mapValues, to stream, and the two halves of groupBy.
 #pragma once
 
+#include "dsl/table_view.h"
+#include "streams/processor.h"
+
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
-
-#include "dsl/table_view.h"
-#include "streams/processor.h"
 
 namespace millrace::dsl {
 
@@ -27,7 +27,8 @@ class TableEmitter : public streams::Emitter<Key, Change<V>>, public FlushListen
     store_ = &context.store<TableStore<Key, V>>(name);
     store_->setListener(this, send_old);
   }
-  /// Puts and, unless the cache will do it at its flush, forwards. `old_value` only counts uncached.
+  /// Puts and, unless the cache will do it at its flush, forwards. `old_value` only counts
+  /// uncached.
   void putAndForward(const Key& key, const V* value, const V* old_value, RecordMeta meta) {
     auto& entry = store_->openBlind(key);
     if (value != nullptr) {
@@ -51,7 +52,9 @@ template <class K, class V>
 class TableSourceNode final : public TableEmitter<K, V>, public streams::Receiver<K, V> {
  public:
   explicit TableSourceNode(std::shared_ptr<const SourceView<K, V>> view) : view_(std::move(view)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<TableSourceNode>(*this); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<TableSourceNode>(*this);
+  }
   void init(ProcessorContext& context) override {
     const TableState& state = view_->state();
     this->openStore(context, state.materialized ? state.store : std::string(), view_->sendsOld());
@@ -111,18 +114,25 @@ class MapCompute {
 
 /// Kafka's KTableFilter and KTableMapValues.
 template <class Key, class V, class VOut, class Compute>
-class DerivedTableNode final : public TableEmitter<Key, VOut>, public streams::Receiver<Key, Change<V>> {
+class DerivedTableNode final : public TableEmitter<Key, VOut>,
+                               public streams::Receiver<Key, Change<V>> {
  public:
   using View = DerivedView<Key, V, VOut, Compute>;
   explicit DerivedTableNode(std::shared_ptr<const View> view)
       : view_(std::move(view)), compute_new_(view_->compute()), compute_old_(view_->compute()) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<DerivedTableNode>(view_); }
-  void init(ProcessorContext& context) override { this->openStore(context, view_->store(), view_->sendsOld()); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<DerivedTableNode>(view_);
+  }
+  void init(ProcessorContext& context) override {
+    this->openStore(context, view_->store(), view_->sendsOld());
+  }
   void process(const Key* key, const Change<V>* change, RecordMeta meta) override {
     const VOut* const new_value = compute_new_(*key, change->new_value);
     if (this->store_ != nullptr) return processStored(*key, new_value, meta);
     const VOut* old_value = this->send_old_ ? compute_old_(*key, change->old_value) : nullptr;
-    if (Compute::kSwallowsNothing && this->send_old_ && new_value == nullptr && old_value == nullptr) return;
+    if (Compute::kSwallowsNothing && this->send_old_ && new_value == nullptr &&
+        old_value == nullptr)
+      return;
     const Change<VOut> out{new_value, old_value, change->is_latest};
     this->forward(key, &out, meta);
   }
@@ -131,7 +141,8 @@ class DerivedTableNode final : public TableEmitter<Key, VOut>, public streams::R
   void processStored(const Key& key, const VOut* new_value, RecordMeta meta) {
     std::optional<VOut> old_value;
     if (this->send_old_) {
-      if (const Row<VOut> row = this->store_->get(key); row.value != nullptr) old_value = *row.value;
+      if (const Row<VOut> row = this->store_->get(key); row.value != nullptr)
+        old_value = *row.value;
       if (Compute::kSwallowsNothing && new_value == nullptr && !old_value) return;
     }
     this->putAndForward(key, new_value, old_value ? &*old_value : nullptr, meta);
@@ -146,7 +157,9 @@ class DerivedTableNode final : public TableEmitter<Key, VOut>, public streams::R
 template <class Key, class V>
 class ToStreamNode final : public streams::ProcessorNode<Key, Change<V>, Key, V> {
  public:
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<ToStreamNode>(*this); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<ToStreamNode>(*this);
+  }
   void process(const Key* key, const Change<V>* change, RecordMeta meta) override {
     this->forward(key, change->new_value, meta);
   }
@@ -163,7 +176,9 @@ class TableSelectNode final
   using KOut = Plain<FirstOf<Pair>>;
   using VOut = Plain<SecondOf<Pair>>;
   explicit TableSelectNode(F mapper) : mapper_(std::move(mapper)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<TableSelectNode>(*this); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<TableSelectNode>(*this);
+  }
   void process(const Plain<K>* key, const Change<Plain<V>>* change, RecordMeta meta) override {
     if (!change->is_latest) return;
     std::optional<Pair> new_pair;
@@ -176,13 +191,16 @@ class TableSelectNode final
     const VOut* const old_value = old_pair ? pointerTo<SecondOf<Pair>>(old_pair->second) : nullptr;
     const bool has_new = new_key != nullptr && new_value != nullptr;
     const bool has_old = old_key != nullptr && old_value != nullptr;
-    if (has_new && has_old && sameKey(*new_key, *old_key)) return emit(*new_key, {new_value, old_value}, meta);
+    if (has_new && has_old && sameKey(*new_key, *old_key))
+      return emit(*new_key, {new_value, old_value}, meta);
     if (has_old) emit(*old_key, {nullptr, old_value}, meta);
     if (has_new) emit(*new_key, {new_value, nullptr}, meta);
   }
 
  private:
-  void emit(const KOut& key, Change<VOut> change, RecordMeta meta) { this->forward(&key, &change, meta); }
+  void emit(const KOut& key, Change<VOut> change, RecordMeta meta) {
+    this->forward(&key, &change, meta);
+  }
   F mapper_;
 };
 

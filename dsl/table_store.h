@@ -1,15 +1,16 @@
-// The state of a table in one task: typed rows with timestamps, a write-back cache, a bytes store below.
+// The state of a table in one task: typed rows with timestamps, a write-back cache, a bytes store
+// below.
 #pragma once
+
+#include "dsl/hash_index.h"
+#include "dsl/store_access.h"
+#include "streams/topology.h"
 
 #include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
-
-#include "dsl/hash_index.h"
-#include "dsl/store_access.h"
-#include "streams/topology.h"
 
 namespace millrace::dsl {
 
@@ -26,16 +27,18 @@ class FlushListener {
   virtual void flushed(const Key& key, const Change<V>& change, RecordMeta meta) = 0;
 };
 
-/// A row as a reader sees it. `value` is null where there is no row; valid until the next call of the store.
+/// A row as a reader sees it. `value` is null where there is no row; valid until the next call of
+/// the store.
 template <class V>
 struct Row {
   const V* value = nullptr;
   Millis timestamp = -1;
 };
 
-/// Key to (value, timestamp). With a cache, rows are changed in place as objects and serialised once a flush; the
-/// owner's children then see the newest value, and the value from before the flush as the old one (Kafka's
-/// CachingKeyValueStore and CachingWindowStore). Without, every put is written through and the owner forwards.
+/// Key to (value, timestamp). With a cache, rows are changed in place as objects and serialised
+/// once a flush; the owner's children then see the newest value, and the value from before the
+/// flush as the old one (Kafka's CachingKeyValueStore and CachingWindowStore). Without, every put
+/// is written through and the owner forwards.
 template <class Key, class V>
 class TableStore final : public streams::TaskStore {
  public:
@@ -51,7 +54,8 @@ class TableStore final : public streams::TaskStore {
     bool live = false;
   };
 
-  TableStore(const streams::StoreSpec& spec, typename KeySerdeOf<Key>::Type key_serde, SerdeOf<V> value_serde)
+  TableStore(const streams::StoreSpec& spec, typename KeySerdeOf<Key>::Type key_serde,
+             SerdeOf<V> value_serde)
       : spec_(spec), access_(std::move(key_serde)), value_serde_(std::move(value_serde)) {}
   ~TableStore() override {
     if (context_ != nullptr) context_->cache().used_bytes -= charged_;
@@ -86,7 +90,8 @@ class TableStore final : public streams::TaskStore {
     return load(key, reading_) ? rowOf(reading_) : Row<V>{};
   }
 
-  /// The row to be changed in place, empty where there is none; then commit() it. At most one is open.
+  /// The row to be changed in place, empty where there is none; then commit() it. At most one is
+  /// open.
   [[nodiscard]] Entry& open(const Key& key) {
     if (!cached_) {
       writing_.key = key;
@@ -109,12 +114,13 @@ class TableStore final : public streams::TaskStore {
     if (Entry* entry = find(hash, key)) return *entry;
     return insert(hash, key);
   }
-  /// Writes an opened row: into the cache, or through. `meta`: of the record that changed it; entry.timestamp is
-  /// set by the caller where there is a value.
+  /// Writes an opened row: into the cache, or through. `meta`: of the record that changed it;
+  /// entry.timestamp is set by the caller where there is a value.
   void commit(Entry& entry, RecordMeta meta) {
     if (!entry.value) entry.timestamp = meta.timestamp;
     if (!cached_) return (void)write(entry);
-    entry.headers = meta.headers == nullptr ? nullptr : std::make_shared<const Headers>(*meta.headers);
+    entry.headers =
+        meta.headers == nullptr ? nullptr : std::make_shared<const Headers>(*meta.headers);
     entry.last_write = entry.last_use = ++clock_;
     if (!entry.dirty) {
       entry.dirty = true;
@@ -127,9 +133,11 @@ class TableStore final : public streams::TaskStore {
     if (dirty_.empty()) return;
     std::vector<Entry*> batch = std::move(dirty_);
     dirty_.clear();
-    std::sort(batch.begin(), batch.end(), [](const Entry* a, const Entry* b) { return a->last_write < b->last_write; });
+    std::sort(batch.begin(), batch.end(),
+              [](const Entry* a, const Entry* b) { return a->last_write < b->last_write; });
     for (Entry* entry : batch) entry->dirty = false;
-    flushing_ = true;  // children may read this store: nothing is evicted until the batch is through
+    flushing_ =
+        true;  // children may read this store: nothing is evicted until the batch is through
     for (Entry* entry : batch) {
       flush(*entry);
       if (context_->failed()) break;
@@ -185,7 +193,8 @@ class TableStore final : public streams::TaskStore {
   }
   void remove(Entry& entry) {
     const std::uint64_t hash = access_.hash(entry.key);
-    const std::uint32_t number = index_.find(hash, [&](std::uint32_t i) { return &entries_[i] == &entry; });
+    const std::uint32_t number =
+        index_.find(hash, [&](std::uint32_t i) { return &entries_[i] == &entry; });
     index_.erase(hash, number);
     free_.push_back(number);
     charged_ -= static_cast<std::int64_t>(entry.charged_bytes);
@@ -193,15 +202,17 @@ class TableStore final : public streams::TaskStore {
     entry = Entry{};
   }
   void charge(Entry& entry) {
-    const std::size_t bytes = sizeof(Entry) + static_cast<std::size_t>(kEntryOverhead) + heapBytes(entry.key) +
-                              (entry.value ? heapBytes(*entry.value) : 0);
-    const std::int64_t more = static_cast<std::int64_t>(bytes) - static_cast<std::int64_t>(entry.charged_bytes);
+    const std::size_t bytes = sizeof(Entry) + static_cast<std::size_t>(kEntryOverhead) +
+                              heapBytes(entry.key) + (entry.value ? heapBytes(*entry.value) : 0);
+    const std::int64_t more =
+        static_cast<std::int64_t>(bytes) - static_cast<std::int64_t>(entry.charged_bytes);
     entry.charged_bytes = bytes;
     charged_ += more;
     context_->cache().used_bytes += more;
   }
-  /// Kafka evicts one entry at a time and flushes all dirty ones with it; here a quarter of the entries go at
-  /// once, the least recently used, so that the search for them costs little per entry.
+  /// Kafka evicts one entry at a time and flushes all dirty ones with it; here a quarter of the
+  /// entries go at once, the least recently used, so that the search for them costs little per
+  /// entry.
   void evict() {
     if (flushing_) return;
     flushCache();
@@ -238,7 +249,9 @@ class TableStore final : public streams::TaskStore {
     }
     if (!entry.value) entry.value.emplace();
     auto status = value_serde_.deserialize(bytes, *entry.value);
-    if (!status) context_->fail({Errc::kCorruptData, "a row of store " + spec_.name + ": " + status.error().detail});
+    if (!status)
+      context_->fail(
+          {Errc::kCorruptData, "a row of store " + spec_.name + ": " + status.error().detail});
     return status.has_value();
   }
   /// Writes a row to the bytes store.
@@ -251,12 +264,14 @@ class TableStore final : public streams::TaskStore {
       bytes = value_bytes_;
     }
     const auto put = access_.put(entry.key, bytes, entry.timestamp);
-    if (!put) context_->fail(put.error());
-    else if (*put == streams::WindowPut::kExpired) context_->drop();
+    if (!put)
+      context_->fail(put.error());
+    else if (*put == streams::WindowPut::kExpired)
+      context_->drop();
     return put.has_value();
   }
-  /// The newest value goes down, and the change since the last flush to the owner's children. A row that came
-  /// and went between two flushes is not seen at all.
+  /// The newest value goes down, and the change since the last flush to the owner's children. A row
+  /// that came and went between two flushes is not seen at all.
   void flush(Entry& entry) {
     const bool want_old = listener_ != nullptr && (send_old_ || !entry.value);
     const bool has_old = want_old && load(entry.key, reading_old_);
@@ -291,8 +306,11 @@ class TableStore final : public streams::TaskStore {
 template <class Key, class V>
 class TableStoreBuilder final : public streams::StoreBuilder {
  public:
-  TableStoreBuilder(streams::StoreSpec spec, typename KeySerdeOf<Key>::Type key_serde, SerdeOf<V> value_serde)
-      : StoreBuilder(std::move(spec)), key_serde_(std::move(key_serde)), value_serde_(std::move(value_serde)) {}
+  TableStoreBuilder(streams::StoreSpec spec, typename KeySerdeOf<Key>::Type key_serde,
+                    SerdeOf<V> value_serde)
+      : StoreBuilder(std::move(spec)),
+        key_serde_(std::move(key_serde)),
+        value_serde_(std::move(value_serde)) {}
   [[nodiscard]] std::unique_ptr<streams::TaskStore> make() const override {
     return std::make_unique<TableStore<Key, V>>(spec_, key_serde_, value_serde_);
   }

@@ -1,14 +1,14 @@
 // How a table's value for a key is found: in its store, or computed from the tables below it.
 #pragma once
 
+#include "dsl/function.h"
+#include "dsl/plan.h"
+#include "dsl/table_store.h"
+
 #include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "dsl/function.h"
-#include "dsl/plan.h"
-#include "dsl/table_store.h"
 
 namespace millrace::dsl {
 
@@ -22,14 +22,14 @@ class Getter {
   [[nodiscard]] virtual Row<V> get(const Key& key) = 0;
 };
 
-/// A table as other tables and joins see it: shared by the plan (which switches things on while the DSL calls come)
-/// and by the nodes (which only read it). Plain types.
+/// A table as other tables and joins see it: shared by the plan (which switches things on while the
+/// DSL calls come) and by the nodes (which only read it). Plain types.
 template <class Key, class V>
 class TableView {
  public:
   virtual ~TableView() = default;
-  /// Asks for old values in every change from here on; may materialise a source. False where that needs a store that
-  /// is not there and `force` is off.
+  /// Asks for old values in every change from here on; may materialise a source. False where that
+  /// needs a store that is not there and `force` is off.
   virtual bool enableOld(bool force) = 0;
   [[nodiscard]] bool sendsOld() const { return send_old_; }
   /// Makes the table readable and names the stores that a reader must be connected to.
@@ -47,7 +47,9 @@ template <class Key, class V>
 class StoreGetter final : public Getter<Key, V> {
  public:
   explicit StoreGetter(std::string store) : name_(std::move(store)) {}
-  void init(ProcessorContext& context) override { store_ = &context.store<TableStore<Key, V>>(name_); }
+  void init(ProcessorContext& context) override {
+    store_ = &context.store<TableStore<Key, V>>(name_);
+  }
   Row<V> get(const Key& key) override { return store_->get(key); }
 
  private:
@@ -102,7 +104,8 @@ class DerivedView final : public TableView<Key, VOut> {
  public:
   DerivedView(ViewPtr<Key, V> parent, Compute compute, std::string store)
       : parent_(std::move(parent)), compute_(std::move(compute)), store_(std::move(store)) {
-    // A filter on a table that has its old values anyway tells needless tombstones from needed ones (KAFKA-10077).
+    // A filter on a table that has its old values anyway tells needless tombstones from needed ones
+    // (KAFKA-10077).
     if (Compute::kSwallowsNothing) this->send_old_ = parent_->enableOld(false);
   }
   bool enableOld(bool force) override {

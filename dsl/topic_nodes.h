@@ -1,16 +1,16 @@
 // Sources and sinks: the only places of a topology where records are bytes.
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <string>
-#include <unordered_map>
-
 #include "base/checksum.h"
 #include "dsl/function.h"
 #include "dsl/serde.h"
 #include "streams/context.h"
 #include "streams/processor.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
 
 namespace millrace::dsl {
 
@@ -20,9 +20,11 @@ using streams::RecordMeta;
 
 /// Event time of a record. Plain V. The value is null where the record's is.
 template <class V>
-using TimestampFunction = std::function<Millis(const V* value, Millis record_time, Millis partition_time)>;
+using TimestampFunction =
+    std::function<Millis(const V* value, Millis record_time, Millis partition_time)>;
 
-/// What a source emits for a value that it read: the value itself. See change_serde.h for the exception.
+/// What a source emits for a value that it read: the value itself. See change_serde.h for the
+/// exception.
 template <class V>
 struct Emitted {
   using Type = V;
@@ -41,7 +43,9 @@ template <class K, class V>
 class SourceNode final : public streams::SourceNodeBase {
  public:
   explicit SourceNode(std::shared_ptr<const SourceSpec<K, V>> spec) : spec_(std::move(spec)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<SourceNode>(*this); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<SourceNode>(*this);
+  }
   void addChild(streams::Node& child) override { outputs_.add(child); }
   std::unique_ptr<streams::SourceSlot> makeSlot(ProcessorContext& context) override {
     return std::make_unique<Slot>(*spec_, outputs_, context);
@@ -58,7 +62,8 @@ class SourceNode final : public streams::SourceNodeBase {
       has_key_ = record.key.has_value();
       has_value_ = record.value.has_value();
       if (has_key_) {
-        if (auto status = spec_.key_serde.deserialize(*record.key, key_); !status) return bad(record, "key", status);
+        if (auto status = spec_.key_serde.deserialize(*record.key, key_); !status)
+          return bad(record, "key", status);
       }
       if (has_value_) {
         auto status = spec_.value_serde.deserialize(*record.value, value_);
@@ -66,7 +71,8 @@ class SourceNode final : public streams::SourceNodeBase {
       }
       timestamp_ = record.timestamp;
       if (spec_.timestamp) {
-        timestamp_ = spec_.timestamp(has_value_ ? &value_ : nullptr, record.timestamp, partition_time);
+        timestamp_ =
+            spec_.timestamp(has_value_ ? &value_ : nullptr, record.timestamp, partition_time);
         if (timestamp_ < 0) {
           context_.drop();
           return streams::Loaded::kDropped;
@@ -79,7 +85,8 @@ class SourceNode final : public streams::SourceNodeBase {
     }
     Millis timestamp() const override { return timestamp_; }
     void forwardLoaded(const streams::Headers* headers) override {
-      outputs_.forward(has_key_ ? &key_ : nullptr, has_value_ ? Emitted<V>::of(value_) : nullptr, {timestamp_, headers});
+      outputs_.forward(has_key_ ? &key_ : nullptr, has_value_ ? Emitted<V>::of(value_) : nullptr,
+                       {timestamp_, headers});
     }
 
    private:
@@ -111,9 +118,11 @@ class SourceNode final : public streams::SourceNodeBase {
   Emits outputs_;
 };
 
-/// The partition of a record: kByKey, or a number below `partitions`. Plain types, null where the record is.
+/// The partition of a record: kByKey, or a number below `partitions`. Plain types, null where the
+/// record is.
 template <class K, class V>
-using PartitionFunction = std::function<std::int32_t(const K* key, const V* value, std::int32_t partitions)>;
+using PartitionFunction =
+    std::function<std::int32_t(const K* key, const V* value, std::int32_t partitions)>;
 
 template <class K, class V>
 struct SinkSpec {
@@ -129,15 +138,20 @@ template <class K, class V>
 class SinkNode final : public streams::Node, public streams::Receiver<K, V> {
  public:
   explicit SinkNode(std::shared_ptr<const SinkSpec<K, V>> spec) : spec_(std::move(spec)) {}
-  std::unique_ptr<streams::Node> clone() const override { return std::make_unique<SinkNode>(*this); }
-  void addChild(streams::Node& child) override { streams::failWrongChild(typeid(*this), typeid(child)); }
+  std::unique_ptr<streams::Node> clone() const override {
+    return std::make_unique<SinkNode>(*this);
+  }
+  void addChild(streams::Node& child) override {
+    streams::failWrongChild(typeid(*this), typeid(child));
+  }
   void init(ProcessorContext& context) override {
     context_ = &context;
     if (!spec_->chooser) topic_ = context.collector().topicHandle(spec_->topic, spec_->internal);
   }
   void process(const K* key, const V* value, RecordMeta meta) override {
     if (context_->failed()) return;
-    streams::OutputRecord record{.topic = topic_, .timestamp = meta.timestamp, .headers = meta.headers};
+    streams::OutputRecord record{
+        .topic = topic_, .timestamp = meta.timestamp, .headers = meta.headers};
     if (key != nullptr) {
       key_bytes_.clear();
       spec_->key_serde.serialize(*key, key_bytes_);
@@ -162,7 +176,8 @@ class SinkNode final : public streams::Node, public streams::Receiver<K, V> {
   }
   /// A windowed key goes where its inner key would go, whatever the window.
   bool choosePartition(const K* key, const V* value, streams::OutputRecord& record) {
-    if (!spec_->partitioner && (!kIsWindowed<K> || spec_->key_serde.custom() || key == nullptr)) return true;
+    if (!spec_->partitioner && (!kIsWindowed<K> || spec_->key_serde.custom() || key == nullptr))
+      return true;
     const auto partitions = context_->collector().partitionCount(record.topic);
     if (!partitions) {
       context_->fail(partitions.error());
@@ -171,7 +186,8 @@ class SinkNode final : public streams::Node, public streams::Receiver<K, V> {
     if (spec_->partitioner) {
       record.partition = spec_->partitioner(key, value, *partitions);
     } else if constexpr (kIsWindowed<K>) {
-      record.partition = partitionForKey(record.key->substr(0, record.key->size() - sizeof(Millis)), *partitions);
+      record.partition =
+          partitionForKey(record.key->substr(0, record.key->size() - sizeof(Millis)), *partitions);
     }
     return true;
   }

@@ -1,16 +1,17 @@
 // The few types that lambdas see besides the user's own.
 #pragma once
 
+#include "base/clock.h"
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <type_traits>
 
-#include "base/clock.h"
-
 namespace millrace {
 
-/// A span of event time in ms since 1970 UTC. Time windows contain start but not end; session windows both.
+/// A span of event time in ms since 1970 UTC. Time windows contain start but not end; session
+/// windows both.
 struct Window {
   Millis start = 0;
   Millis end = 0;
@@ -30,7 +31,9 @@ template <class Rep, class Period>
 [[nodiscard]] constexpr Millis at(std::chrono::duration<Rep, Period> since_1970) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count();
 }
-[[nodiscard]] inline Millis at(std::chrono::system_clock::time_point time) { return at(time.time_since_epoch()); }
+[[nodiscard]] inline Millis at(std::chrono::system_clock::time_point time) {
+  return at(time.time_since_epoch());
+}
 
 using Duration = std::chrono::milliseconds;
 
@@ -46,7 +49,8 @@ struct PlainOf<std::optional<T>> {
   using Type = T;
   static constexpr bool kNullable = true;
 };
-/// The type without the optional: what nodes pass to each other by pointer, null where there is nothing.
+/// The type without the optional: what nodes pass to each other by pointer, null where there is
+/// nothing.
 template <class T>
 using Plain = typename PlainOf<T>::Type;
 template <class T>

@@ -1,16 +1,20 @@
 #include "streams/context.h"
 
-#include <cstdio>
-
 #include "streams/processor.h"
+
+#include <cstdio>
 
 namespace millrace::streams {
 
-ProcessorContext::ProcessorContext(TaskId task, std::string application_id, RecordCollector& collector,
-                                   CacheBudget& cache)
-    : task_(task), application_id_(std::move(application_id)), collector_(collector), cache_(cache) {}
+ProcessorContext::ProcessorContext(TaskId task, std::string application_id,
+                                   RecordCollector& collector, CacheBudget& cache)
+    : task_(task),
+      application_id_(std::move(application_id)),
+      collector_(collector),
+      cache_(cache) {}
 
-Cancellable ProcessorContext::schedule(Millis interval_ms, PunctuationType type, Punctuator punctuator) {
+Cancellable ProcessorContext::schedule(Millis interval_ms, PunctuationType type,
+                                       Punctuator punctuator) {
   MILLRACE_ASSERT(interval_ms > 0, "a punctuation interval is positive");
   auto cancelled = std::make_shared<bool>(false);
   const bool stream_time = type == PunctuationType::kStreamTime;
@@ -32,7 +36,8 @@ TaskStore* ProcessorContext::findStore(std::string_view name) {
 }
 
 void failWrongChild(const std::type_info& parent, const std::type_info& child) {
-  const std::string message = std::string("a node of type ") + child.name() + " does not take " + parent.name();
+  const std::string message =
+      std::string("a node of type ") + child.name() + " does not take " + parent.name();
   assertionFailed("child takes what its parent emits", message, std::source_location::current());
 }
 

@@ -1,6 +1,13 @@
 // What a node may ask and do while a record is processed.
 #pragma once
 
+#include "base/assert.h"
+#include "base/result.h"
+#include "streams/record_collector.h"
+#include "streams/record_meta.h"
+#include "streams/store.h"
+#include "streams/task_id.h"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -8,13 +15,6 @@
 #include <string_view>
 #include <unordered_map>
 #include <vector>
-
-#include "base/assert.h"
-#include "base/result.h"
-#include "streams/record_collector.h"
-#include "streams/record_meta.h"
-#include "streams/store.h"
-#include "streams/task_id.h"
 
 namespace millrace::streams {
 
@@ -48,17 +48,19 @@ class TaskStore {
   virtual void flushCache() {}
 };
 
-/// Cache memory shared by the stores of one thread (statestore.cache.max.bytes / threads). One thread.
+/// Cache memory shared by the stores of one thread (statestore.cache.max.bytes / threads). One
+/// thread.
 struct CacheBudget {
   std::int64_t max_bytes = 10'485'760;
   std::int64_t used_bytes = 0;
 };
 
-/// One per task. Errors are sticky: the first one fails the task; nodes go on without effect until the
-/// record's call chain is unwound.
+/// One per task. Errors are sticky: the first one fails the task; nodes go on without effect until
+/// the record's call chain is unwound.
 class ProcessorContext {
  public:
-  ProcessorContext(TaskId task, std::string application_id, RecordCollector& collector, CacheBudget& cache);
+  ProcessorContext(TaskId task, std::string application_id, RecordCollector& collector,
+                   CacheBudget& cache);
 
   [[nodiscard]] TaskId taskId() const { return task_; }
   [[nodiscard]] const std::string& applicationId() const { return application_id_; }

@@ -31,7 +31,8 @@ bool InputQueue::loadFromSlice() {
   if (record.headerCount() > 0) {
     headers_.clear();
     for (const HeaderView& header : record.headers()) {
-      headers_.push_back({std::string(header.key), header.value ? std::optional<Bytes>(*header.value) : std::nullopt});
+      headers_.push_back({std::string(header.key),
+                          header.value ? std::optional<Bytes>(*header.value) : std::nullopt});
     }
     raw.headers = &headers_;
   }
@@ -105,7 +106,8 @@ InputQueue* InputOrder::pop() {
   std::size_t hole = 0;
   while (2 * hole + 1 < size) {
     std::size_t child = 2 * hole + 1;
-    if (child + 1 < size && heap_[child]->headTimestamp() > heap_[child + 1]->headTimestamp()) ++child;
+    if (child + 1 < size && heap_[child]->headTimestamp() > heap_[child + 1]->headTimestamp())
+      ++child;
     if (last->headTimestamp() <= heap_[child]->headTimestamp()) break;
     heap_[hole] = heap_[child];
     hole = child;

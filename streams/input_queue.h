@@ -1,18 +1,19 @@
 // The queues of a task's inputs and the choice of the next record.
 #pragma once
 
+#include "streams/processor.h"
+#include "streams/task.h"
+
 #include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "streams/processor.h"
-#include "streams/task.h"
-
 namespace millrace::streams {
 
-/// Records of one partition, in offset order. The first readable one is the head: loaded (deserialised, with
-/// its timestamp) into the source's slot. Records that the slot drops are passed over.
+/// Records of one partition, in offset order. The first readable one is the head: loaded
+/// (deserialised, with its timestamp) into the source's slot. Records that the slot drops are
+/// passed over.
 class InputQueue {
  public:
   InputQueue(std::string topic, std::int32_t partition, std::unique_ptr<SourceSlot> slot)
@@ -58,8 +59,8 @@ class InputQueue {
   Millis partition_time_ = -1;
 };
 
-/// Queues with a head, smallest timestamp first. Ties fall as in java.util.PriorityQueue, because the order
-/// of a task's inputs can be seen in its output.
+/// Queues with a head, smallest timestamp first. Ties fall as in java.util.PriorityQueue, because
+/// the order of a task's inputs can be seen in its output.
 class InputOrder {
  public:
   void push(InputQueue* queue);

@@ -9,7 +9,8 @@ namespace {
 /// Entries copied when the walk began: later changes of the store do not disturb it.
 class CopiedKeyValues final : public KeyValueIterator {
  public:
-  explicit CopiedKeyValues(std::vector<std::pair<Bytes, Bytes>> entries) : entries_(std::move(entries)) {}
+  explicit CopiedKeyValues(std::vector<std::pair<Bytes, Bytes>> entries)
+      : entries_(std::move(entries)) {}
   [[nodiscard]] bool valid() const override { return at_ < entries_.size(); }
   void next() override { ++at_; }
   [[nodiscard]] BytesView key() const override { return entries_[at_].first; }
@@ -53,8 +54,10 @@ Status MemoryKeyValueStore::put(BytesView key, std::optional<BytesView> value, M
   (void)timestamp;  // only changelogs need it
   const auto found = entries_.find(key);
   if (found != entries_.end()) {
-    if (value) found->second.assign(*value);
-    else entries_.erase(found);
+    if (value)
+      found->second.assign(*value);
+    else
+      entries_.erase(found);
   } else if (value) {
     entries_.emplace(Bytes(key), Bytes(*value));
   }
@@ -65,21 +68,26 @@ std::unique_ptr<KeyValueIterator> MemoryKeyValueStore::range(std::optional<Bytes
                                                              std::optional<BytesView> to) {
   const auto begin = from ? entries_.lower_bound(*from) : entries_.begin();
   const auto end = to ? entries_.upper_bound(*to) : entries_.end();
-  if (from && to && *to < *from) return std::make_unique<CopiedKeyValues>(std::vector<std::pair<Bytes, Bytes>>{});
+  if (from && to && *to < *from)
+    return std::make_unique<CopiedKeyValues>(std::vector<std::pair<Bytes, Bytes>>{});
   return std::make_unique<CopiedKeyValues>(std::vector<std::pair<Bytes, Bytes>>(begin, end));
 }
 
 std::unique_ptr<KeyValueIterator> MemoryKeyValueStore::prefixScan(BytesView prefix) {
   std::vector<std::pair<Bytes, Bytes>> entries;
-  for (auto at = entries_.lower_bound(prefix); at != entries_.end() && at->first.starts_with(prefix); ++at) {
+  for (auto at = entries_.lower_bound(prefix);
+       at != entries_.end() && at->first.starts_with(prefix); ++at) {
     entries.emplace_back(*at);
   }
   return std::make_unique<CopiedKeyValues>(std::move(entries));
 }
 
-std::int64_t MemoryKeyValueStore::approximateEntries() { return static_cast<std::int64_t>(entries_.size()); }
+std::int64_t MemoryKeyValueStore::approximateEntries() {
+  return static_cast<std::int64_t>(entries_.size());
+}
 
-MemoryWindowStore::MemoryWindowStore(Millis retention_ms, Millis segment_interval_ms, bool retain_duplicates)
+MemoryWindowStore::MemoryWindowStore(Millis retention_ms, Millis segment_interval_ms,
+                                     bool retain_duplicates)
     : retention_ms_(retention_ms),
       segment_interval_ms_(segment_interval_ms),
       retain_duplicates_(retain_duplicates) {}
@@ -90,7 +98,8 @@ bool MemoryWindowStore::expired(Millis start) const {
 }
 
 void MemoryWindowStore::dropExpired() {
-  while (!windows_.empty() && windows_.begin()->first < oldestVisible()) windows_.erase(windows_.begin());
+  while (!windows_.empty() && windows_.begin()->first < oldestVisible())
+    windows_.erase(windows_.begin());
 }
 
 Result<bool> MemoryWindowStore::fetch(BytesView key, Millis start, Bytes& out) {
@@ -103,13 +112,14 @@ Result<bool> MemoryWindowStore::fetch(BytesView key, Millis start, Bytes& out) {
   return true;
 }
 
-Result<WindowPut> MemoryWindowStore::put(BytesView key, Millis start, std::optional<BytesView> value,
-                                         Millis timestamp) {
+Result<WindowPut> MemoryWindowStore::put(BytesView key, Millis start,
+                                         std::optional<BytesView> value, Millis timestamp) {
   (void)timestamp;
   stream_time_ = std::max(stream_time_, start);
   if (expired(start)) return WindowPut::kExpired;
   dropExpired();
-  if (start < oldestVisible()) return WindowPut::kStored;  // in a live segment, but no read will show it
+  if (start < oldestVisible())
+    return WindowPut::kStored;  // in a live segment, but no read will show it
   if (retain_duplicates_) {
     if (!value) return WindowPut::kStored;  // a null cannot say which duplicate it deletes
     sequence_ = (sequence_ + 1) & 0x7FFF'FFFFU;
@@ -126,7 +136,8 @@ Result<WindowPut> MemoryWindowStore::put(BytesView key, Millis start, std::optio
   return WindowPut::kStored;
 }
 
-std::unique_ptr<WindowIterator> MemoryWindowStore::fetch(BytesView key, Millis from, Millis to, bool backward) {
+std::unique_ptr<WindowIterator> MemoryWindowStore::fetch(BytesView key, Millis from, Millis to,
+                                                         bool backward) {
   std::vector<WindowEntry> entries;
   const auto end = windows_.upper_bound(to);
   const Row first{Bytes(key), 0};
@@ -146,7 +157,8 @@ std::unique_ptr<WindowIterator> MemoryWindowStore::fetchAll(Millis from, Millis 
   const auto end = windows_.upper_bound(to);
   for (auto window = windows_.lower_bound(std::max(from, oldestVisible()));
        window != windows_.end() && window != end; ++window) {
-    for (const auto& [row, value] : window->second) entries.push_back({row.first, window->first, value});
+    for (const auto& [row, value] : window->second)
+      entries.push_back({row.first, window->first, value});
   }
   std::stable_sort(entries.begin(), entries.end(),
                    [](const WindowEntry& a, const WindowEntry& b) { return a.key < b.key; });
@@ -161,8 +173,8 @@ Result<KeyValueStore*> MemoryStoreProvider::keyValue(const StoreSpec& spec) {
 
 Result<WindowStore*> MemoryStoreProvider::window(const StoreSpec& spec) {
   auto& store = window_[spec.name];
-  store = std::make_unique<MemoryWindowStore>(spec.retention_ms, spec.persistent ? spec.segment_interval_ms : 0,
-                                              spec.retain_duplicates);
+  store = std::make_unique<MemoryWindowStore>(
+      spec.retention_ms, spec.persistent ? spec.segment_interval_ms : 0, spec.retain_duplicates);
   return store.get();
 }
 

@@ -1,18 +1,19 @@
 // Stores in memory: for `.memory = true`, for tests, and for the driver.
 #pragma once
 
+#include "streams/store.h"
+
 #include <map>
 #include <string>
 #include <utility>
-
-#include "streams/store.h"
 
 namespace millrace::streams {
 
 class MemoryKeyValueStore final : public KeyValueStore {
  public:
   [[nodiscard]] Result<bool> get(BytesView key, Bytes& out) override;
-  [[nodiscard]] Status put(BytesView key, std::optional<BytesView> value, Millis timestamp) override;
+  [[nodiscard]] Status put(BytesView key, std::optional<BytesView> value,
+                           Millis timestamp) override;
   [[nodiscard]] std::unique_ptr<KeyValueIterator> range(std::optional<BytesView> from,
                                                         std::optional<BytesView> to) override;
   [[nodiscard]] std::unique_ptr<KeyValueIterator> prefixScan(BytesView prefix) override;
@@ -22,8 +23,8 @@ class MemoryKeyValueStore final : public KeyValueStore {
   std::map<Bytes, Bytes, std::less<>> entries_;
 };
 
-/// With a segment interval it drops and keeps old windows as a persistent store does, by whole segments; without
-/// one as Kafka's in-memory store does, exactly at the retention.
+/// With a segment interval it drops and keeps old windows as a persistent store does, by whole
+/// segments; without one as Kafka's in-memory store does, exactly at the retention.
 class MemoryWindowStore final : public WindowStore {
  public:
   MemoryWindowStore(Millis retention_ms, Millis segment_interval_ms, bool retain_duplicates);

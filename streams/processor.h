@@ -1,6 +1,8 @@
 // The typed nodes of a running topology: what they are, how a record goes from one to the next.
 #pragma once
 
+#include "streams/record_meta.h"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -9,14 +11,12 @@
 #include <utility>
 #include <vector>
 
-#include "streams/record_meta.h"
-
 namespace millrace::streams {
 
 class ProcessorContext;
 
-/// A node of one task. The topology holds prototypes; each task clones its own set, links it and calls init().
-/// Everything runs on the task's thread.
+/// A node of one task. The topology holds prototypes; each task clones its own set, links it and
+/// calls init(). Everything runs on the task's thread.
 class Node {
  public:
   Node() = default;
@@ -24,7 +24,8 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   [[nodiscard]] virtual std::unique_ptr<Node> clone() const = 0;
-  /// Links a child below this node, in the order of forwarding. The types fit, or the process stops.
+  /// Links a child below this node, in the order of forwarding. The types fit, or the process
+  /// stops.
   virtual void addChild(Node& child) = 0;
   /// Once, after all nodes of the task are linked and its stores are there.
   virtual void init(ProcessorContext& context) { (void)context; }
@@ -35,8 +36,8 @@ class Node {
   Node(const Node&) = default;
 };
 
-/// What a node takes: one virtual call per hop, nothing is serialised in between. Null key or value: null
-/// pointer. Tables pass Receiver<K, Change<V>>.
+/// What a node takes: one virtual call per hop, nothing is serialised in between. Null key or
+/// value: null pointer. Tables pass Receiver<K, Change<V>>.
 template <class K, class V>
 class Receiver {
  public:
@@ -78,7 +79,9 @@ class Emitter : public Node {
   void addChild(Node& child) override { outputs_.add(child); }
 
  protected:
-  void forward(const K* key, const V* value, RecordMeta meta) const { outputs_.forward(key, value, meta); }
+  void forward(const K* key, const V* value, RecordMeta meta) const {
+    outputs_.forward(key, value, meta);
+  }
   Outputs<K, V> outputs_;
 };
 
@@ -106,7 +109,8 @@ enum class Loaded : std::uint8_t {
 class SourceSlot {
  public:
   virtual ~SourceSlot() = default;
-  /// Deserialises and finds the timestamp. `partition_time`: largest timestamp seen on this partition, or -1.
+  /// Deserialises and finds the timestamp. `partition_time`: largest timestamp seen on this
+  /// partition, or -1.
   [[nodiscard]] virtual Loaded load(const RawRecord& record, Millis partition_time) = 0;
   [[nodiscard]] virtual Millis timestamp() const = 0;
   /// Sends the loaded record down the topology.

@@ -1,13 +1,13 @@
 // Where a task's output goes: raw bytes to topics.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string_view>
-
 #include "base/bytes.h"
 #include "base/result.h"
 #include "streams/record_meta.h"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
 
 namespace millrace::streams {
 
@@ -29,8 +29,8 @@ struct OutputRecord {
 class RecordCollector {
  public:
   virtual ~RecordCollector() = default;
-  /// A small number for a topic, stable for the collector's life. `internal`: a repartition topic of the
-  /// topology, named without the application id (the collector adds it).
+  /// A small number for a topic, stable for the collector's life. `internal`: a repartition topic
+  /// of the topology, named without the application id (the collector adds it).
   [[nodiscard]] virtual std::int32_t topicHandle(std::string_view topic, bool internal) = 0;
   /// Partitions of that topic; at least 1. Asked only where a sink chooses the partition itself.
   [[nodiscard]] virtual Result<std::int32_t> partitionCount(std::int32_t topic) = 0;

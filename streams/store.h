@@ -1,15 +1,15 @@
 // State stores as bytes: what typed stores above and RocksDB, memory and changelogs below agree on.
 #pragma once
 
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include "base/bytes.h"
-#include "base/clock.h"
-#include "base/result.h"
 
 namespace millrace::streams {
 
@@ -28,11 +28,12 @@ struct StoreSpec {
   bool persistent = true;  ///< RocksDB; else memory
   bool caching = true;     ///< a typed write-back cache in front, where the cache size is not 0
   bool logging = true;     ///< a changelog topic
-  std::map<std::string, std::string> log_config = {};  ///< overrides of the changelog topic's configs
-  Millis retention_ms = 0;                             ///< window and session stores
-  Millis window_size_ms = 0;                           ///< window stores
-  /// Distance of two segments of a persistent window store: max(retention / 2, 60 000). A put older than
-  /// the oldest live segment is dropped.
+  std::map<std::string, std::string> log_config =
+      {};                     ///< overrides of the changelog topic's configs
+  Millis retention_ms = 0;    ///< window and session stores
+  Millis window_size_ms = 0;  ///< window stores
+  /// Distance of two segments of a persistent window store: max(retention / 2, 60 000). A put older
+  /// than the oldest live segment is dropped.
   Millis segment_interval_ms = 0;
   bool retain_duplicates = false;
 
@@ -74,9 +75,10 @@ class KeyValueStore {
   virtual ~KeyValueStore() = default;
   /// True and the value in `out` (its capacity is reused) where the key exists.
   [[nodiscard]] virtual Result<bool> get(BytesView key, Bytes& out) = 0;
-  /// nullopt deletes. `timestamp` is that of the changelog record; for timestamped stores `value` starts
-  /// with the same eight bytes.
-  [[nodiscard]] virtual Status put(BytesView key, std::optional<BytesView> value, Millis timestamp) = 0;
+  /// nullopt deletes. `timestamp` is that of the changelog record; for timestamped stores `value`
+  /// starts with the same eight bytes.
+  [[nodiscard]] virtual Status put(BytesView key, std::optional<BytesView> value,
+                                   Millis timestamp) = 0;
   /// [from, to], both inclusive, nullopt = open.
   [[nodiscard]] virtual std::unique_ptr<KeyValueIterator> range(std::optional<BytesView> from,
                                                                 std::optional<BytesView> to) = 0;
@@ -88,15 +90,16 @@ class KeyValueStore {
 /// What a put into a window store did.
 enum class WindowPut : std::uint8_t { kStored, kExpired };
 
-/// (key, window start) to bytes, with a retention measured by the store's own stream time: the largest start
-/// put so far. Reads never show a window whose start is older than that time - retention + 1.
+/// (key, window start) to bytes, with a retention measured by the store's own stream time: the
+/// largest start put so far. Reads never show a window whose start is older than that time -
+/// retention + 1.
 class WindowStore {
  public:
   virtual ~WindowStore() = default;
   [[nodiscard]] virtual Result<bool> fetch(BytesView key, Millis start, Bytes& out) = 0;
   /// kExpired: the window was too old and nothing was written; the caller counts a dropped record.
-  [[nodiscard]] virtual Result<WindowPut> put(BytesView key, Millis start, std::optional<BytesView> value,
-                                              Millis timestamp) = 0;
+  [[nodiscard]] virtual Result<WindowPut> put(BytesView key, Millis start,
+                                              std::optional<BytesView> value, Millis timestamp) = 0;
   /// Windows of one key with start in [from, to], by start (backward: descending).
   [[nodiscard]] virtual std::unique_ptr<WindowIterator> fetch(BytesView key, Millis from, Millis to,
                                                               bool backward = false) = 0;
@@ -132,8 +135,8 @@ class SessionStore {
   [[nodiscard]] virtual std::unique_ptr<SessionIterator> all() = 0;
 };
 
-/// Hands a task its bytes stores: already opened, restored, and logging to their changelogs. Owns them, and
-/// outlives the task. Each is asked for once, in the order of the topology.
+/// Hands a task its bytes stores: already opened, restored, and logging to their changelogs. Owns
+/// them, and outlives the task. Each is asked for once, in the order of the topology.
 class StoreProvider {
  public:
   virtual ~StoreProvider() = default;

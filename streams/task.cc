@@ -1,10 +1,10 @@
 #include "streams/task.h"
 
+#include "streams/input_queue.h"
+
 #include <algorithm>
 #include <exception>
 #include <unordered_set>
-
-#include "streams/input_queue.h"
 
 namespace millrace::streams {
 
@@ -29,7 +29,9 @@ struct Task::State {
 
 namespace {
 
-Error userError(const char* what) { return {Errc::kUserCode, std::string("user code failed: ") + what}; }
+Error userError(const char* what) {
+  return {Errc::kUserCode, std::string("user code failed: ") + what};
+}
 
 /// Runs `call`, which may run user code; an exception becomes the task's error.
 template <class Call>
@@ -44,7 +46,8 @@ void guarded(ProcessorContext& context, Call call) {
 }
 
 /// Declared nodes of the chosen subtopologies, in the order of declaration over the whole topology.
-std::vector<std::string> chosenNodes(const Topology& topology, const std::vector<std::int32_t>& subtopologies) {
+std::vector<std::string> chosenNodes(const Topology& topology,
+                                     const std::vector<std::int32_t>& subtopologies) {
   std::unordered_set<std::string> chosen;
   for (const std::int32_t id : subtopologies) {
     const auto& nodes = topology.subtopologies()[static_cast<std::size_t>(id)].nodes;
@@ -83,7 +86,8 @@ Status Task::init() {
   MILLRACE_CHECK_OK(makeStores(names));
   for (const std::string& name : names) {
     auto node = s.topology.node(name).prototype->clone();
-    for (const std::string& parent : s.topology.node(name).parents) s.by_name.at(parent)->addChild(*node);
+    for (const std::string& parent : s.topology.node(name).parents)
+      s.by_name.at(parent)->addChild(*node);
     s.by_name[name] = node.get();
     s.nodes.emplace_back(name, std::move(node));
   }
@@ -99,11 +103,13 @@ Status Task::openInput(const Input& input, const std::vector<std::string>& names
   State& s = *state_;
   for (const std::string& name : names) {
     const NodeSpec& spec = s.topology.node(name);
-    if (std::find(spec.topics.begin(), spec.topics.end(), input.topic) == spec.topics.end()) continue;
+    if (std::find(spec.topics.begin(), spec.topics.end(), input.topic) == spec.topics.end())
+      continue;
     auto* source = dynamic_cast<SourceNodeBase*>(s.by_name.at(name));
     MILLRACE_ASSERT(source != nullptr, name);
-    const std::string real_topic =
-        s.topology.isInternal(input.topic) ? decorateTopic(s.options.application_id, input.topic) : input.topic;
+    const std::string real_topic = s.topology.isInternal(input.topic)
+                                       ? decorateTopic(s.options.application_id, input.topic)
+                                       : input.topic;
     s.inputs.push_back(
         std::make_unique<InputQueue>(real_topic, input.partition, source->makeSlot(s.context)));
     return {};
@@ -156,8 +162,10 @@ Result<std::size_t> Task::process(std::size_t max_records, bool stop_when_dry) {
       if (context.failed_) break;
       ++taken;
       queue.pop();
-      if (queue.load() && queue.hasHead()) s.order.push(&queue);
-      else dry = stop_when_dry;
+      if (queue.load() && queue.hasHead())
+        s.order.push(&queue);
+      else
+        dry = stop_when_dry;
       if (!context.stream_time_schedules_.empty()) {
         punctuate(context.stream_time_schedules_, context.stream_time_);
       }
@@ -177,7 +185,9 @@ bool Task::punctuate(std::vector<ProcessorContext::Schedule>& schedules, Millis 
     std::erase_if(schedules, [](const auto& schedule) { return *schedule.cancelled; });
     due = schedules.size();
     for (std::size_t i = 0; i < schedules.size(); ++i) {
-      if (schedules[i].next <= now && (due == schedules.size() || schedules[i].next < schedules[due].next)) due = i;
+      if (schedules[i].next <= now &&
+          (due == schedules.size() || schedules[i].next < schedules[due].next))
+        due = i;
     }
     if (due == schedules.size()) return any;
     auto& schedule = schedules[due];

@@ -1,13 +1,13 @@
 // One task: a subtopology over one partition of each of its inputs.
 #pragma once
 
+#include "streams/context.h"
+#include "streams/topology.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "streams/context.h"
-#include "streams/topology.h"
 
 namespace millrace::streams {
 
@@ -22,8 +22,9 @@ struct OwnedRecord {
   Headers headers = {};
 };
 
-/// Runs one or all subtopologies over its input partitions. One thread at a time; time is handed in.
-/// Order of calls: constructor, init(), then any of the rest; after an error only close() and destruction.
+/// Runs one or all subtopologies over its input partitions. One thread at a time; time is handed
+/// in. Order of calls: constructor, init(), then any of the rest; after an error only close() and
+/// destruction.
 class Task {
  public:
   /// An input: topics by the name in the topology (internal ones without the application id).
@@ -58,20 +59,22 @@ class Task {
   /// No input is empty: the next record is surely the one of the smallest timestamp.
   [[nodiscard]] bool allInputsBuffered() const;
 
-  /// Processes up to `max_records` in the order of timestamps over the inputs, stream-time punctuators after
-  /// each. Returns how many were taken from the queues. Errors: what user code threw, a record that cannot be
-  /// read, a store or an output that failed.
-  /// With `stop_when_dry` it also returns when an input ran empty: the caller then decides whether to go on
-  /// without that input (max.task.idle.ms).
+  /// Processes up to `max_records` in the order of timestamps over the inputs, stream-time
+  /// punctuators after each. Returns how many were taken from the queues. Errors: what user code
+  /// threw, a record that cannot be read, a store or an output that failed. With `stop_when_dry` it
+  /// also returns when an input ran empty: the caller then decides whether to go on without that
+  /// input (max.task.idle.ms).
   [[nodiscard]] Result<std::size_t> process(std::size_t max_records, bool stop_when_dry = false);
   /// Runs wall-clock punctuators that are due.
   [[nodiscard]] Result<bool> punctuateWallClock(Millis wall_ms);
   void setWallClock(Millis wall_ms);
 
-  /// Flushes caches in the order of store creation: what they held is in the stores and sent on afterwards.
-  /// First step of a commit; then the collector is flushed, then committable() offsets are committed.
+  /// Flushes caches in the order of store creation: what they held is in the stores and sent on
+  /// afterwards. First step of a commit; then the collector is flushed, then committable() offsets
+  /// are committed.
   [[nodiscard]] Status flush();
-  /// The next offset to read per input that moved since the last clearCommit(), and the partition time.
+  /// The next offset to read per input that moved since the last clearCommit(), and the partition
+  /// time.
   struct Position {
     std::size_t input = 0;
     std::int64_t next_offset = 0;

@@ -1,20 +1,23 @@
 #include "streams/topology.h"
 
-#include <algorithm>
-#include <numeric>
-
 #include "base/assert.h"
 #include "streams/topology_data.h"
+
+#include <algorithm>
+#include <numeric>
 
 namespace millrace::streams {
 namespace {
 
-constexpr Millis kWindowChangelogExtra_ms = 86'400'000;  // windowstore.changelog.additional.retention.ms
+constexpr Millis kWindowChangelogExtra_ms =
+    86'400'000;  // windowstore.changelog.additional.retention.ms
 
 /// Nodes that must run together: union-find over positions.
 class Groups {
  public:
-  explicit Groups(std::size_t size) : parent_(size) { std::iota(parent_.begin(), parent_.end(), 0U); }
+  explicit Groups(std::size_t size) : parent_(size) {
+    std::iota(parent_.begin(), parent_.end(), 0U);
+  }
   std::size_t root(std::size_t i) {
     while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
     return i;
@@ -81,8 +84,9 @@ void addCopartitionGroups(Topology::Data& data) {
       topics.insert(more.begin(), more.end());
     }
     for (Subtopology& sub : data.subtopologies) {
-      const bool here = std::any_of(topics.begin(), topics.end(),
-                                    [&](const std::string& topic) { return sub.source_topics.contains(topic); });
+      const bool here = std::any_of(topics.begin(), topics.end(), [&](const std::string& topic) {
+        return sub.source_topics.contains(topic);
+      });
       if (here) sub.copartition_groups.push_back(topics);
     }
   }
@@ -120,11 +124,16 @@ std::vector<std::string> Topology::nodeNames() const {
   return names;
 }
 const NodeSpec& Topology::node(const std::string& name) const { return data_->node(name); }
-const StoreBuilder& Topology::store(const std::string& name) const { return *data_->stores.at(name).builder; }
-bool Topology::isInternal(const std::string& topic) const { return data_->repartition_topics.contains(topic); }
+const StoreBuilder& Topology::store(const std::string& name) const {
+  return *data_->stores.at(name).builder;
+}
+bool Topology::isInternal(const std::string& topic) const {
+  return data_->repartition_topics.contains(topic);
+}
 bool Topology::empty() const { return data_->nodes.empty(); }
 
-std::vector<std::string> storeOrder(const Topology& topology, const std::vector<std::string>& nodes) {
+std::vector<std::string> storeOrder(const Topology& topology,
+                                    const std::vector<std::string>& nodes) {
   std::vector<std::string> order;
   for (const std::string& node : nodes) {
     for (const std::string& store : inHashSetOrder(topology.node(node).stores)) {
@@ -188,9 +197,11 @@ Status TopologyBuilder::addStateStore(std::shared_ptr<const StoreBuilder> store,
   return {};
 }
 
-Status TopologyBuilder::connect(const std::string& processor, const std::vector<std::string>& stores) {
+Status TopologyBuilder::connect(const std::string& processor,
+                                const std::vector<std::string>& stores) {
   const auto node = data_->index.find(processor);
-  if (node == data_->index.end()) return fail(Errc::kState, "processor " + processor + " is not added yet");
+  if (node == data_->index.end())
+    return fail(Errc::kState, "processor " + processor + " is not added yet");
   for (const std::string& name : stores) {
     const auto store = data_->stores.find(name);
     if (store == data_->stores.end()) {
@@ -204,7 +215,8 @@ Status TopologyBuilder::connect(const std::string& processor, const std::vector<
   return {};
 }
 
-void TopologyBuilder::addRepartitionTopic(const std::string& topic, std::optional<std::int32_t> partitions) {
+void TopologyBuilder::addRepartitionTopic(const std::string& topic,
+                                          std::optional<std::int32_t> partitions) {
   data_->repartition_topics[topic] = partitions;
 }
 

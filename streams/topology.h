@@ -1,6 +1,11 @@
-// A topology: nodes, stores and topics without types. What describe() prints, what the runtime plans with,
-// what tasks are made from.
+// A topology: nodes, stores and topics without types. What describe() prints, what the runtime
+// plans with, what tasks are made from.
 #pragma once
+
+#include "base/result.h"
+#include "streams/context.h"
+#include "streams/processor.h"
+#include "streams/store.h"
 
 #include <cstdint>
 #include <map>
@@ -9,11 +14,6 @@
 #include <set>
 #include <string>
 #include <vector>
-
-#include "base/result.h"
-#include "streams/context.h"
-#include "streams/processor.h"
-#include "streams/store.h"
 
 namespace millrace::streams {
 
@@ -37,10 +37,10 @@ struct NodeSpec {
   std::string name;
   NodeKind kind = NodeKind::kProcessor;
   std::vector<std::string> parents = {};
-  std::vector<std::string> stores = {};   ///< connected state stores, in the order of connecting
-  std::vector<std::string> topics = {};   ///< a source's; internal ones without the application id
-  std::string topic = {};                 ///< a sink's; empty where `extractor` is not
-  std::string extractor = {};             ///< a sink's topic extractor, as describe() prints it
+  std::vector<std::string> stores = {};  ///< connected state stores, in the order of connecting
+  std::vector<std::string> topics = {};  ///< a source's; internal ones without the application id
+  std::string topic = {};                ///< a sink's; empty where `extractor` is not
+  std::string extractor = {};            ///< a sink's topic extractor, as describe() prints it
   ResetPolicy reset = ResetPolicy::kDefault;
   std::shared_ptr<const Node> prototype = nullptr;
 };
@@ -48,7 +48,8 @@ struct NodeSpec {
 /// A topic that the application creates for itself. Names without the application id.
 struct InternalTopic {
   std::string name;
-  /// Asked for by the user (Repartitioned); else as many as the inputs of the writing subtopology have.
+  /// Asked for by the user (Repartitioned); else as many as the inputs of the writing subtopology
+  /// have.
   std::optional<std::int32_t> partitions = std::nullopt;
   std::map<std::string, std::string> configs = {};
 };
@@ -56,10 +57,11 @@ struct InternalTopic {
 /// What runs together in one task.
 struct Subtopology {
   std::int32_t id = 0;
-  std::vector<std::string> nodes = {};          ///< in the order of declaration
-  std::set<std::string> source_topics = {};     ///< names without the application id
+  std::vector<std::string> nodes = {};       ///< in the order of declaration
+  std::set<std::string> source_topics = {};  ///< names without the application id
   std::set<std::string> sink_topics = {};
-  std::vector<std::string> stores = {};         ///< in the order in which a task creates (and flushes) them
+  std::vector<std::string> stores =
+      {};  ///< in the order in which a task creates (and flushes) them
   std::map<std::string, InternalTopic> repartition_topics = {};  ///< read by this subtopology
   /// Store name to changelog topic. A store that restores from its source topic
   /// (reuse.ktable.source.topics) names that topic, and `created` is false.
@@ -93,11 +95,14 @@ class Topology {
   std::shared_ptr<const Data> data_;
 };
 
-/// The stores of some nodes (in the order of declaration) in the order in which Kafka creates and flushes them.
-[[nodiscard]] std::vector<std::string> storeOrder(const Topology& topology, const std::vector<std::string>& nodes);
+/// The stores of some nodes (in the order of declaration) in the order in which Kafka creates and
+/// flushes them.
+[[nodiscard]] std::vector<std::string> storeOrder(const Topology& topology,
+                                                  const std::vector<std::string>& nodes);
 
 /// "<application id>-<topic>".
-[[nodiscard]] std::string decorateTopic(const std::string& application_id, const std::string& topic);
+[[nodiscard]] std::string decorateTopic(const std::string& application_id,
+                                        const std::string& topic);
 
 /// Collects nodes; names must be unique, parents must exist. Kafka's InternalTopologyBuilder.
 class TopologyBuilder {
@@ -112,7 +117,8 @@ class TopologyBuilder {
   /// Registers a store and connects it to processors. The same builder may be added again.
   [[nodiscard]] Status addStateStore(std::shared_ptr<const StoreBuilder> store,
                                      const std::vector<std::string>& processors);
-  [[nodiscard]] Status connect(const std::string& processor, const std::vector<std::string>& stores);
+  [[nodiscard]] Status connect(const std::string& processor,
+                               const std::vector<std::string>& stores);
   void addRepartitionTopic(const std::string& topic, std::optional<std::int32_t> partitions);
   /// These sources must have equally many partitions.
   void copartition(const std::vector<std::string>& source_nodes);

@@ -1,14 +1,14 @@
 // The inside of a Topology, shared by its builder and its printer.
 #pragma once
 
+#include "streams/topology.h"
+
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include "streams/topology.h"
 
 namespace millrace::streams {
 
@@ -26,11 +26,13 @@ struct Topology::Data {
   std::set<std::string> source_topics;
   std::vector<Subtopology> subtopologies;
 
-  [[nodiscard]] const NodeSpec& node(const std::string& name) const { return nodes[index.at(name)]; }
+  [[nodiscard]] const NodeSpec& node(const std::string& name) const {
+    return nodes[index.at(name)];
+  }
 };
 
-/// Texts in the order in which a java.util.HashSet of them iterates: Kafka keeps the stores of a node in one,
-/// and the order shows in describe() and in the order of cache flushes.
+/// Texts in the order in which a java.util.HashSet of them iterates: Kafka keeps the stores of a
+/// node in one, and the order shows in describe() and in the order of cache flushes.
 [[nodiscard]] std::vector<std::string> inHashSetOrder(const std::vector<std::string>& texts);
 
 }  // namespace millrace::streams

@@ -1,15 +1,16 @@
 // The text of a topology, letter by letter as Kafka prints it.
-#include <algorithm>
-#include <bit>
-
 #include "base/checksum.h"
 #include "streams/topology_data.h"
+
+#include <algorithm>
+#include <bit>
+#include <set>
 
 namespace millrace::streams {
 
 std::vector<std::string> inHashSetOrder(const std::vector<std::string>& texts) {
-  // HashMap: a power of two of buckets, at least 16, never more than three quarters full; within a bucket in
-  // the order of insertion.
+  // HashMap: a power of two of buckets, at least 16, never more than three quarters full; within a
+  // bucket in the order of insertion.
   std::size_t buckets = 16;
   while (texts.size() * 4 > buckets * 3) buckets *= 2;
   std::vector<std::string> ordered = texts;
@@ -17,30 +18,34 @@ std::vector<std::string> inHashSetOrder(const std::vector<std::string>& texts) {
     const auto hash = std::bit_cast<std::uint32_t>(javaStringHash(text));
     return (hash ^ (hash >> 16)) & (buckets - 1);
   };
-  std::stable_sort(ordered.begin(), ordered.end(),
-                   [&](const std::string& a, const std::string& b) { return bucket(a) < bucket(b); });
+  std::stable_sort(ordered.begin(), ordered.end(), [&](const std::string& a, const std::string& b) {
+    return bucket(a) < bucket(b);
+  });
   return ordered;
 }
 
 namespace {
 
+struct Printed;
+struct PrintsBefore {
+  bool operator()(const Printed* a, const Printed* b) const;
+};
+/// Kafka keeps relatives in a tree that is sorted by sizes while those still grow: each has the
+/// place that was right when it came, and they come in the order of a hash map. A red-black tree of
+/// the same kind, because the place depends on the tree's shape; nothing is ever looked up in it.
+using Relatives = std::multiset<Printed*, PrintsBefore>;
+
 /// A node with its relatives, and the number of nodes below it, counted once per path.
 struct Printed {
   const NodeSpec* spec = nullptr;
   std::int64_t size = 1;
-  std::vector<Printed*> successors;
-  std::vector<Printed*> predecessors;
+  Relatives successors;
+  Relatives predecessors;
 };
 using PrintedNodes = std::map<std::string, Printed>;
 
-bool printsBefore(const Printed* a, const Printed* b) {
+bool PrintsBefore::operator()(const Printed* a, const Printed* b) const {
   return a->size != b->size ? a->size > b->size : a->spec->name < b->spec->name;
-}
-
-/// Kafka keeps relatives in a set that is sorted by sizes while those still grow: each has the place that was right
-/// when it came, and they come in the order of a hash map.
-void insertRelative(std::vector<Printed*>& relatives, Printed* node) {
-  relatives.insert(std::upper_bound(relatives.begin(), relatives.end(), node, printsBefore), node);
 }
 
 void grow(Printed& node, std::int64_t by) {
@@ -57,7 +62,7 @@ std::string join(const std::vector<std::string>& texts) {
   return joined;
 }
 
-std::string namesOf(const std::vector<Printed*>& nodes) {
+std::string namesOf(const Relatives& nodes) {
   std::vector<std::string> names;
   for (const Printed* node : nodes) names.push_back(node->spec->name);
   return names.empty() ? "none" : join(names);
@@ -66,14 +71,12 @@ std::string namesOf(const std::vector<Printed*>& nodes) {
 PrintedNodes relate(const Topology::Data& data, const Subtopology& sub) {
   PrintedNodes printed;
   for (const std::string& name : sub.nodes) printed[name].spec = &data.node(name);
-  std::vector<std::string> names = sub.nodes;
-  std::sort(names.begin(), names.end());
-  for (const std::string& name : inHashSetOrder(names)) {
+  for (const std::string& name : inHashSetOrder(sub.nodes)) {
     Printed& node = printed.at(name);
     for (const std::string& parent_name : node.spec->parents) {
       Printed& parent = printed.at(parent_name);
-      insertRelative(node.predecessors, &parent);
-      insertRelative(parent.successors, &node);
+      node.predecessors.insert(&parent);
+      parent.successors.insert(&node);
       grow(parent, node.size);
     }
   }
@@ -101,7 +104,7 @@ std::string subtopologyText(const Topology::Data& data, const Subtopology& sub) 
   const PrintedNodes printed = relate(data, sub);
   std::vector<const Printed*> order;
   for (const auto& [name, node] : printed) order.push_back(&node);
-  std::sort(order.begin(), order.end(), printsBefore);
+  std::sort(order.begin(), order.end(), PrintsBefore{});
   std::string text = "Sub-topology: " + std::to_string(sub.id);
   text += sub.global ? " for global store (will not generate tasks)\n" : "\n";
   for (const Printed* node : order) text += "    " + nodeText(*node) + "\n";

@@ -1,9 +1,9 @@
 #include "builder.h"
 
-#include <set>
-
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
+
+#include <set>
 
 namespace millrace::replay {
 namespace {
@@ -23,21 +23,26 @@ Text textOf(const WindowKey& key) { return windowText(key); }
 /// A function over text as a lambda over the types of a stream.
 template <class K, class V, class Fn>
 auto adapt(Fn fn) {
-  return [fn = std::move(fn)](const K& key, const V& value) { return fn(textOf(key), textOf(value)); };
+  return
+      [fn = std::move(fn)](const K& key, const V& value) { return fn(textOf(key), textOf(value)); };
 }
 
 template <class T>
 class TextSerde final : public CustomSerde<T> {
  public:
   void serialize(const T& value, Bytes& out) const override { out.append(*textOf(value)); }
-  Status deserialize(BytesView, T&) const override { return fail(Errc::kState, "text is not read back"); }
+  Status deserialize(BytesView, T&) const override {
+    return fail(Errc::kState, "text is not read back");
+  }
 };
 
 template <class T>
 class PlainSerde final : public CustomSerde<T> {
  public:
   void serialize(const T& value, Bytes& out) const override { Serde<T>::serialize(value, out); }
-  Status deserialize(BytesView bytes, T& out) const override { return Serde<T>::deserialize(bytes, out); }
+  Status deserialize(BytesView bytes, T& out) const override {
+    return Serde<T>::deserialize(bytes, out);
+  }
 };
 
 template <class K, class V>
@@ -52,7 +57,8 @@ StoreOptions<K, V> storeOptions(const Json& node) {
     options.storeType = type->as_string() == "mem" ? StoreType::kInMemory : StoreType::kRocksDb;
   }
   if (const auto* cache = mat.if_contains("cache")) options.caching = cache->as_bool();
-  if (const auto* retention = mat.if_contains("retention_ms")) options.retention = Duration(retention->as_int64());
+  if (const auto* retention = mat.if_contains("retention_ms"))
+    options.retention = Duration(retention->as_int64());
   return options;
 }
 
@@ -114,7 +120,8 @@ void TopologyMaker::put(const Json& node, Handle handle) {
 }
 
 Topology TopologyMaker::make(const Json& topology) {
-  if (const auto* stores = topology.if_contains("stores"); stores != nullptr && !stores->as_array().empty()) {
+  if (const auto* stores = topology.if_contains("stores");
+      stores != nullptr && !stores->as_array().empty()) {
     throw NotYet("addStateStore");
   }
   for (const auto& node : topology.at("nodes").as_array()) add(node.as_object());
@@ -126,18 +133,30 @@ Topology TopologyMaker::make(const Json& topology) {
 void TopologyMaker::add(const Json& node) {
   using Member = void (TopologyMaker::*)(const Json&);
   static const std::map<std::string, Member> kOperators = {
-      {"stream", &TopologyMaker::addSource},           {"table", &TopologyMaker::addSource},
-      {"filter", &TopologyMaker::addStateless},        {"filterNot", &TopologyMaker::addStateless},
-      {"mapValues", &TopologyMaker::addStateless},     {"mapValuesWithKey", &TopologyMaker::addStateless},
-      {"map", &TopologyMaker::addStateless},           {"flatMap", &TopologyMaker::addStateless},
-      {"flatMapValues", &TopologyMaker::addStateless}, {"flatMapValuesWithKey", &TopologyMaker::addStateless},
-      {"selectKey", &TopologyMaker::addStateless},     {"peek", &TopologyMaker::addStateless},
-      {"split", &TopologyMaker::addSplit},             {"merge", &TopologyMaker::addStateless},
-      {"repartition", &TopologyMaker::addStateless},   {"groupByKey", &TopologyMaker::addGroup},
-      {"groupBy", &TopologyMaker::addGroup},           {"windowedBy", &TopologyMaker::addWindow},
-      {"count", &TopologyMaker::addAggregation},       {"reduce", &TopologyMaker::addAggregation},
-      {"aggregate", &TopologyMaker::addAggregation},   {"toStream", &TopologyMaker::addConversion},
-      {"toTable", &TopologyMaker::addConversion},      {"join", &TopologyMaker::addJoin},
+      {"stream", &TopologyMaker::addSource},
+      {"table", &TopologyMaker::addSource},
+      {"filter", &TopologyMaker::addStateless},
+      {"filterNot", &TopologyMaker::addStateless},
+      {"mapValues", &TopologyMaker::addStateless},
+      {"mapValuesWithKey", &TopologyMaker::addStateless},
+      {"map", &TopologyMaker::addStateless},
+      {"flatMap", &TopologyMaker::addStateless},
+      {"flatMapValues", &TopologyMaker::addStateless},
+      {"flatMapValuesWithKey", &TopologyMaker::addStateless},
+      {"selectKey", &TopologyMaker::addStateless},
+      {"peek", &TopologyMaker::addStateless},
+      {"split", &TopologyMaker::addSplit},
+      {"merge", &TopologyMaker::addStateless},
+      {"repartition", &TopologyMaker::addStateless},
+      {"groupByKey", &TopologyMaker::addGroup},
+      {"groupBy", &TopologyMaker::addGroup},
+      {"windowedBy", &TopologyMaker::addWindow},
+      {"count", &TopologyMaker::addAggregation},
+      {"reduce", &TopologyMaker::addAggregation},
+      {"aggregate", &TopologyMaker::addAggregation},
+      {"toStream", &TopologyMaker::addConversion},
+      {"toTable", &TopologyMaker::addConversion},
+      {"join", &TopologyMaker::addJoin},
       {"to", &TopologyMaker::addSink},
   };
   const auto found = kOperators.find(text(node, "op"));
@@ -172,9 +191,11 @@ void TopologyMaker::addStateless(const Json& node) {
             const auto predicate_fn = adapt<K, V>(predicate(fn));
             if constexpr (kIsTable<H>) {
               const auto store = storeOptions<typename H::PK, typename H::PV>(node);
-              put(node, op == "filter" ? in.filter(predicate_fn, store) : in.filterNot(predicate_fn, store));
+              put(node, op == "filter" ? in.filter(predicate_fn, store)
+                                       : in.filterNot(predicate_fn, store));
             } else if constexpr (std::same_as<K, Text>) {
-              put(node, op == "filter" ? in.filter(predicate_fn, options) : in.filterNot(predicate_fn, options));
+              put(node, op == "filter" ? in.filter(predicate_fn, options)
+                                       : in.filterNot(predicate_fn, options));
             } else {
               wrongInput(node);
             }
@@ -224,7 +245,8 @@ void TopologyMaker::addSplit(const Json& node) {
     split.branch(predicate(text(part, "fn")), {.name = "-" + ids.back()});
   }
   const std::string other = text(node, "default");
-  const auto branches = other.empty() ? split.noDefaultBranch() : split.defaultBranch({.name = "-" + other});
+  const auto branches =
+      other.empty() ? split.noDefaultBranch() : split.defaultBranch({.name = "-" + other});
   if (!other.empty()) ids.push_back(other);
   for (const std::string& id : ids) {
     for (const auto& [name, stream] : branches) {
@@ -243,7 +265,8 @@ void TopologyMaker::addGroup(const Json& node) {
         using H = std::remove_cvref_t<decltype(in)>;
         if constexpr (std::same_as<H, KStream<Text, Text>>) {
           put(node, in.groupBy(keyMapper(text(node, "fn")), {.name = name}));
-        } else if constexpr (std::same_as<H, KTable<Text, Text>> || std::same_as<H, KTable<WindowKey, Text>>) {
+        } else if constexpr (std::same_as<H, KTable<Text, Text>> ||
+                             std::same_as<H, KTable<WindowKey, Text>>) {
           using K = typename TypesOf<H>::Key;
           put(node, in.groupBy(adapt<K, Text>(pairMapper(text(node, "fn"))), {.name = name}));
         } else {
@@ -277,7 +300,8 @@ void TopologyMaker::addAggregation(const Json& node) {
           if (op == "count") return put(node, as<Text, Number>(in.count(counting)));
           const std::string sub = text(node, "sub");
           if (op == "reduce") return put(node, in.reduce(reducer(fn), reducer(sub), texts));
-          put(node, in.aggregate(initial(text(node, "init")), aggregator(fn), aggregator(sub), texts));
+          put(node,
+              in.aggregate(initial(text(node, "init")), aggregator(fn), aggregator(sub), texts));
         } else if constexpr (std::same_as<H, KGroupedStream<Text, Text>>) {
           if (op == "count") return put(node, as<Text, Number>(in.count(counting)));
           if (op == "reduce") return put(node, in.reduce(reducer(fn), texts));
@@ -305,8 +329,10 @@ void TopologyMaker::addConversion(const Json& node) {
           using K = typename TypesOf<H>::Key;
           using V = typename TypesOf<H>::Value;
           const NodeOptions options{.name = text(node, "name")};
-          if (node.contains("fn")) put(node, in.toStream(adapt<K, V>(keyMapper(text(node, "fn"))), options));
-          else put(node, in.toStream(options));
+          if (node.contains("fn"))
+            put(node, in.toStream(adapt<K, V>(keyMapper(text(node, "fn"))), options));
+          else
+            put(node, in.toStream(options));
         } else {
           wrongInput(node);
         }
@@ -318,7 +344,9 @@ void TopologyMaker::addJoin(const Json& node) {
   const std::string kind = text(node, "kind");
   const std::string type = text(node, "type");
   const auto fn = joiner(text(node, "fn"));
-  const auto joined = [fn](const Text& key, const Text& left, const Text& right) { return fn(key, left, right); };
+  const auto joined = [fn](const Text& key, const Text& left, const Text& right) {
+    return fn(key, left, right);
+  };
   if (kind == "st") {
     if (node.contains("grace")) throw NotYet("stream-table join with grace");
     auto& in = get<KStream<Text, Text>>(node);
@@ -331,16 +359,20 @@ void TopologyMaker::addJoin(const Json& node) {
   std::visit(
       [&](auto& in) {
         using H = std::remove_cvref_t<decltype(in)>;
-        if constexpr (std::same_as<H, KTable<Text, Text>> || std::same_as<H, KTable<WindowKey, Text>>) {
+        if constexpr (std::same_as<H, KTable<Text, Text>> ||
+                      std::same_as<H, KTable<WindowKey, Text>>) {
           using K = typename TypesOf<H>::Key;
           auto& other = get<H>(node, "other");
           const auto rows = [fn](const K& key, const Text& left, const Text& right) {
             return fn(textOf(key), left, right);
           };
           const auto options = storeOptions<typename H::PK, std::string>(node);
-          if (type == "inner") put(node, in.join(other, rows, options));
-          else if (type == "left") put(node, in.leftJoin(other, rows, options));
-          else put(node, in.outerJoin(other, rows, options));
+          if (type == "inner")
+            put(node, in.join(other, rows, options));
+          else if (type == "left")
+            put(node, in.leftJoin(other, rows, options));
+          else
+            put(node, in.outerJoin(other, rows, options));
         } else {
           wrongInput(node);
         }
@@ -359,7 +391,9 @@ void TopologyMaker::addSink(const Json& node) {
           if (node.contains("topic")) return in.to(text(node, "topic"), options);
           options.chooser = text(node, "fn");
           in.to(adapt<typename TypesOf<H>::Key, typename TypesOf<H>::Value>(
-                    [choose = keyMapper(text(node, "fn"))](const Text& k, const Text& v) { return *choose(k, v); }),
+                    [choose = keyMapper(text(node, "fn"))](const Text& k, const Text& v) {
+                      return *choose(k, v);
+                    }),
                 options);
         } else {
           wrongInput(node);

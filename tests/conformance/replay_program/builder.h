@@ -1,14 +1,15 @@
 // Builds a recorded topology through the public DSL.
 #pragma once
 
+#include "dsl/test_driver.h"
+#include "functions.h"
+
 #include <boost/json/object.hpp>
+
 #include <map>
 #include <stdexcept>
 #include <string>
 #include <variant>
-
-#include "dsl/test_driver.h"
-#include "functions.h"
 
 namespace millrace::replay {
 
@@ -21,10 +22,11 @@ using WindowKey = Windowed<std::string>;
 using Number = std::optional<std::int64_t>;
 
 /// What a recorded node stands for. Values are text or counts, keys text or windowed text.
-using Handle = std::variant<KStream<Text, Text>, KStream<Text, Number>, KStream<WindowKey, Text>,
-                            KStream<WindowKey, Number>, KTable<Text, Text>, KTable<Text, Number>,
-                            KTable<WindowKey, Text>, KTable<WindowKey, Number>, KGroupedStream<Text, Text>,
-                            KGroupedTable<Text, Text>, TimeWindowedKStream<Text, Text>>;
+using Handle =
+    std::variant<KStream<Text, Text>, KStream<Text, Number>, KStream<WindowKey, Text>,
+                 KStream<WindowKey, Number>, KTable<Text, Text>, KTable<Text, Number>,
+                 KTable<WindowKey, Text>, KTable<WindowKey, Number>, KGroupedStream<Text, Text>,
+                 KGroupedTable<Text, Text>, TimeWindowedKStream<Text, Text>>;
 
 class TopologyMaker {
  public:

@@ -99,10 +99,12 @@ MapperFn valueMapper(const std::string& name) {
       {"id", [](const Text&, const Text& v) { return v; }},
       {"str", [](const Text&, const Text& v) { return v; }},
       {"upper", [](const Text&, const Text& v) { return upper(v); }},
-      {"null_if_len_odd", [](const Text&, const Text& v) { return length(v) % 2 == 1 ? Text() : v; }},
+      {"null_if_len_odd",
+       [](const Text&, const Text& v) { return length(v) % 2 == 1 ? Text() : v; }},
       {"first_char", [](const Text&, const Text& v) { return firstChar(v); }},
       {"len", [](const Text&, const Text& v) -> Text { return std::to_string(length(v)); }},
-      {"key_colon_value", [](const Text& k, const Text& v) -> Text { return shown(k) + ":" + shown(v); }},
+      {"key_colon_value",
+       [](const Text& k, const Text& v) -> Text { return shown(k) + ":" + shown(v); }},
   };
   return lookUp(kAll, name, "value mapper");
 }
@@ -118,9 +120,13 @@ MapperFn keyMapper(const std::string& name) {
       {"key_first_char", [](const Text& k, const Text&) { return firstChar(k); }},
       {"key_text", [](const Text& k, const Text&) { return k; }},
       {"wkey", [](const Text& k, const Text&) { return innerKey(k); }},
-      {"len_mod3", [](const Text&, const Text& v) -> Text { return std::to_string(length(v) % 3); }},
+      {"len_mod3",
+       [](const Text&, const Text& v) -> Text { return std::to_string(length(v) % 3); }},
       {"after_pipe", [](const Text&, const Text& v) { return afterPipe(v); }},
-      {"by_len", [](const Text&, const Text& v) -> Text { return length(v) % 2 == 0 ? "out_even" : "out_odd"; }},
+      {"by_len",
+       [](const Text&, const Text& v) -> Text {
+         return length(v) % 2 == 0 ? "out_even" : "out_odd";
+       }},
   };
   return lookUp(kAll, name, "key mapper");
 }
@@ -131,7 +137,8 @@ PairFn pairMapper(const std::string& name) {
       {"value_first_key", [](const Text&, const Text& v) { return Pair(firstChar(v), v); }},
       {"key_first_key", [](const Text& k, const Text& v) { return Pair(firstChar(k), v); }},
       {"wkey_value", [](const Text& k, const Text& v) { return Pair(innerKey(k), v); }},
-      {"both_bang", [](const Text& k, const Text& v) { return Pair(shown(k) + "!", shown(v) + "!"); }},
+      {"both_bang",
+       [](const Text& k, const Text& v) { return Pair(shown(k) + "!", shown(v) + "!"); }},
       {"same", [](const Text& k, const Text& v) { return Pair(k, v); }},
   };
   return lookUp(kAll, name, "pair mapper");
@@ -155,23 +162,31 @@ ValuesFn valuesMapper(const std::string& name) {
   static const std::map<std::string, ValuesFn> kAll = {
       {"split_comma", [](const Text&, const Text& v) { return splitComma(v); }},
       {"twice",
-       [](const Text&, const Text& v) { return std::vector<Text>{Text(shown(v) + "1"), Text(shown(v) + "2")}; }},
-      {"key_then_value", [](const Text& k, const Text& v) { return std::vector<Text>{Text(shown(k)), v}; }},
+       [](const Text&, const Text& v) {
+         return std::vector<Text>{Text(shown(v) + "1"), Text(shown(v) + "2")};
+       }},
+      {"key_then_value",
+       [](const Text& k, const Text& v) { return std::vector<Text>{Text(shown(k)), v}; }},
   };
   return lookUp(kAll, name, "values mapper");
 }
 
 Text initial(const std::string& name) {
-  static const std::map<std::string, Text> kAll = {{"zero", "0"}, {"empty", ""}, {"null", std::nullopt}};
+  static const std::map<std::string, Text> kAll = {
+      {"zero", "0"}, {"empty", ""}, {"null", std::nullopt}};
   return lookUp(kAll, name, "initialiser");
 }
 
 AggregatorFn aggregator(const std::string& name) {
   static const std::map<std::string, AggregatorFn> kAll = {
-      {"plus", [](const Text&, const Text& v, const Text& a) -> Text { return shown(a) + "+" + shown(v); }},
-      {"minus", [](const Text&, const Text& v, const Text& a) -> Text { return shown(a) + "-" + shown(v); }},
+      {"plus",
+       [](const Text&, const Text& v, const Text& a) -> Text { return shown(a) + "+" + shown(v); }},
+      {"minus",
+       [](const Text&, const Text& v, const Text& a) -> Text { return shown(a) + "-" + shown(v); }},
       {"plus_key",
-       [](const Text& k, const Text& v, const Text& a) -> Text { return shown(a) + "+" + shown(k) + shown(v); }},
+       [](const Text& k, const Text& v, const Text& a) -> Text {
+         return shown(a) + "+" + shown(k) + shown(v);
+       }},
       {"plus_del",
        [](const Text&, const Text& v, const Text& a) -> Text {
          if (v && v->starts_with("x")) return std::nullopt;
@@ -179,9 +194,13 @@ AggregatorFn aggregator(const std::string& name) {
        }},
       {"last", [](const Text&, const Text& v, const Text&) { return v; }},
       {"len_add",
-       [](const Text&, const Text& v, const Text& a) -> Text { return std::to_string(number(a) + length(v)); }},
+       [](const Text&, const Text& v, const Text& a) -> Text {
+         return std::to_string(number(a) + length(v));
+       }},
       {"len_sub",
-       [](const Text&, const Text& v, const Text& a) -> Text { return std::to_string(number(a) - length(v)); }},
+       [](const Text&, const Text& v, const Text& a) -> Text {
+         return std::to_string(number(a) - length(v));
+       }},
   };
   return lookUp(kAll, name, "aggregator");
 }
@@ -189,11 +208,13 @@ AggregatorFn aggregator(const std::string& name) {
 ReducerFn reducer(const std::string& name) {
   static const std::map<std::string, ReducerFn> kAll = {
       {"concat", [](const Text& a, const Text& b) -> Text { return shown(a) + shown(b); }},
-      {"concat_minus", [](const Text& a, const Text& b) -> Text { return shown(a) + "-" + shown(b); }},
+      {"concat_minus",
+       [](const Text& a, const Text& b) -> Text { return shown(a) + "-" + shown(b); }},
       {"last", [](const Text&, const Text& b) { return b; }},
       {"first", [](const Text& a, const Text&) { return a; }},
       {"max", [](const Text& a, const Text& b) { return shown(a) >= shown(b) ? a : b; }},
-      {"null_if_equal", [](const Text& a, const Text& b) { return shown(a) == shown(b) ? Text() : b; }},
+      {"null_if_equal",
+       [](const Text& a, const Text& b) { return shown(a) == shown(b) ? Text() : b; }},
   };
   return lookUp(kAll, name, "reducer");
 }
@@ -201,17 +222,25 @@ ReducerFn reducer(const std::string& name) {
 JoinerFn merger(const std::string& name) {
   static const std::map<std::string, JoinerFn> kAll = {
       {"paren",
-       [](const Text&, const Text& x, const Text& y) -> Text { return "(" + shown(x) + "|" + shown(y) + ")"; }},
-      {"sum", [](const Text&, const Text& x, const Text& y) -> Text { return std::to_string(number(x) + number(y)); }},
+       [](const Text&, const Text& x, const Text& y) -> Text {
+         return "(" + shown(x) + "|" + shown(y) + ")";
+       }},
+      {"sum",
+       [](const Text&, const Text& x, const Text& y) -> Text {
+         return std::to_string(number(x) + number(y));
+       }},
   };
   return lookUp(kAll, name, "merger");
 }
 
 JoinerFn joiner(const std::string& name) {
   static const std::map<std::string, JoinerFn> kAll = {
-      {"comma", [](const Text&, const Text& x, const Text& y) -> Text { return shown(x) + "," + shown(y); }},
+      {"comma",
+       [](const Text&, const Text& x, const Text& y) -> Text { return shown(x) + "," + shown(y); }},
       {"comma_key",
-       [](const Text& k, const Text& x, const Text& y) -> Text { return shown(k) + ":" + shown(x) + "," + shown(y); }},
+       [](const Text& k, const Text& x, const Text& y) -> Text {
+         return shown(k) + ":" + shown(x) + "," + shown(y);
+       }},
       {"null_if_equal",
        [](const Text&, const Text& x, const Text& y) {
          return shown(x) == shown(y) ? Text() : Text(shown(x) + "," + shown(y));

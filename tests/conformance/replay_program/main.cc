@@ -1,19 +1,19 @@
-// replay FILE...: runs recorded topologies through the public DSL and the test driver and compares outputs after
-// every step, final stores, dropped records and the topology's text. One line per failing case, last line "N passed,
-// M failed, K skipped", exit 0 only if none failed.
-#include <zlib.h>
+// replay FILE...: runs recorded topologies through the public DSL and the test driver and compares
+// outputs after every step, final stores, dropped records and the topology's text. One line per
+// failing case, last line "N passed, M failed, K skipped", exit 0 only if none failed.
+#include "builder.h"
 
-#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <zlib.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <map>
 #include <string>
-
-#include "builder.h"
 
 namespace {
 
@@ -30,7 +30,8 @@ std::string readAll(const std::string& path) {
   std::string text;
   char buffer[1 << 16];
   int got = 0;
-  while ((got = gzread(file, buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<std::size_t>(got));
+  while ((got = gzread(file, buffer, sizeof buffer)) > 0)
+    text.append(buffer, static_cast<std::size_t>(got));
   gzclose(file);
   if (got < 0) throw std::runtime_error("cannot read " + path);
   return text;
@@ -46,7 +47,8 @@ std::optional<std::string> optionalText(const value& json) {
 
 value headersJson(const streams::Headers& headers) {
   array json;
-  for (const Header& header : headers) json.push_back(array{value(header.key), textOrNull(header.value)});
+  for (const Header& header : headers)
+    json.push_back(array{value(header.key), textOrNull(header.value)});
   return json;
 }
 
@@ -78,8 +80,10 @@ streams::OwnedRecord inputRecord(const object& step) {
 
 template <class V>
 std::string valueText(const V& stored) {
-  if constexpr (std::same_as<V, std::string>) return stored;
-  else return std::to_string(stored);
+  if constexpr (std::same_as<V, std::string>)
+    return stored;
+  else
+    return std::to_string(stored);
 }
 
 using Row = std::pair<std::pair<std::string, Millis>, value>;
@@ -89,19 +93,22 @@ bool tableRows(TopologyTestDriver& driver, const std::string& name, std::vector<
   const auto store = driver.store<std::string, V>(name);
   if (!store) return false;
   for (const auto& row : store->all()) {
-    rows.push_back({{row.key, 0}, array{value(row.key), value(valueText(row.value)), row.timestamp}});
+    rows.push_back(
+        {{row.key, 0}, array{value(row.key), value(valueText(row.value)), row.timestamp}});
   }
   return true;
 }
 
 template <class V>
-bool windowRows(TopologyTestDriver& driver, const std::string& name, bool window_store, std::vector<Row>& rows) {
+bool windowRows(TopologyTestDriver& driver, const std::string& name, bool window_store,
+                std::vector<Row>& rows) {
   const auto store = driver.store<WindowKey, V>(name);
   if (!store) return false;
   for (const auto& row : store->all()) {
     if (window_store) {
       rows.push_back({{row.key.key, row.key.window.start},
-                      array{value(row.key.key), row.key.window.start, value(valueText(row.value)), row.timestamp}});
+                      array{value(row.key.key), row.key.window.start, value(valueText(row.value)),
+                            row.timestamp}});
     } else {
       const std::string key = windowText(row.key);
       rows.push_back({{key, 0}, array{value(key), value(valueText(row.value)), row.timestamp}});
@@ -113,11 +120,13 @@ bool windowRows(TopologyTestDriver& driver, const std::string& name, bool window
 value storeJson(TopologyTestDriver& driver, const Topology& topology, const std::string& name) {
   std::vector<Row> rows;
   const bool window_store = topology.store(name).spec().windowed();
-  const bool known = tableRows<std::string>(driver, name, rows) || tableRows<std::int64_t>(driver, name, rows) ||
+  const bool known = tableRows<std::string>(driver, name, rows) ||
+                     tableRows<std::int64_t>(driver, name, rows) ||
                      windowRows<std::string>(driver, name, window_store, rows) ||
                      windowRows<std::int64_t>(driver, name, window_store, rows);
   if (!known) return "a store of unknown types";
-  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.first < b.first; });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Row& a, const Row& b) { return a.first < b.first; });
   array json;
   for (Row& row : rows) json.push_back(std::move(row.second));
   return json;
@@ -125,12 +134,15 @@ value storeJson(TopologyTestDriver& driver, const Topology& topology, const std:
 
 std::string differs(const std::string& what, const value& expected, const value& actual) {
   if (expected == actual) return {};
-  return what + "\n  expected " + boost::json::serialize(expected) + "\n  actual   " + boost::json::serialize(actual);
+  return what + "\n  expected " + boost::json::serialize(expected) + "\n  actual   " +
+         boost::json::serialize(actual);
 }
 
-std::string compareStores(const object& recorded, TopologyTestDriver& driver, const Topology& topology) {
+std::string compareStores(const object& recorded, TopologyTestDriver& driver,
+                          const Topology& topology) {
   for (const auto& [name, rows] : recorded.at("stores").as_object()) {
-    auto problem = differs("store " + std::string(name), rows, storeJson(driver, topology, std::string(name)));
+    auto problem =
+        differs("store " + std::string(name), rows, storeJson(driver, topology, std::string(name)));
     if (!problem.empty()) return problem;
   }
   return {};
@@ -144,14 +156,17 @@ std::string runSteps(const object& recorded, TopologyTestDriver& driver) {
     const auto& step = steps[i].as_object();
     const bool must_fail = error != nullptr && i + 1 == steps.size();
     try {
-      if (const auto* ms = step.if_contains("advance_wall_ms")) driver.advanceWallClock(Duration(ms->as_int64()));
-      else driver.pipe(std::string(step.at("topic").as_string()), inputRecord(step));
+      if (const auto* ms = step.if_contains("advance_wall_ms"))
+        driver.advanceWallClock(Duration(ms->as_int64()));
+      else
+        driver.pipe(std::string(step.at("topic").as_string()), inputRecord(step));
     } catch (const DriverError& failure) {
       if (must_fail) return {};
       return "step " + std::to_string(i) + " fails: " + failure.what();
     }
     if (must_fail) return "step " + std::to_string(i) + " does not fail";
-    auto problem = differs("step " + std::to_string(i), expected[i], outputsJson(driver.takeSent()));
+    auto problem =
+        differs("step " + std::to_string(i), expected[i], outputsJson(driver.takeSent()));
     if (!problem.empty()) return problem;
   }
   return {};
@@ -166,16 +181,20 @@ std::string check(const object& recorded) {
   try {
     const Topology topology = TopologyMaker().make(definition);
     DriverOptions options{.cacheMaxBytes = config.at("statestore.cache.max.bytes").as_int64()};
-    if (const auto* wall = config.if_contains("wall_start_ms")) options.wallClock = wall->as_int64();
+    if (const auto* wall = config.if_contains("wall_start_ms"))
+      options.wallClock = wall->as_int64();
     TopologyTestDriver driver(topology, options);
     if (must_not_build) return "it can be built";
     if (const auto* describe = recorded.if_contains("describe")) {
-      if (auto problem = differs("describe", *describe, value(topology.describe())); !problem.empty()) return problem;
+      if (auto problem = differs("describe", *describe, value(topology.describe()));
+          !problem.empty())
+        return problem;
     }
     if (auto problem = runSteps(recorded, driver); !problem.empty()) return problem;
     if (error != nullptr) return {};
     if (auto problem = compareStores(recorded, driver, topology); !problem.empty()) return problem;
-    return differs("dropped", recorded.at("dropped"), value(static_cast<std::int64_t>(driver.droppedRecords())));
+    return differs("dropped", recorded.at("dropped"),
+                   value(static_cast<std::int64_t>(driver.droppedRecords())));
   } catch (const TopologyError& failure) {
     return must_not_build ? std::string() : std::string("cannot be built: ") + failure.what();
   }
@@ -233,7 +252,8 @@ int main(int argc, char** argv) {
       begin = end + 1;
     }
   }
-  for (const auto& [reason, count] : tally.reasons) std::printf("skipped %d: %s\n", count, reason.c_str());
+  for (const auto& [reason, count] : tally.reasons)
+    std::printf("skipped %d: %s\n", count, reason.c_str());
   std::printf("%d passed, %d failed, %d skipped\n", tally.passed, tally.failed, tally.skipped);
   return tally.failed == 0 ? 0 : 1;
 }
