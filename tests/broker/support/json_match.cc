@@ -120,24 +120,6 @@ void sortArrays(json::value& root, std::string_view path) {
   }
 }
 
-namespace {
-
-/// Texts that tell of Java's insides and of no rule: another program says it in its own words.
-bool isJavaText(std::string_view text) {
-  return text.starts_with("Invalid value org.apache.kafka.") ||
-         text.starts_with("requirement failed: ") || text == "/ by zero" ||
-         text.contains("Invalid value `") ||
-         // The sentences of error codes: this build has its own (base/errors.def).
-         text.starts_with("This server does not host this topic") ||
-         text.starts_with("This most likely occurs ");
-}
-
-bool saysSomething(const json::value& value) {
-  return value.is_string() && !value.as_string().empty();
-}
-
-}  // namespace
-
 std::string difference(const json::value& expected, const json::value& actual,
                        const std::string& path) {
   if (expected.is_string() && expected.as_string() == "*") return {};
