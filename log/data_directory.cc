@@ -48,6 +48,7 @@ Status DataDirectory::open() {
   recovery_points_ = readCheckpoint(kRecoveryPoints);
   log_starts_ = readCheckpoint(kLogStarts);
   high_watermarks_ = readCheckpoint(kHighWatermarks);
+  cleaned_to_ = readCheckpoint(kCleanerOffsets);
   return {};
 }
 
@@ -89,6 +90,7 @@ void DataDirectory::forgetCheckpoints() {
   recovery_points_.clear();
   log_starts_.clear();
   high_watermarks_.clear();
+  cleaned_to_.clear();
   found_ = {};
 }
 
@@ -104,12 +106,12 @@ Status DataDirectory::writeCheckpoint(std::string_view name, const OffsetMap& of
   return {};
 }
 
-Status DataDirectory::writeCheckpoints(const OffsetMap& recovery_points,
-                                       const OffsetMap& log_starts,
-                                       const OffsetMap& high_watermarks) {
-  MILLRACE_CHECK_OK(writeCheckpoint(kRecoveryPoints, recovery_points));
-  MILLRACE_CHECK_OK(writeCheckpoint(kLogStarts, log_starts));
-  return writeCheckpoint(kHighWatermarks, high_watermarks);
+Status DataDirectory::writeCheckpoints(const Checkpoints& points) {
+  MILLRACE_CHECK_OK(writeCheckpoint(kRecoveryPoints, points.recovery_points));
+  MILLRACE_CHECK_OK(writeCheckpoint(kLogStarts, points.log_starts));
+  MILLRACE_CHECK_OK(writeCheckpoint(kHighWatermarks, points.high_watermarks));
+  if (points.cleaned_to.empty() && !written_.contains(std::string(kCleanerOffsets))) return {};
+  return writeCheckpoint(kCleanerOffsets, points.cleaned_to);
 }
 
 Status DataDirectory::removeMarker() {

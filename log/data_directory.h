@@ -17,6 +17,7 @@ using OffsetMap = std::map<TopicPartition, Offset>;
 inline constexpr std::string_view kRecoveryPoints = "recovery-point-offset-checkpoint",
                                   kLogStarts = "log-start-offset-checkpoint",
                                   kHighWatermarks = "replication-offset-checkpoint",
+                                  kCleanerOffsets = "cleaner-offset-checkpoint",
                                   kCleanShutdown = ".kafka_cleanshutdown", kLock = ".lock";
 inline constexpr std::string_view kDeleteDirSuffix = "-delete";
 
@@ -47,13 +48,18 @@ class DataDirectory {
   [[nodiscard]] Offset highWatermark(const TopicPartition& tp) const {
     return at(high_watermarks_, tp);
   }
+  [[nodiscard]] Offset cleanedTo(const TopicPartition& tp) const { return at(cleaned_to_, tp); }
   /// What was read is no longer needed once all logs are open.
   void forgetCheckpoints();
 
-  /// Writes the three checkpoint files.
-  [[nodiscard]] Status writeCheckpoints(const OffsetMap& recovery_points,
-                                        const OffsetMap& log_starts,
-                                        const OffsetMap& high_watermarks);
+  /// What the checkpoint files say.
+  struct Checkpoints {
+    OffsetMap recovery_points;
+    OffsetMap log_starts;
+    OffsetMap high_watermarks;
+    OffsetMap cleaned_to;
+  };
+  [[nodiscard]] Status writeCheckpoints(const Checkpoints& points);
   /// From now on a crash is seen at the next start.
   [[nodiscard]] Status removeMarker();
   [[nodiscard]] Status writeMarker(std::int64_t broker_epoch);
@@ -76,6 +82,7 @@ class DataDirectory {
   OffsetMap recovery_points_;
   OffsetMap log_starts_;
   OffsetMap high_watermarks_;
+  OffsetMap cleaned_to_;
   /// What the files hold: unchanged ones are not written again.
   std::map<std::string, Bytes> written_;
 };

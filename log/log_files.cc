@@ -51,7 +51,7 @@ std::optional<ParsedName> parseFileName(std::string_view name) {
 }
 
 std::string LogFiles::path(Offset base, FileKind kind) const {
-  return fmt::format("{}/{:020d}{}", directory, base.value(), suffixOf(kind));
+  return fmt::format("{}/{:020d}{}{}", directory, base.value(), suffixOf(kind), suffix);
 }
 
 std::string LogFiles::path(std::string_view name) const {

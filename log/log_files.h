@@ -36,6 +36,8 @@ struct ParsedName {
 struct LogFiles {
   FileSystem& system;
   std::string directory;
+  /// Behind every segment file's name: kCleanedSuffix while compaction writes it.
+  std::string suffix = {};
 
   [[nodiscard]] std::string path(Offset base, FileKind kind) const;
   [[nodiscard]] std::string path(std::string_view name) const;

@@ -106,6 +106,7 @@ Status LogManager::State::openAll() {
                                    .log_start_offset = w.directory->logStart(w.tp),
                                    .recovery_point = w.directory->recoveryPoint(w.tp),
                                    .high_watermark = w.directory->highWatermark(w.tp),
+                                   .cleaned_to = w.directory->cleanedTo(w.tp),
                                    .now_ms = now_ms,
                                    .clean_shutdown = w.directory->clean(),
                                    .files = &files});
@@ -208,16 +209,16 @@ Status LogManager::remove(const TopicPartition& tp, Millis now_ms) {
 
 Status LogManager::State::writeCheckpoints() {
   for (const auto& directory : directories) {
-    OffsetMap recovery_points;
-    OffsetMap log_starts;
-    OffsetMap high_watermarks;
+    DataDirectory::Checkpoints points;
     for (const auto& [tp, entry] : logs) {
       if (entry.directory != directory.get()) continue;
-      recovery_points.emplace(tp, entry.log->recoveryPoint());
-      if (entry.log->startOffset() > Offset{0}) log_starts.emplace(tp, entry.log->startOffset());
-      high_watermarks.emplace(tp, entry.log->highWatermark());
+      points.recovery_points.emplace(tp, entry.log->recoveryPoint());
+      if (entry.log->startOffset() > Offset{0})
+        points.log_starts.emplace(tp, entry.log->startOffset());
+      points.high_watermarks.emplace(tp, entry.log->highWatermark());
+      if (entry.log->cleanedTo() > Offset{0}) points.cleaned_to.emplace(tp, entry.log->cleanedTo());
     }
-    MILLRACE_CHECK_OK(directory->writeCheckpoints(recovery_points, log_starts, high_watermarks));
+    MILLRACE_CHECK_OK(directory->writeCheckpoints(points));
   }
   return {};
 }

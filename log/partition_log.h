@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/uuid.h"
+#include "log/compaction.h"
 #include "log/config.h"
 #include "log/types.h"
 
@@ -27,6 +28,7 @@ struct OpenOptions {
   Offset log_start_offset{0};
   Offset recovery_point{0};
   Offset high_watermark{0};
+  Offset cleaned_to{0};
   /// Wall clock: producers that were silent for longer than producer.id.expiration.ms are
   /// forgotten. 0: none is.
   Millis now_ms = 0;
@@ -136,6 +138,16 @@ class PartitionLog {
   /// prepareFlush, run, flushed in one.
   [[nodiscard]] Status flush();
 
+  // Compaction: plan on the shard, runCompaction() anywhere, put in place on the shard. One at a
+  // time.
+  [[nodiscard]] Result<CompactionNeed> compactionNeed(Millis now_ms) const;
+  [[nodiscard]] Result<CompactionPlan> prepareCompaction(Millis now_ms);
+  /// Replaces the segments, safe against a crash at any point. Where the log was cut meanwhile,
+  /// nothing happens.
+  [[nodiscard]] Status compacted(const CompactionPlan& plan, const CompactionOutcome& outcome);
+  /// Below this offset the log is compacted: the next run's map begins here. Safe from any thread.
+  [[nodiscard]] Offset cleanedTo() const { return load(cleaned_to_); }
+
   /// Flushes, writes the producer snapshot and trims the indexes, so that the next open need not
   /// look.
   [[nodiscard]] Status close();
@@ -160,6 +172,7 @@ class PartitionLog {
   std::atomic<std::int64_t> high_watermark_{0};
   std::atomic<std::int64_t> last_stable_offset_{0};
   std::atomic<std::int64_t> recovery_point_{0};
+  std::atomic<std::int64_t> cleaned_to_{0};
   std::atomic<std::uint64_t> size_{0};
   std::unique_ptr<State> state_;
 };

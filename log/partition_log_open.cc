@@ -16,7 +16,9 @@ Status PartitionLog::State::open() {
     MILLRACE_CHECK_OK(files.system.createDirectories(files.directory));
     names = std::vector<std::string>();
   }
-  MILLRACE_CHECK_OK(findFiles(*names));
+  MILLRACE_TRY(const auto settled, finishSwaps(std::move(*names)));
+  MILLRACE_CHECK_OK(findFiles(settled));
+  log.cleaned_to_.store(options.cleaned_to.value());
   MILLRACE_TRY(const auto id, readPartitionMetadata(files));
   topic_id = id.value_or(options.topic_id);
   if (!id && !topic_id.isZero()) MILLRACE_CHECK_OK(writePartitionMetadata(files, topic_id));

@@ -216,6 +216,7 @@ Status PartitionLog::State::truncateFully(Offset start) {
   epochs.clear();
   log.log_start_offset_.store(start.value(), std::memory_order_release);
   log.recovery_point_.store(start.value(), std::memory_order_release);
+  log.cleaned_to_.store(start.value(), std::memory_order_release);
   log.high_watermark_.store(start.value(), std::memory_order_release);
   publish(start);
   publishStable();
@@ -256,6 +257,7 @@ Status PartitionLog::truncateTo(Offset offset) {
   };
   MILLRACE_CHECK_OK(s.finish(cut()));
   const Offset end = endOffset();
+  if (cleanedTo() > end) cleaned_to_.store(end.value(), std::memory_order_release);
   if (recoveryPoint() > end) recovery_point_.store(end.value(), std::memory_order_release);
   if (startOffset() > end) log_start_offset_.store(end.value(), std::memory_order_release);
   s.publish(end);

@@ -53,6 +53,13 @@ struct PartitionLog::State {
   template <class Visit>
   [[nodiscard]] Status walk(Offset from, Offset end, Visit visit);
 
+  // Compaction (partition_log_compaction.cc).
+  [[nodiscard]] Result<Offset> cleanableEnd(Millis now_ms) const;
+  [[nodiscard]] Status putInPlace(const CompactedSegment& made);
+  /// Whether the plan's segments are still what they were.
+  [[nodiscard]] bool stillFits(const CompactionPlan& plan) const;
+  [[nodiscard]] Result<std::vector<std::string>> finishSwaps(std::vector<std::string> names);
+
   // Appending (partition_log_append.cc).
   [[nodiscard]] Status rollIfNeeded(std::uint64_t bytes, std::int64_t timestamp, Offset first,
                                     Offset last, Millis now_ms);

@@ -52,6 +52,7 @@ std::int16_t attributesOf(const BatchOptions& o) {
   if (o.timestamp_type == TimestampType::kLogAppendTime) bits |= kTimestampTypeBit;
   if (o.transactional) bits |= kTransactionalBit;
   if (o.control) bits |= kControlBit;
+  if (o.delete_horizon_ms) bits |= kDeleteHorizonBit;
   return static_cast<std::int16_t>(bits);
 }
 
@@ -76,7 +77,7 @@ char* BatchBuilder::beginRecord(std::int64_t timestamp, std::int32_t offset_delt
   if (bound > buffer_.size()) [[unlikely]]
     grow(bound);
   if (count_ == 0) {
-    base_timestamp_ = timestamp;
+    base_timestamp_ = options_.delete_horizon_ms.value_or(timestamp);
     max_timestamp_ = timestamp;
   }
   max_timestamp_ = std::max(max_timestamp_, timestamp);

@@ -26,6 +26,8 @@ struct BatchOptions {
   std::int32_t base_sequence = kNoSequence;
   bool transactional = false;
   bool control = false;
+  /// Compaction: when tombstones and markers in the batch may go, in ms since 1970 (KIP-534).
+  std::optional<std::int64_t> delete_horizon_ms = std::nullopt;
 };
 
 /// Builds one batch. Not thread-safe. append() costs a few nanoseconds: no allocation per record,

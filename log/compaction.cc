@@ -1,0 +1,300 @@
+#include "log/compaction.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/uuid.h"
+#include "log/compaction_rules.h"
+#include "log/segment.h"
+#include "record/builder.h"
+
+namespace millrace::log {
+namespace {
+
+constexpr std::size_t kReadBuffer = 512 << 10;
+/// Compacted batches are written in pieces of this size.
+constexpr std::size_t kWriteBuffer = 1 << 20;
+
+void throttle(const CompactionLimits& limits, std::uint64_t bytes) {
+  if (limits.throttle) limits.throttle(bytes);
+}
+
+/// First pass: the newest offset of each key in [first_dirty, end). Returns how far the map
+/// reaches.
+class MapPass {
+ public:
+  MapPass(const CompactionPlan& plan, const CompactionLimits& limits, KeyOffsetMap& map)
+      : plan_(plan), limits_(limits), map_(map), transactions_(plan.aborted) {}
+
+  Result<Offset> run() {
+    Offset reached = plan_.first_dirty;
+    for (const auto& source : plan_.sources) {
+      BatchReader reader(*source.file, 0, source.size, kReadBuffer);
+      record::BatchView batch;
+      for (;;) {
+        MILLRACE_TRY(const bool more, reader.next(batch));
+        if (!more || batch.baseOffset() >= plan_.end) break;
+        if (batch.lastOffset() < plan_.first_dirty) {
+          (void)follow(batch);
+          continue;
+        }
+        if (!map_.fits(static_cast<std::size_t>(std::max(batch.recordCount(), 0)))) {
+          if (reached > plan_.first_dirty) return reached;
+          return fail(Errc::kState,
+                      fmt::format("{}: one batch does not fit compaction's map", plan_.directory));
+        }
+        MILLRACE_CHECK_OK(take(batch));
+        reached = batch.nextOffset();
+        throttle(limits_, batch.sizeInBytes());
+      }
+    }
+    return std::max(reached, plan_.first_dirty);
+  }
+
+ private:
+  /// Keeps the transactions' state right; true where the batch's records do not count.
+  bool follow(const record::BatchView& batch) {
+    if (!batch.isControl()) return transactions_.isAborted(batch);
+    Bytes scratch;
+    auto cursor = record::openRecords(batch, scratch);
+    record::RecordView record;
+    if (!cursor || !cursor->next(record)) return true;
+    const auto type = record::parseControlKey(record.key);
+    if (type) (void)transactions_.marker(batch, *type);
+    return true;
+  }
+
+  Status take(const record::BatchView& batch) {
+    if (follow(batch)) return {};
+    MILLRACE_TRY(record::RecordCursor cursor, record::openRecords(batch, scratch_));
+    record::RecordView record;
+    while (cursor.next(record))
+      if (record.key && record.offset >= plan_.first_dirty) map_.put(*record.key, record.offset);
+    return cursor.status();
+  }
+
+  const CompactionPlan& plan_;
+  const CompactionLimits& limits_;
+  KeyOffsetMap& map_;
+  TransactionFilter transactions_;
+  Bytes scratch_;
+};
+
+/// Writes one compacted segment.
+class Writer {
+ public:
+  Writer(const LogFiles& files, Offset base, const LogConfig& config)
+      : config_(config), segment_(files, base) {}
+
+  Status add(BytesView batch) {
+    const record::BatchView view = *record::BatchView::parse(batch);
+    written_.push_back({view.baseOffset(), view.lastOffset(), view.maxTimestamp(),
+                        static_cast<std::uint32_t>(batch.size())});
+    buffer_.append(batch);
+    return buffer_.size() < kWriteBuffer ? Status{} : flush();
+  }
+  Status noteAborted(const AbortedTransaction& txn) { return segment_.txnIndex().append(txn); }
+
+  /// Everything on disk. An empty transaction index is written, too, where `txn_index`: it must
+  /// replace the old one.
+  Status finish(bool txn_index) {
+    MILLRACE_CHECK_OK(flush());
+    MILLRACE_CHECK_OK(segment_.file());
+    MILLRACE_CHECK_OK(segment_.seal());
+    if (txn_index) MILLRACE_CHECK_OK(segment_.txnIndex().entries().save(true));
+    std::vector<std::shared_ptr<File>> files;
+    MILLRACE_CHECK_OK(segment_.collectFiles(files));
+    for (const auto& file : files) MILLRACE_CHECK_OK(file->sync());
+    return {};
+  }
+  [[nodiscard]] std::uint64_t size() const { return segment_.size(); }
+
+ private:
+  Status flush() {
+    if (buffer_.empty()) return {};
+    const BytesView bytes = buffer_;
+    MILLRACE_CHECK_OK(segment_.append(std::span(&bytes, 1), written_, config_));
+    buffer_.clear();
+    written_.clear();
+    return {};
+  }
+
+  const LogConfig& config_;
+  Segment segment_;
+  Bytes buffer_;
+  std::vector<Segment::Written> written_;
+};
+
+/// Second pass: copies what the rules keep, group by group.
+class CopyPass {
+ public:
+  CopyPass(const CompactionPlan& plan, const CompactionLimits& limits, CompactionRules& rules,
+           CompactionOutcome& outcome)
+      : plan_(plan),
+        limits_(limits),
+        rules_(rules),
+        outcome_(outcome),
+        files_{*plan.system, plan.directory, std::string(kCleanedSuffix)} {}
+
+  Status run() {
+    std::size_t next = 0;
+    while (next < plan_.sources.size() && plan_.sources[next].base < outcome_.cleaned_to) {
+      const std::size_t first = next;
+      next = groupEnd(first);
+      MILLRACE_CHECK_OK(copyGroup(first, next));
+    }
+    return {};
+  }
+
+  /// After an error: nothing may stay behind.
+  void removeWritten() const {
+    for (const auto& source : plan_.sources)
+      for (const FileKind kind :
+           {FileKind::kLog, FileKind::kOffsetIndex, FileKind::kTimeIndex, FileKind::kTxnIndex})
+        (void)files_.system.remove(files_.path(source.base, kind));  // most were never made
+  }
+
+ private:
+  /// Segments that fit one segment together, by size and by offsets (Kafka's groupSegmentsBySize).
+  std::size_t groupEnd(std::size_t first) const {
+    const Offset base = plan_.sources[first].base;
+    std::uint64_t size = plan_.sources[first].size;
+    std::size_t i = first + 1;
+    for (; i < plan_.sources.size() && plan_.sources[i].base < outcome_.cleaned_to; ++i) {
+      size += plan_.sources[i].size;
+      const Offset end = i + 1 < plan_.sources.size() ? plan_.sources[i + 1].base : plan_.end;
+      if (size > static_cast<std::uint64_t>(plan_.config.segment_bytes)) break;
+      if (end - base > std::numeric_limits<std::int32_t>::max()) break;
+    }
+    return i;
+  }
+
+  Status copyGroup(std::size_t first, std::size_t end) {
+    CompactedSegment made{.base = plan_.sources[first].base};
+    Writer writer(files_, made.base, plan_.config);
+    for (std::size_t i = first; i < end; ++i) {
+      const auto& source = plan_.sources[i];
+      made.replaces.push_back(source.base);
+      made.has_txn_index = made.has_txn_index || source.has_txn_index;
+      BatchReader reader(*source.file, 0, source.size, kReadBuffer);
+      record::BatchView batch;
+      for (;;) {
+        MILLRACE_TRY(const bool more, reader.next(batch));
+        if (!more) break;
+        MILLRACE_CHECK_OK(batch.checkCrc());
+        outcome_.bytes_read += batch.sizeInBytes();
+        throttle(limits_, batch.sizeInBytes());
+        MILLRACE_CHECK_OK(copyBatch(batch, writer));
+      }
+    }
+    MILLRACE_CHECK_OK(writer.finish(made.has_txn_index));
+    made.size = writer.size();
+    outcome_.segments.push_back(std::move(made));
+    return {};
+  }
+
+  Status copyBatch(const record::BatchView& batch, Writer& writer) {
+    MILLRACE_TRY(const BatchVerdict verdict, rules_.judge(batch));
+    if (verdict.aborted) MILLRACE_CHECK_OK(writer.noteAborted(*verdict.aborted));
+    kept_.clear();
+    bool tombstones = false;
+    bool in_order = true;
+    if (!verdict.drop_records) {
+      MILLRACE_TRY(record::RecordCursor cursor, record::openRecords(batch, scratch_));
+      record::RecordView record;
+      Offset last = batch.baseOffset() - 1;
+      while (cursor.next(record)) {
+        in_order = in_order && record.offset > last && record.offset <= batch.lastOffset();
+        last = record.offset;
+        if (!rules_.keeps(batch, record)) continue;
+        tombstones = tombstones || (!record.value && !batch.isControl());
+        kept_.push_back(record);
+      }
+      MILLRACE_CHECK_OK(cursor.status());
+    }
+    const auto count = static_cast<std::int64_t>(kept_.size());
+    const bool horizon = !batch.hasDeleteHorizon() && (tombstones || verdict.needs_horizon);
+    const bool whole = count == batch.recordCount();
+    // Offsets that do not rise (a producer's own making) cannot be written anew: such a batch stays
+    // as it is.
+    if ((whole && !horizon && count > 0) || !in_order)
+      return keep(batch.bytes(), batch.recordCount(), 0, writer);
+    outcome_.records_dropped += batch.recordCount() - count;
+    if (count == 0 && !verdict.keep_empty) return {};
+    MILLRACE_TRY(const Bytes bytes, rewrite(batch, horizon));
+    return keep(bytes, count, 0, writer);
+  }
+
+  Status keep(BytesView batch, std::int64_t records, std::int64_t dropped, Writer& writer) {
+    outcome_.bytes_written += batch.size();
+    outcome_.records_kept += records;
+    outcome_.records_dropped += dropped;
+    throttle(limits_, batch.size());
+    return writer.add(batch);
+  }
+
+  /// The batch with the kept records only, and everything else as it was.
+  Result<Bytes> rewrite(const record::BatchView& batch, bool new_horizon) {
+    MILLRACE_TRY(const record::Codec codec, batch.codec());
+    std::optional<std::int64_t> horizon = batch.deleteHorizonMs();
+    if (new_horizon) horizon = plan_.now_ms + plan_.config.delete_retention_ms;
+    if (kept_.empty()) horizon.reset();
+    record::BatchBuilder builder({.codec = kept_.empty() ? record::Codec::kNone : codec,
+                                  .base_offset = batch.baseOffset(),
+                                  .leader_epoch = batch.leaderEpoch(),
+                                  .producer_id = batch.producerId(),
+                                  .producer_epoch = batch.producerEpoch(),
+                                  .base_sequence = batch.baseSequence(),
+                                  .transactional = batch.isTransactional(),
+                                  .control = batch.isControl(),
+                                  .delete_horizon_ms = horizon},
+                                 batch.sizeInBytes() + 64);
+    for (const record::RecordView& r : kept_)
+      builder.appendAt(r.offset, r.timestamp, r.key, r.value, r.headers);
+    builder.setLastOffset(batch.lastOffset());
+    const std::int64_t newest = builder.maxTimestamp();
+    MILLRACE_TRY(Bytes bytes, builder.build());
+    const bool stamped = batch.timestampType() == record::TimestampType::kLogAppendTime;
+    record::patchMaxTimestamp(bytes, kept_.empty() || stamped ? batch.maxTimestamp() : newest,
+                              batch.timestampType());
+    return bytes;
+  }
+
+  const CompactionPlan& plan_;
+  const CompactionLimits& limits_;
+  CompactionRules& rules_;
+  CompactionOutcome& outcome_;
+  LogFiles files_;
+  Bytes scratch_;
+  std::vector<record::RecordView> kept_;
+};
+
+/// No more memory than the dirty part can need, and no more than allowed.
+std::size_t mapBytes(const CompactionPlan& plan, const CompactionLimits& limits) {
+  std::uint64_t dirty = 0;
+  for (const auto& source : plan.sources) dirty += source.size;
+  // The smallest uncompressed record takes 7 bytes; compressed ones may be denser, then the map is
+  // filled in several runs.
+  return static_cast<std::size_t>(
+      std::min<std::uint64_t>(limits.map_bytes, std::max<std::uint64_t>(dirty * 4, 1 << 20)));
+}
+
+}  // namespace
+
+Result<CompactionOutcome> runCompaction(const CompactionPlan& plan,
+                                        const CompactionLimits& limits) {
+  KeyOffsetMap map(mapBytes(plan, limits), randomUuid().low);
+  CompactionOutcome outcome;
+  MILLRACE_TRY(outcome.cleaned_to, MapPass(plan, limits, map).run());
+  CompactionRules rules(plan, map, outcome.cleaned_to);
+  CopyPass copy(plan, limits, rules, outcome);
+  if (const Status done = copy.run(); !done) {
+    copy.removeWritten();
+    return std::unexpected(done.error());
+  }
+  return outcome;
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,82 @@
+#include "log/compaction_rules.h"
+
+#include <algorithm>
+
+namespace millrace::log {
+
+TransactionFilter::TransactionFilter(std::vector<AbortedTransaction> aborted)
+    : aborted_(std::move(aborted)) {
+  std::ranges::sort(aborted_, {}, &AbortedTransaction::first_offset);
+}
+
+void TransactionFilter::openUpTo(Offset offset) {
+  for (; next_ < aborted_.size() && aborted_[next_].first_offset <= offset; ++next_)
+    open_aborted_.insert_or_assign(aborted_[next_].producer_id, Open{aborted_[next_]});
+}
+
+bool TransactionFilter::isAborted(const record::BatchView& batch) {
+  openUpTo(batch.lastOffset());
+  if (!batch.isTransactional()) return false;
+  const auto found = open_aborted_.find(batch.producerId());
+  if (found == open_aborted_.end()) {
+    open_committed_.insert(batch.producerId());
+    return false;
+  }
+  found->second.met = true;
+  return true;
+}
+
+TransactionFilter::Marker TransactionFilter::marker(const record::BatchView& batch,
+                                                    record::ControlType type) {
+  openUpTo(batch.lastOffset());
+  if (type == record::ControlType::kCommit)
+    return {.needless = open_committed_.erase(batch.producerId()) == 0};
+  if (type != record::ControlType::kAbort) return {};
+  const auto found = open_aborted_.find(batch.producerId());
+  if (found == open_aborted_.end()) return {.needless = true};
+  const Open open = found->second;
+  open_aborted_.erase(found);
+  if (!open.met) return {.needless = true};
+  return {.aborted = open.txn};
+}
+
+bool CompactionRules::isLastOfProducer(const record::BatchView& batch) const {
+  if (!batch.hasProducerId()) return false;
+  const auto found = plan_.producers.find(batch.producerId());
+  if (found == plan_.producers.end()) return false;
+  const auto& last = found->second;
+  if (last.last_data_offset >= Offset{0}) return batch.lastOffset() == last.last_data_offset;
+  return batch.isControl() && batch.producerEpoch() == last.epoch;
+}
+
+Result<BatchVerdict> CompactionRules::judge(const record::BatchView& batch) {
+  BatchVerdict verdict;
+  verdict.keep_empty = isLastOfProducer(batch) || batch.nextOffset() == cleaned_to_;
+  if (!batch.isControl()) {
+    verdict.drop_records = transactions_.isAborted(batch);
+    return verdict;
+  }
+  Bytes scratch;
+  MILLRACE_TRY(record::RecordCursor cursor, record::openRecords(batch, scratch));
+  record::RecordView record;
+  if (!cursor.next(record)) return verdict;  // emptied by an earlier run
+  const auto type = record::parseControlKey(record.key);
+  if (!type) return verdict;  // not understood, so not dropped
+  const auto marker = transactions_.marker(batch, *type);
+  verdict.aborted = marker.aborted;
+  const auto horizon = batch.deleteHorizonMs();
+  verdict.drop_records = marker.needless && horizon && *horizon <= plan_.now_ms;
+  verdict.needs_horizon = marker.needless && !horizon;
+  return verdict;
+}
+
+bool CompactionRules::keeps(const record::BatchView& batch,
+                            const record::RecordView& record) const {
+  if (batch.isControl() || record.offset >= cleaned_to_) return true;
+  if (!record.key) return false;
+  if (record.offset < map_.get(*record.key)) return false;
+  const auto horizon = batch.deleteHorizonMs();
+  return record.value.has_value() || !horizon || plan_.now_ms < *horizon;
+}
+
+}  // namespace millrace::log

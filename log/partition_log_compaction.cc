@@ -1,0 +1,200 @@
+// Compaction as the log sees it: which part may be compacted, and putting the outcome in place.
+//
+// The new files are complete and synced under .cleaned. Putting one segment in place: indexes
+// .cleaned -> .swap, then the log file (from here on the new segment counts), old segments ->
+// .deleted, .swap -> plain, the log file last. A crash in between is finished or undone by
+// PartitionLog::open.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "log/partition_log_state.h"
+
+namespace millrace::log {
+namespace {
+
+constexpr FileKind kIndexKinds[] = {FileKind::kOffsetIndex, FileKind::kTimeIndex,
+                                    FileKind::kTxnIndex};
+
+/// Renames where there is something to rename.
+Status renameIfThere(FileSystem& system, const std::string& from, const std::string& to) {
+  const Status renamed = system.rename(from, to);
+  if (!renamed && renamed.error().code != Errc::kNotFound) return renamed;
+  return {};
+}
+
+}  // namespace
+
+Result<Offset> PartitionLog::State::cleanableEnd(Millis now_ms) const {
+  Offset end = std::min(segments.back()->base(), log.lastStableOffset());
+  if (log.config_.min_compaction_lag_ms <= 0) return end;
+  for (const auto& segment : segments) {
+    if (segment->base() >= end) break;
+    MILLRACE_TRY(const TimeEntry newest, segment->maxTimestamp());
+    if (newest.timestamp > now_ms - log.config_.min_compaction_lag_ms)
+      return std::min(end, segment->base());
+  }
+  return end;
+}
+
+Result<CompactionNeed> PartitionLog::compactionNeed(Millis now_ms) const {
+  State& s = *state_;
+  if (!s.health) return std::unexpected(s.health.error());
+  CompactionNeed need;
+  if (!config_.cleanup_compact) return need;
+  MILLRACE_TRY(const Offset end, s.cleanableEnd(now_ms));
+  const Offset dirty_from = std::max(cleanedTo(), s.segments.front()->base());
+  if (dirty_from >= end) return need;
+  std::uint64_t clean = 0;
+  std::uint64_t dirty = 0;
+  Millis oldest_dirty = now_ms;
+  for (std::size_t i = 0; i < s.segments.size() && s.segments[i]->base() < end; ++i) {
+    Segment& segment = *s.segments[i];
+    if (s.endOf(i) <= dirty_from) {
+      clean += segment.size();
+      continue;
+    }
+    if (dirty == 0) {
+      MILLRACE_TRY(const auto first, segment.firstTimestamp());
+      oldest_dirty = first.value_or(now_ms);
+    }
+    dirty += segment.size();
+  }
+  if (dirty == 0) return need;
+  need.dirty_ratio = static_cast<double>(dirty) / static_cast<double>(clean + dirty);
+  need.due = need.dirty_ratio > config_.min_cleanable_dirty_ratio ||
+             now_ms - oldest_dirty > config_.max_compaction_lag_ms;
+  return need;
+}
+
+Result<CompactionPlan> PartitionLog::prepareCompaction(Millis now_ms) {
+  State& s = *state_;
+  if (!s.health) return std::unexpected(s.health.error());
+  CompactionPlan plan{.system = &s.files.system,
+                      .directory = directory_,
+                      .config = config_,
+                      .first_dirty = std::max(cleanedTo(), s.segments.front()->base()),
+                      .now_ms = now_ms};
+  MILLRACE_TRY(plan.end, s.cleanableEnd(now_ms));
+  for (const auto& segment : s.segments) {
+    if (segment->base() >= plan.end) break;
+    MILLRACE_TRY(auto file, segment->file());
+    MILLRACE_TRY(auto txns, segment->txnIndex().all());
+    plan.sources.push_back({segment->base(), segment->size(), std::move(file), !txns.empty()});
+    plan.aborted.insert(plan.aborted.end(), txns.begin(), txns.end());
+  }
+  for (const ProducerInfo& p : s.producers.list())
+    plan.producers[p.producer_id] = {p.epoch, p.last_offset};
+  return plan;
+}
+
+Status PartitionLog::State::putInPlace(const CompactedSegment& made) {
+  const LogFiles cleaned{files.system, files.directory, std::string(kCleanedSuffix)};
+  const LogFiles swap{files.system, files.directory, std::string(kSwapSuffix)};
+  for (const FileKind kind : kIndexKinds)
+    MILLRACE_CHECK_OK(
+        renameIfThere(files.system, cleaned.path(made.base, kind), swap.path(made.base, kind)));
+  MILLRACE_CHECK_OK(files.system.rename(cleaned.path(made.base, FileKind::kLog),
+                                        swap.path(made.base, FileKind::kLog)));
+  MILLRACE_CHECK_OK(files.system.syncDirectory(files.directory));
+
+  auto at = std::ranges::find_if(segments, [&](const auto& s) { return s->base() == made.base; });
+  const auto first = at - segments.begin();
+  const auto count = static_cast<std::ptrdiff_t>(made.replaces.size());
+  for (auto i = first; i < first + count; ++i)
+    MILLRACE_CHECK_OK(doom(*segments[static_cast<std::size_t>(i)], 0));
+  for (const FileKind kind : kIndexKinds)
+    MILLRACE_CHECK_OK(
+        renameIfThere(files.system, swap.path(made.base, kind), files.path(made.base, kind)));
+  MILLRACE_CHECK_OK(files.system.rename(swap.path(made.base, FileKind::kLog),
+                                        files.path(made.base, FileKind::kLog)));
+  names_changed = true;
+  auto segment = std::make_unique<Segment>(files, made.base);
+  segment->setSize(made.size);
+  segments[static_cast<std::size_t>(first)] = std::move(segment);
+  segments.erase(segments.begin() + first + 1, segments.begin() + first + count);
+  return {};
+}
+
+bool PartitionLog::State::stillFits(const CompactionPlan& plan) const {
+  std::size_t i = 0;
+  for (const auto& source : plan.sources) {
+    while (i < segments.size() && segments[i]->base() < source.base) ++i;
+    if (i == segments.size() || segments[i]->base() != source.base ||
+        segments[i]->size() != source.size)
+      return false;
+  }
+  return plan.end <= log.endOffset();
+}
+
+Status PartitionLog::compacted(const CompactionPlan& plan, const CompactionOutcome& outcome) {
+  State& s = *state_;
+  if (!s.health) return s.health;
+  if (!s.stillFits(plan)) {
+    // Truncated or deleted meanwhile: what was written is of no use.
+    const LogFiles cleaned{s.files.system, directory_, std::string(kCleanedSuffix)};
+    for (const auto& made : outcome.segments)
+      for (const FileKind kind :
+           {FileKind::kLog, FileKind::kOffsetIndex, FileKind::kTimeIndex, FileKind::kTxnIndex})
+        (void)s.files.system.remove(
+            cleaned.path(made.base, kind));  // the next open does what is left
+    return {};
+  }
+  for (const CompactedSegment& made : outcome.segments)
+    MILLRACE_CHECK_OK(s.finish(s.putInPlace(made)));
+  cleaned_to_.store(outcome.cleaned_to.value(), std::memory_order_release);
+  s.publish(endOffset());
+  return {};
+}
+
+/// Undoes or finishes what a crash left of putInPlace(). `names` are the directory's; returns those
+/// that hold afterwards.
+Result<std::vector<std::string>> PartitionLog::State::finishSwaps(std::vector<std::string> names) {
+  std::set<Offset> unfinished;
+  std::set<Offset> swapped;
+  std::vector<Offset> plain;
+  for (const std::string& name : names) {
+    const auto parsed = parseFileName(name);
+    if (!parsed || parsed->kind != FileKind::kLog) continue;
+    if (parsed->extra == kCleanedSuffix) unfinished.insert(parsed->base);
+    if (parsed->extra == kSwapSuffix) swapped.insert(parsed->base);
+    if (parsed->extra.empty()) plain.push_back(parsed->base);
+  }
+  if (swapped.empty() &&
+      std::ranges::none_of(names, [](const auto& n) { return n.ends_with(kSwapSuffix); }))
+    return names;
+  const LogFiles swap{files.system, files.directory, std::string(kSwapSuffix)};
+  for (const Offset base : swapped) {
+    MILLRACE_TRY(const auto file,
+                 files.system.open(swap.path(base, FileKind::kLog), OpenMode::kRead));
+    MILLRACE_TRY(const std::uint64_t size, file->size());
+    BatchReader reader(*file, 0, size, 64 << 10);
+    BatchReader::Head head;
+    Offset end = base + 1;
+    for (;;) {
+      MILLRACE_TRY(const bool more, reader.nextHead(head));
+      if (!more) break;
+      end = head.last_offset + 1;
+    }
+    for (const Offset old : plain)
+      if (old >= base && old < end) MILLRACE_CHECK_OK(removeFiles(old));
+  }
+  for (const std::string& name : names) {
+    const auto parsed = parseFileName(name);
+    if (!parsed || parsed->extra != kSwapSuffix || parsed->kind == FileKind::kLog) continue;
+    if (unfinished.contains(parsed->base)) {
+      MILLRACE_CHECK_OK(files.system.remove(files.path(name)));
+    } else {
+      MILLRACE_CHECK_OK(
+          files.system.rename(files.path(name), files.path(parsed->base, parsed->kind)));
+    }
+  }
+  for (const Offset base : swapped)
+    MILLRACE_CHECK_OK(
+        files.system.rename(swap.path(base, FileKind::kLog), files.path(base, FileKind::kLog)));
+  MILLRACE_CHECK_OK(files.system.syncDirectory(files.directory));
+  return files.system.list(files.directory);
+}
+
+}  // namespace millrace::log
