@@ -386,6 +386,56 @@ Task<> PartitionStore::flushRolled() {
   }
 }
 
+Task<> PartitionStore::compactDue(std::size_t map_bytes) {
+  struct Due {
+    TopicIdPartition id;
+    double dirty_ratio;
+  };
+  std::vector<std::vector<Due>> found(impl_->maps.size());
+  auto collect = [this, &found](int shard) {
+    const auto s = static_cast<std::size_t>(shard);
+    const Millis now = impl_->clock.wallMs();
+    for (auto& [id, partition] : impl_->maps[s]) {
+      if (!partition->log().config().cleanup_compact) continue;
+      const auto need = partition->log().compactionNeed(now);
+      if (need && need->due) found[s].push_back({id, need->dirty_ratio});
+    }
+  };
+  const std::vector<int> shards = impl_->allShards();
+  co_await onShards(impl_->shards, shards, std::ref(collect));
+  std::vector<Due> due;
+  for (const auto& some : found) due.insert(due.end(), some.begin(), some.end());
+  std::ranges::sort(due, std::greater<>{}, &Due::dirty_ratio);
+  for (const Due& one : due) {
+    const Status done = co_await compactOne(one.id, map_bytes);
+    if (!done) MILLRACE_LOG_ERROR("compaction: {}", done.error().toString());
+  }
+}
+
+Task<Status> PartitionStore::compactOne(TopicIdPartition id, std::size_t map_bytes) {
+  Result<log::CompactionPlan> plan = fail(Errc::kNotFound, "the partition went away");
+  auto prepare = [this, &id, &plan] {
+    Partition* partition = find(id);
+    if (partition != nullptr) plan = partition->log().prepareCompaction(impl_->clock.wallMs());
+  };
+  co_await onShard(shardOf(id), std::ref(prepare));
+  if (!plan) co_return std::unexpected(plan.error());
+  auto run = [&plan, map_bytes] { return log::runCompaction(*plan, {.map_bytes = map_bytes}); };
+  const Result<log::CompactionOutcome> outcome = co_await runBlocking(impl_->blocking, std::ref(run));
+  if (!outcome) co_return std::unexpected(outcome.error());
+  Status placed;
+  auto place = [this, &id, &plan, &outcome, &placed] {
+    Partition* partition = find(id);
+    if (partition != nullptr) placed = partition->log().compacted(*plan, *outcome);
+  };
+  co_await onShard(shardOf(id), std::ref(place));
+  if (placed) {
+    MILLRACE_LOG_INFO("{}: compacted up to offset {}: kept {} records, dropped {}", plan->directory,
+                      outcome->cleaned_to.value(), outcome->records_kept, outcome->records_dropped);
+  }
+  co_return placed;
+}
+
 Task<> PartitionStore::close() {
   auto drop = [this](int shard) { impl_->maps[static_cast<std::size_t>(shard)].clear(); };
   const std::vector<int> all = impl_->allShards();

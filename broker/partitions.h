@@ -103,6 +103,9 @@ class PartitionStore {
   /// Flushes rolled segments that are not on disk yet: a start after a crash need not look at them
   /// then.
   [[nodiscard]] Task<> flushRolled();
+  /// Compacts every log that is due, the dirtiest first, one at a time: planned and put in place on
+  /// the log's shard, done on the blocking pool. `map_bytes`: log.cleaner.dedupe.buffer.size.
+  [[nodiscard]] Task<> compactDue(std::size_t map_bytes);
 
   /// First and next offset of a partition: {log start, high watermark}.
   struct Bounds {
@@ -116,6 +119,7 @@ class PartitionStore {
 
  private:
   [[nodiscard]] Task<> flushTimed();
+  [[nodiscard]] Task<Status> compactOne(TopicIdPartition id, std::size_t map_bytes);
 
   struct Impl;
   std::unique_ptr<Impl> impl_;

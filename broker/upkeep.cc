@@ -20,6 +20,7 @@ std::uint64_t fingerprint(const log::LogManager& logs) {
     sum = sum * 31 + static_cast<std::uint64_t>(log->highWatermark().value());
     sum = sum * 31 + static_cast<std::uint64_t>(log->startOffset().value());
     sum = sum * 31 + static_cast<std::uint64_t>(log->recoveryPoint().value());
+    sum = sum * 31 + static_cast<std::uint64_t>(log->cleanedTo().value());
   }
   return sum;
 }
@@ -48,11 +49,15 @@ Task<> Upkeep::runRetention() {
 Task<> Upkeep::runCheckpoints() {
   const std::chrono::milliseconds interval(
       std::max(config_.getInt("log.flush.offset.checkpoint.interval.ms"), 1000));
+  const bool cleaner = config_.getBool("log.cleaner.enable");
+  const auto map_bytes =
+      static_cast<std::size_t>(config_.getLong("log.cleaner.dedupe.buffer.size"));
   std::uint64_t written = fingerprint(*services_.logs);
   for (;;) {
     const bool slept = co_await sleepFor(interval);
     if (!slept) co_return;
     co_await services_.partitions->flushRolled();
+    if (cleaner) co_await services_.partitions->compactDue(map_bytes);
     const std::uint64_t now = fingerprint(*services_.logs);
     if (now == written) continue;
     auto write = [this] { return services_.logs->writeCheckpoints(); };
