@@ -100,9 +100,15 @@ void ConsumerCore::sendFetch(NodeId node, NodeFetch& fetch, const FetchWishes& w
       });
   fetch.in_flight = true;
   base_.transport->call(node, std::move(call),
-                        [weak = weak_from_this(), asked](Result<Reply> reply) {
-                          const auto self = weak.lock();
-                          if (self) self->onFetchAnswer(asked, std::move(reply));
+                        [weak = weak_from_this(), runtime = base_.runtime,
+                         asked](Result<Reply> reply) mutable {
+                          auto take = [weak, asked, r = std::move(reply)]() mutable {
+                            const auto self = weak.lock();
+                            if (self) self->onFetchAnswer(asked, std::move(r));
+                          };
+                          // Unpacking is this client's work, not that of a broker in this process.
+                          if (runtime->runsHere()) return take();
+                          runtime->post(std::move(take));
                         });
 }
 

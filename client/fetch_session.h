@@ -33,7 +33,7 @@ struct FetchPlan {
 /// One per broker and consumer. plan(), then exactly one of onAnswer() and onFailure().
 class FetchSession {
  public:
-  [[nodiscard]] FetchPlan plan(const FetchWishes& wishes);
+  FetchPlan plan(const FetchWishes& wishes);
   /// Takes note of the answer's error and session. False: the answer is void, fetch again (in full).
   bool onAnswer(Errc error, std::int32_t session_id);
   /// No answer: the broker may or may not have taken the request; the session starts anew.
