@@ -17,6 +17,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// Bytes of batchOf({"v"}).
+constexpr std::int32_t kOneRecordBatch = 69;
+
 std::int64_t millisSince(Clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count();
 }
@@ -63,7 +66,7 @@ TEST(Fetch, LongPollIsWokenByAnAppendOnAnyShard) {
   for (std::int32_t p = 0; p < 8; ++p) {
     const auto start = Clock::now();
     consumer.sendRequest(
-        fetchRequest("t", {0, 1, 2, 3, 4, 5, 6, 7}, p == 0 ? 0 : 0, 20'000, 1 + 69 * p),
+        fetchRequest("t", {0, 1, 2, 3, 4, 5, 6, 7}, 0, 20'000, kOneRecordBatch * p + 1),
         kFetchVersion, p);
     EXPECT_EQ(produce(producer, "t", p, {"v"}).error_code, 0);
     const auto answer = consumer.receiveAnswer<protocol::FetchResponse>(kFetchVersion, p);

@@ -21,11 +21,6 @@ const std::map<std::string, std::string>& notYet() {
       {"api_versions.ranges", "lists all of Kafka's apis; see ApiVersions.RangesAreKafkas"},
       {"frames.raw_frame.sasl_authenticate_on_plaintext", "security"},
       {"produce.null_records", "Kafka never answers: a fault that is not copied"},
-      {"fetch.from_the_log_start", "DeleteRecords"},
-      {"list_offsets.timestamps_and_specials.v4", "DeleteRecords"},
-      {"list_offsets.timestamps_and_specials.v7", "DeleteRecords"},
-      {"list_offsets.timestamps_and_specials.v10", "DeleteRecords"},
-      {"list_offsets.timestamps_and_specials.v11", "DeleteRecords"},
   };
   return names;
 }
