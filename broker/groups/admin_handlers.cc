@@ -1,11 +1,4 @@
 // FindCoordinator, DescribeGroups, ListGroups and DeleteGroups.
-#include <algorithm>
-#include <cctype>
-#include <charconv>
-#include <set>
-
-#include <fmt/core.h>
-
 #include "base/net/gate.h"
 #include "base/net/shard.h"
 #include "broker/groups/group_coordinator.h"
@@ -23,6 +16,13 @@
 #include "protocol/messages/list_groups_request.h"
 #include "protocol/messages/list_groups_response.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <set>
+
 namespace millrace::broker {
 namespace {
 
@@ -33,7 +33,8 @@ using protocol::ListGroupsResponse;
 
 enum class CoordinatorType : std::int8_t { kGroup = 0, kTransaction = 1, kShare = 2 };
 
-/// READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS as Kafka's bit set: everything that a group knows.
+/// READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS as Kafka's bit set: everything that a
+/// group knows.
 constexpr std::int32_t kAllGroupOperations = 3400;
 
 /// "group:topic id:partition" (KIP-932).
@@ -44,7 +45,8 @@ bool isShareKey(std::string_view key) {
   if (middle == key.npos || middle == 0) return false;
   const std::string_view number = key.substr(last + 1);
   std::int32_t partition = -1;
-  const auto [stop, error] = std::from_chars(number.data(), number.data() + number.size(), partition);
+  const auto [stop, error] =
+      std::from_chars(number.data(), number.data() + number.size(), partition);
   if (error != std::errc{} || stop != number.data() + number.size()) return false;
   return parseUuid(key.substr(middle + 1, last - middle - 1)).has_value();
 }
@@ -69,6 +71,13 @@ Located locate(const GroupService& service, const MetadataImage& image, std::int
   return out;
 }
 
+Task<> ensureTopicOf(GroupService* service, CoordinatorType type) {
+  if (type == CoordinatorType::kGroup) co_await service->ensureInternalTopic(kOffsetsTopic);
+  if (type == CoordinatorType::kTransaction) {
+    co_await service->ensureInternalTopic(kTransactionTopic);
+  }
+}
+
 Task<FindCoordinatorResponse> handleFind(GroupService* service, RequestContext context,
                                          FindCoordinatorRequest request) {
   FindCoordinatorResponse response;
@@ -76,19 +85,16 @@ Task<FindCoordinatorResponse> handleFind(GroupService* service, RequestContext c
   // Share coordinators came with version 6.
   const bool known = request.key_type >= 0 && request.key_type <= (context.version >= 6 ? 2 : 1);
   const bool understood = request.key_type >= 0 && request.key_type <= 2;
-  if (known && type != CoordinatorType::kShare) {
-    const bool groups = type == CoordinatorType::kGroup;
-    const Errc created = co_await service->ensureInternalTopic(groups ? kOffsetsTopic : kTransactionTopic);
-    // Creation failed: each key hears that from its route.
-    static_cast<void>(created);
-  }
+  // Where it cannot be created, each key hears that from its route.
+  if (known) co_await ensureTopicOf(service, type);
   Services& services = service->services();
   const ImagePtr image = services.image->current();
   const std::int32_t node = services.identity.node_id;
   const auto find = [&](std::string_view key) {
     Located refused;
     refused.error = Errc::kInvalidRequest;
-    return known ? locate(*service, *image, node, context.session->listener_name, type, key) : refused;
+    return known ? locate(*service, *image, node, context.session->listener_name, type, key)
+                 : refused;
   };
   const auto fill = [&](auto& out, const Located& at) {
     out.error_code = static_cast<std::int16_t>(at.error);
@@ -126,7 +132,8 @@ DescribeGroupsResponse::DescribedGroup describe(const ClassicGroup& group) {
     member.client_id = m.client_id;
     member.client_host = m.client_host;
     member.member_assignment = m.assignment;
-    if (stable && group.protocolName()) member.member_metadata = m.metadataFor(*group.protocolName());
+    if (stable && group.protocolName())
+      member.member_metadata = m.metadataFor(*group.protocolName());
   }
   return out;
 }
@@ -156,7 +163,8 @@ Task<DescribeGroupsResponse> handleDescribe(GroupService* service, RequestContex
     auto run = [service, &route, &id, version = context.version] {
       const auto coordinator = service->find(route.partition);
       if (!coordinator) return describeMissing(id, Errc::kNotCoordinator, version);
-      if (coordinator->status() != Errc::kNone) return describeMissing(id, coordinator->status(), version);
+      if (coordinator->status() != Errc::kNone)
+        return describeMissing(id, coordinator->status(), version);
       const ClassicGroup* const group = coordinator->groups().find(id);
       return group ? describe(*group) : describeMissing(id, Errc::kNone, version);
     };
@@ -166,7 +174,8 @@ Task<DescribeGroupsResponse> handleDescribe(GroupService* service, RequestContex
     } else {
       described = describeMissing(id, route.error, context.version);
     }
-    if (request.include_authorized_operations) described.authorized_operations = kAllGroupOperations;
+    if (request.include_authorized_operations)
+      described.authorized_operations = kAllGroupOperations;
     response.groups.push_back(std::move(described));
   }
   co_return response;
@@ -176,7 +185,8 @@ std::set<std::string> lowered(const std::vector<Text>& names) {
   std::set<std::string> out;
   for (const Text& name : names) {
     std::string low = name.str();
-    std::ranges::transform(low, low.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::ranges::transform(low, low.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     out.insert(std::move(low));
   }
   return out;
@@ -187,7 +197,8 @@ bool matches(const std::set<std::string>& filter, std::string_view value) {
   return filter.empty() || filter.contains(*lowered({text}).begin());
 }
 
-Task<ListGroupsResponse> handleList(GroupService* service, RequestContext, protocol::ListGroupsRequest request) {
+Task<ListGroupsResponse> handleList(GroupService* service, RequestContext,
+                                    protocol::ListGroupsRequest request) {
   ListGroupsResponse response;
   const auto states = lowered(request.states_filter);
   const auto types = lowered(request.types_filter);
@@ -254,11 +265,17 @@ void registerGroupAdminHandlers(HandlerTable& table, GroupService& service) {
   table.add<FindCoordinatorRequest, FindCoordinatorResponse>(
       [s](RequestContext c, FindCoordinatorRequest r) { return handleFind(s, c, std::move(r)); });
   table.add<protocol::DescribeGroupsRequest, DescribeGroupsResponse>(
-      [s](RequestContext c, protocol::DescribeGroupsRequest r) { return handleDescribe(s, c, std::move(r)); });
+      [s](RequestContext c, protocol::DescribeGroupsRequest r) {
+        return handleDescribe(s, c, std::move(r));
+      });
   table.add<protocol::ListGroupsRequest, ListGroupsResponse>(
-      [s](RequestContext c, protocol::ListGroupsRequest r) { return handleList(s, c, std::move(r)); });
+      [s](RequestContext c, protocol::ListGroupsRequest r) {
+        return handleList(s, c, std::move(r));
+      });
   table.add<protocol::DeleteGroupsRequest, protocol::DeleteGroupsResponse>(
-      [s](RequestContext c, protocol::DeleteGroupsRequest r) { return handleDelete(s, c, std::move(r)); });
+      [s](RequestContext c, protocol::DeleteGroupsRequest r) {
+        return handleDelete(s, c, std::move(r));
+      });
 }
 
 }  // namespace millrace::broker

@@ -1,10 +1,10 @@
 #include "broker/groups/classic_group.h"
 
-#include <algorithm>
-
 #include "base/assert.h"
 #include "protocol/messages/consumer_protocol_subscription.h"
 #include "protocol/record_frame.h"
+
+#include <algorithm>
 
 namespace millrace::broker {
 
@@ -42,8 +42,9 @@ GroupMember* ClassicGroup::find(std::string_view member) {
 }
 
 const GroupMember* ClassicGroup::findStatic(std::string_view instance_id) const {
-  const auto found = std::ranges::find_if(
-      members_, [&](const GroupMember& m) { return m.instance_id && *m.instance_id == instance_id; });
+  const auto found = std::ranges::find_if(members_, [&](const GroupMember& m) {
+    return m.instance_id && *m.instance_id == instance_id;
+  });
   return found == members_.end() ? nullptr : &*found;
 }
 
@@ -87,7 +88,8 @@ std::int32_t ClassicGroup::rebalanceTimeoutMs() const {
   return longest;
 }
 
-bool ClassicGroup::supportsProtocols(std::string_view type, const std::vector<GroupProtocol>& protocols) const {
+bool ClassicGroup::supportsProtocols(std::string_view type,
+                                     const std::vector<GroupProtocol>& protocols) const {
   if (state_ == GroupState::kEmpty) return !type.empty() && !protocols.empty();
   if (type != protocol_type_) return false;
   return std::ranges::any_of(protocols, [&](const GroupProtocol& p) {
@@ -111,7 +113,8 @@ std::optional<std::string> ClassicGroup::selectProtocol() const {
   }
   for (const GroupMember& m : members_) {
     for (const GroupProtocol& p : m.protocols) {
-      const auto vote = std::ranges::find(votes, std::string_view(p.name), &std::pair<std::string_view, int>::first);
+      const auto vote = std::ranges::find(votes, std::string_view(p.name),
+                                          &std::pair<std::string_view, int>::first);
       if (vote == votes.end()) continue;
       ++vote->second;
       break;
@@ -143,7 +146,8 @@ void ClassicGroup::initNextGeneration(Millis now) {
   transitionTo(GroupState::kCompletingRebalance, now);
 }
 
-Errc ClassicGroup::validateMember(std::string_view member, const std::optional<std::string>& instance_id) const {
+Errc ClassicGroup::validateMember(std::string_view member,
+                                  const std::optional<std::string>& instance_id) const {
   if (instance_id) {
     const GroupMember* const holder = findStatic(*instance_id);
     if (!holder) return Errc::kUnknownMemberId;
@@ -166,8 +170,9 @@ std::optional<std::set<std::string>> ClassicGroup::subscribedTopics() const {
 }
 
 void ClassicGroup::restore(std::string protocol_type, std::int32_t generation,
-                           std::optional<std::string> protocol_name, std::optional<std::string> leader,
-                           Millis state_since_ms, std::vector<GroupMember> members) {
+                           std::optional<std::string> protocol_name,
+                           std::optional<std::string> leader, Millis state_since_ms,
+                           std::vector<GroupMember> members) {
   protocol_type_ = std::move(protocol_type);
   generation_ = generation;
   protocol_name_ = std::move(protocol_name);

@@ -1,5 +1,10 @@
-// A group of the classic protocol: its members, generation and choice of protocol. Data and rules, no events.
+// A group of the classic protocol: its members, generation and choice of protocol. Data and rules,
+// no events.
 #pragma once
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
 
 #include <cstdint>
 #include <map>
@@ -9,17 +14,20 @@
 #include <string_view>
 #include <vector>
 
-#include "base/bytes.h"
-#include "base/clock.h"
-#include "base/result.h"
-
 namespace millrace::broker {
 
-/// Names a parked request; the shell makes them up, the state machine only gives them back. 0: none.
+/// Names a parked request; the shell makes them up, the state machine only gives them back. 0:
+/// none.
 using Token = std::uint64_t;
 
 /// Kafka's ClassicGroupState.
-enum class GroupState : std::uint8_t { kEmpty, kPreparingRebalance, kCompletingRebalance, kStable, kDead };
+enum class GroupState : std::uint8_t {
+  kEmpty,
+  kPreparingRebalance,
+  kCompletingRebalance,
+  kStable,
+  kDead
+};
 [[nodiscard]] std::string_view groupStateName(GroupState state);
 
 struct GroupProtocol {
@@ -64,7 +72,9 @@ class ClassicGroup {
   [[nodiscard]] const std::string& protocolType() const { return protocol_type_; }
   [[nodiscard]] const std::optional<std::string>& protocolName() const { return protocol_name_; }
   [[nodiscard]] const std::optional<std::string>& leader() const { return leader_; }
-  [[nodiscard]] bool isLeader(std::string_view member) const { return leader_ && *leader_ == member; }
+  [[nodiscard]] bool isLeader(std::string_view member) const {
+    return leader_ && *leader_ == member;
+  }
 
   [[nodiscard]] bool hasMember(std::string_view member) const { return find(member) != nullptr; }
   [[nodiscard]] GroupMember* find(std::string_view member);
@@ -81,7 +91,9 @@ class ClassicGroup {
 
   /// Ids given out (MEMBER_ID_REQUIRED, KIP-394) whose owners have not joined yet.
   [[nodiscard]] std::set<std::string, std::less<>>& pendingMembers() { return pending_; }
-  [[nodiscard]] const std::set<std::string, std::less<>>& pendingMembers() const { return pending_; }
+  [[nodiscard]] const std::set<std::string, std::less<>>& pendingMembers() const {
+    return pending_;
+  }
   /// Members of this generation that have not synced yet.
   [[nodiscard]] std::set<std::string, std::less<>>& pendingSync() { return pending_sync_; }
 
@@ -90,23 +102,28 @@ class ClassicGroup {
   /// The longest rebalance timeout of the members.
   [[nodiscard]] std::int32_t rebalanceTimeoutMs() const;
   /// Whether someone with these protocols may join.
-  [[nodiscard]] bool supportsProtocols(std::string_view type, const std::vector<GroupProtocol>& protocols) const;
-  /// By votes: each member for the first it prefers of those that all support. Empty group: nothing.
+  [[nodiscard]] bool supportsProtocols(std::string_view type,
+                                       const std::vector<GroupProtocol>& protocols) const;
+  /// By votes: each member for the first it prefers of those that all support. Empty group:
+  /// nothing.
   [[nodiscard]] std::optional<std::string> selectProtocol() const;
-  /// False where the leader has not rejoined and nobody else has: the leader's place goes to whoever rejoined.
+  /// False where the leader has not rejoined and nobody else has: the leader's place goes to
+  /// whoever rejoined.
   bool electJoinedLeader();
   void initNextGeneration(Millis now);
   /// Kafka's validateMember: fencing by instance id. Errors: kUnknownMemberId, kFencedInstanceId.
-  [[nodiscard]] Errc validateMember(std::string_view member, const std::optional<std::string>& instance_id) const;
+  [[nodiscard]] Errc validateMember(std::string_view member,
+                                    const std::optional<std::string>& instance_id) const;
   /// Topics that the members subscribe to (consumer protocol); nothing where that is not known.
   [[nodiscard]] std::optional<std::set<std::string>> subscribedTopics() const;
 
   /// Loaded from the log.
-  void restore(std::string protocol_type, std::int32_t generation, std::optional<std::string> protocol_name,
-               std::optional<std::string> leader, Millis state_since_ms, std::vector<GroupMember> members);
+  void restore(std::string protocol_type, std::int32_t generation,
+               std::optional<std::string> protocol_name, std::optional<std::string> leader,
+               Millis state_since_ms, std::vector<GroupMember> members);
 
   // The join phase that runs (state machine's scratch).
-  bool new_member_added = false;        ///< since the initial delay began
+  bool new_member_added = false;          ///< since the initial delay began
   std::int32_t initial_remaining_ms = 0;  ///< how much the initial delay may still be prolonged
 
  private:

@@ -1,12 +1,12 @@
 #include "broker/groups/group_coordinator.h"
 
-#include <chrono>
-
 #include "base/config.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "broker/groups/group_loader.h"
 #include "record/builder.h"
+
+#include <chrono>
 
 namespace millrace::broker {
 namespace {
@@ -19,11 +19,13 @@ std::string newMemberSuffix() {
   RandomSource& random = systemRandom();
   const std::uint64_t high = (random.next() & ~0xF000ULL) | 0x4000ULL;
   const std::uint64_t low = (random.next() & ~(3ULL << 62)) | (2ULL << 62);
-  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xFFFF, high & 0xFFFF,
-                     low >> 48, low & 0xFFFFFFFFFFFFULL);
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xFFFF,
+                     high & 0xFFFF, low >> 48, low & 0xFFFFFFFFFFFFULL);
 }
 
-SteadyTime after(Millis ms) { return std::chrono::steady_clock::now() + std::chrono::milliseconds(ms); }
+SteadyTime after(Millis ms) {
+  return std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
+}
 
 }  // namespace
 
@@ -54,8 +56,8 @@ Errc appendErrorToAnswer(Errc error) {
   }
 }
 
-GroupCoordinator::GroupCoordinator(TopicIdPartition partition, CoordinatorConfig config, PartitionStore& store,
-                                   const Clock& clock, Shard& shard)
+GroupCoordinator::GroupCoordinator(TopicIdPartition partition, CoordinatorConfig config,
+                                   PartitionStore& store, const Clock& clock, Shard& shard)
     : partition_(partition),
       config_(config),
       store_(store),
@@ -70,7 +72,9 @@ Millis GroupCoordinator::now() {
   return monotonic;
 }
 
-void GroupCoordinator::start() { spawn(gate_, shard_, "load group offsets", load(shared_from_this())); }
+void GroupCoordinator::start() {
+  spawn(gate_, shard_, "load group offsets", load(shared_from_this()));
+}
 
 void GroupCoordinator::resign() {
   status_ = Errc::kNotCoordinator;
@@ -83,7 +87,8 @@ Task<> GroupCoordinator::load(Self self) {
   const auto bounds = co_await self->store_.bounds(self->partition_);
   Offset next = bounds ? bounds->start : Offset{0};
   Status loaded;
-  while (bounds && loaded && self->status_ == Errc::kCoordinatorLoadInProgress && next < bounds->end) {
+  while (bounds && loaded && self->status_ == Errc::kCoordinatorLoadInProgress &&
+         next < bounds->end) {
     const auto read = co_await self->store_.read(self->partition_, next, kLoadBytes);
     if (!read) {
       loaded = std::unexpected(read.error());
@@ -97,8 +102,8 @@ Task<> GroupCoordinator::load(Self self) {
   if (!bounds) loaded = std::unexpected(bounds.error());
   if (self->status_ != Errc::kCoordinatorLoadInProgress) co_return;
   if (!loaded) {
-    MILLRACE_LOG_ERROR("groups of {}-{} cannot be loaded: {}", kOffsetsTopic, self->partition_.partition,
-                       loaded.error().toString());
+    MILLRACE_LOG_ERROR("groups of {}-{} cannot be loaded: {}", kOffsetsTopic,
+                       self->partition_.partition, loaded.error().toString());
     self->status_ = Errc::kNotCoordinator;
     co_return;
   }
@@ -110,7 +115,8 @@ Task<> GroupCoordinator::load(Self self) {
 
 Task<> GroupCoordinator::runTimers(Self self) {
   for (;;) {
-    const Millis next = std::min(self->machine_.nextDeadline().value_or(self->next_expiry_ms_), self->next_expiry_ms_);
+    const Millis next = std::min(self->machine_.nextDeadline().value_or(self->next_expiry_ms_),
+                                 self->next_expiry_ms_);
     const Millis wait_ms = next - self->now();
     if (wait_ms > 0) {
       const Wake wake = co_await self->timer_wake_.park(after(wait_ms));
@@ -127,7 +133,8 @@ Task<Result<Appended>> GroupCoordinator::append(std::vector<GroupRecord> records
   record::BatchBuilder builder;
   const Millis timestamp = clock_.wallMs();
   for (const GroupRecord& r : records) {
-    const std::optional<BytesView> value = r.value ? std::optional<BytesView>(*r.value) : std::nullopt;
+    const std::optional<BytesView> value =
+        r.value ? std::optional<BytesView>(*r.value) : std::nullopt;
     builder.append(timestamp, r.key, value);
   }
   auto batch = builder.build();
@@ -164,7 +171,8 @@ void GroupCoordinator::answer(ParkedByToken<Response>& parked, Token token, Resp
 }
 
 template <class Response>
-Task<Response> GroupCoordinator::park(Self, std::shared_ptr<Parked<Response>> slot, Response cancelled) {
+Task<Response> GroupCoordinator::park(Self, std::shared_ptr<Parked<Response>> slot,
+                                      Response cancelled) {
   while (!slot->answer) {
     const Wake wake = co_await slot->waiting.park(SteadyTime::max());
     if (wake == Wake::kCancelled && !slot->answer) co_return cancelled;
@@ -199,7 +207,8 @@ Task<protocol::SyncGroupResponse> GroupCoordinator::sync(SyncEvent event) {
 }
 
 Errc GroupCoordinator::heartbeat(const std::string& group_id, const std::string& member_id,
-                                 const std::optional<std::string>& instance_id, std::int32_t generation) {
+                                 const std::optional<std::string>& instance_id,
+                                 std::int32_t generation) {
   // While it loads, the group is taken to be well: it will be known soon (as in Kafka).
   if (status_ == Errc::kCoordinatorLoadInProgress) return Errc::kNone;
   if (status_ != Errc::kNone) return status_;
@@ -227,7 +236,8 @@ Task<std::vector<OffsetToCommit>> GroupCoordinator::commit(CommitEvent event,
   offsets_.prepareCommit(event, offsets, at, clock_.wallMs());
   std::vector<GroupRecord> records;
   for (const auto& o : offsets) {
-    if (o.error == Errc::kNone) records.push_back(offsetRecord(event.group_id, o.topic, o.partition, o.offset));
+    if (o.error == Errc::kNone)
+      records.push_back(offsetRecord(event.group_id, o.topic, o.partition, o.offset));
   }
   if (records.empty()) co_return offsets;
   const auto appended = co_await append(std::move(records));
@@ -243,8 +253,8 @@ Task<std::vector<OffsetToCommit>> GroupCoordinator::commit(CommitEvent event,
   co_return offsets;
 }
 
-Task<std::vector<OffsetToCommit>> GroupCoordinator::deleteOffsets(std::string group_id,
-                                                                  std::vector<OffsetToCommit> offsets) {
+Task<std::vector<OffsetToCommit>> GroupCoordinator::deleteOffsets(
+    std::string group_id, std::vector<OffsetToCommit> offsets) {
   const Self self = shared_from_this();
   std::vector<GroupRecord> records;
   for (auto& o : offsets) {

@@ -1,11 +1,6 @@
-// The coordinator of the groups of one offsets partition: the shell around GroupMachine and OffsetStore.
+// The coordinator of the groups of one offsets partition: the shell around GroupMachine and
+// OffsetStore.
 #pragma once
-
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <unordered_map>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/net/gate.h"
@@ -14,6 +9,12 @@
 #include "broker/groups/group_machine.h"
 #include "broker/groups/offset_store.h"
 #include "broker/partitions.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
 
 namespace millrace {
 class Config;
@@ -29,9 +30,9 @@ struct CoordinatorConfig {
   static CoordinatorConfig of(const Config& broker);
 };
 
-/// Lives on the shard of its partition; everything is called there. A task of a request holds the coordinator
-/// alive, so that it may resign meanwhile. Calling order: start() (loading begins), requests, resign(), close();
-/// its owner keeps it until close() has returned.
+/// Lives on the shard of its partition; everything is called there. A task of a request holds the
+/// coordinator alive, so that it may resign meanwhile. Calling order: start() (loading begins),
+/// requests, resign(), close(); its owner keeps it until close() has returned.
 class GroupCoordinator : public std::enable_shared_from_this<GroupCoordinator> {
  public:
   GroupCoordinator(TopicIdPartition partition, CoordinatorConfig config, PartitionStore& store,
@@ -48,17 +49,20 @@ class GroupCoordinator : public std::enable_shared_from_this<GroupCoordinator> {
   [[nodiscard]] Task<protocol::JoinGroupResponse> join(JoinEvent event);
   [[nodiscard]] Task<protocol::SyncGroupResponse> sync(SyncEvent event);
   [[nodiscard]] Errc heartbeat(const std::string& group_id, const std::string& member_id,
-                               const std::optional<std::string>& instance_id, std::int32_t generation);
+                               const std::optional<std::string>& instance_id,
+                               std::int32_t generation);
   struct Left {
     Errc error = Errc::kNone;  ///< of the request as a whole
     std::vector<Errc> members;
   };
-  [[nodiscard]] Left leave(const std::string& group_id, const std::vector<GroupMachine::Leaving>& members);
+  [[nodiscard]] Left leave(const std::string& group_id,
+                           const std::vector<GroupMachine::Leaving>& members);
   /// Fills the errors; what has none is in the log when this returns.
-  [[nodiscard]] Task<std::vector<OffsetToCommit>> commit(CommitEvent event, std::vector<OffsetToCommit> offsets);
+  [[nodiscard]] Task<std::vector<OffsetToCommit>> commit(CommitEvent event,
+                                                         std::vector<OffsetToCommit> offsets);
   /// One error for each, as OffsetDelete has them; kGroupIdNotFound and such for all.
-  [[nodiscard]] Task<std::vector<OffsetToCommit>> deleteOffsets(std::string group_id,
-                                                                std::vector<OffsetToCommit> offsets);
+  [[nodiscard]] Task<std::vector<OffsetToCommit>> deleteOffsets(
+      std::string group_id, std::vector<OffsetToCommit> offsets);
   [[nodiscard]] Task<Errc> deleteGroup(std::string group_id);
   /// Offsets of topics that are no more.
   [[nodiscard]] Task<> dropTopics(std::vector<std::string> topics);

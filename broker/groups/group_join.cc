@@ -26,7 +26,8 @@ protocol::JoinGroupResponse joinError(std::string_view member_id, Errc error) {
   return r;
 }
 
-protocol::JoinGroupResponse joinAnswer(const ClassicGroup& group, const GroupMember& member, bool with_members) {
+protocol::JoinGroupResponse joinAnswer(const ClassicGroup& group, const GroupMember& member,
+                                       bool with_members) {
   protocol::JoinGroupResponse r;
   r.generation_id = group.generation();
   r.protocol_type = group.protocolType();
@@ -88,8 +89,8 @@ bool GroupMachine::accepts(const ClassicGroup& group, std::string_view member_id
   return false;
 }
 
-void GroupMachine::joinNewMember(ClassicGroup& group, const JoinEvent& event, Token token, Millis now,
-                                 GroupActions& out) {
+void GroupMachine::joinNewMember(ClassicGroup& group, const JoinEvent& event, Token token,
+                                 Millis now, GroupActions& out) {
   if (!group.supportsProtocols(event.protocol_type, event.protocols)) {
     out.joins.emplace_back(token, joinError(event.member_id, Errc::kInconsistentGroupProtocol));
     return;
@@ -111,15 +112,18 @@ void GroupMachine::joinNewMember(ClassicGroup& group, const JoinEvent& event, To
     addMember(group, event, member_id, token, now, out);
     return;
   }
-  // KIP-394: the client must come back with this id, so that one that never saw its answer is not counted.
+  // KIP-394: the client must come back with this id, so that one that never saw its answer is not
+  // counted.
   group.pendingMembers().insert(member_id);
   timers_.schedule({group.id(), Timer::kPending, member_id}, now + event.session_timeout_ms);
   out.joins.emplace_back(token, joinError(member_id, Errc::kMemberIdRequired));
 }
 
-void GroupMachine::joinExistingMember(ClassicGroup& group, const JoinEvent& event, Token token, Millis now,
-                                      GroupActions& out) {
-  const auto refuse = [&](Errc error) { out.joins.emplace_back(token, joinError(event.member_id, error)); };
+void GroupMachine::joinExistingMember(ClassicGroup& group, const JoinEvent& event, Token token,
+                                      Millis now, GroupActions& out) {
+  const auto refuse = [&](Errc error) {
+    out.joins.emplace_back(token, joinError(event.member_id, error));
+  };
   if (!group.supportsProtocols(event.protocol_type, event.protocols)) {
     return refuse(Errc::kInconsistentGroupProtocol);
   }
@@ -132,15 +136,18 @@ void GroupMachine::joinExistingMember(ClassicGroup& group, const JoinEvent& even
   GroupMember& member = *group.find(event.member_id);
   const bool same = member.protocols == event.protocols;
   switch (group.state()) {
-    case GroupState::kPreparingRebalance: return updateMember(group, member, event, token, now, out);
+    case GroupState::kPreparingRebalance:
+      return updateMember(group, member, event, token, now, out);
     case GroupState::kCompletingRebalance:
       // A retry of a join whose answer was lost gets that answer again.
       if (!same) return updateMember(group, member, event, token, now, out);
       out.joins.emplace_back(token, joinAnswer(group, member, group.isLeader(member.id)));
       return;
     case GroupState::kStable:
-      // The leader rejoins to have partitions assigned anew; a follower only when it wants something else.
-      if (group.isLeader(member.id) || !same) return updateMember(group, member, event, token, now, out);
+      // The leader rejoins to have partitions assigned anew; a follower only when it wants
+      // something else.
+      if (group.isLeader(member.id) || !same)
+        return updateMember(group, member, event, token, now, out);
       out.joins.emplace_back(token, joinAnswer(group, member, false));
       return;
     case GroupState::kEmpty:
@@ -148,8 +155,9 @@ void GroupMachine::joinExistingMember(ClassicGroup& group, const JoinEvent& even
   }
 }
 
-void GroupMachine::addMember(ClassicGroup& group, const JoinEvent& event, const std::string& member_id,
-                             Token token, Millis now, GroupActions& out) {
+void GroupMachine::addMember(ClassicGroup& group, const JoinEvent& event,
+                             const std::string& member_id, Token token, Millis now,
+                             GroupActions& out) {
   GroupMember member = memberFrom(event, member_id);
   member.is_new = true;
   member.join = token;
@@ -158,12 +166,13 @@ void GroupMachine::addMember(ClassicGroup& group, const JoinEvent& event, const 
   }
   group.add(std::move(member), event.protocol_type);
   // It does not know its id yet and cannot send heartbeats: a session timeout would not be fair.
-  timers_.schedule({group.id(), Timer::kSession, member_id}, now + config_.new_member_join_timeout_ms);
+  timers_.schedule({group.id(), Timer::kSession, member_id},
+                   now + config_.new_member_join_timeout_ms);
   prepareOrCompleteJoin(group, now, out);
 }
 
-void GroupMachine::updateMember(ClassicGroup& group, GroupMember& member, const JoinEvent& event, Token token,
-                                Millis now, GroupActions& out) {
+void GroupMachine::updateMember(ClassicGroup& group, GroupMember& member, const JoinEvent& event,
+                                Token token, Millis now, GroupActions& out) {
   // An earlier join of the same member that is still parked has no reader any more.
   if (member.awaitsJoin() && member.join != token) {
     out.joins.emplace_back(member.join, joinError(member.id, Errc::kUnknownMemberId));
@@ -175,8 +184,9 @@ void GroupMachine::updateMember(ClassicGroup& group, GroupMember& member, const 
   prepareOrCompleteJoin(group, now, out);
 }
 
-void GroupMachine::replaceStaticMember(ClassicGroup& group, const std::string& old_id, const JoinEvent& event,
-                                       Token token, Millis now, GroupActions& out) {
+void GroupMachine::replaceStaticMember(ClassicGroup& group, const std::string& old_id,
+                                       const JoinEvent& event, Token token, Millis now,
+                                       GroupActions& out) {
   const std::optional<std::string> leader_before = group.leader();
   GroupMember before = *group.find(old_id);
   timers_.cancel({group.id(), Timer::kSession, old_id});
@@ -211,11 +221,13 @@ void GroupMachine::replaceStaticMember(ClassicGroup& group, const std::string& o
   }
 }
 
-void GroupMachine::storeReplacedMember(ClassicGroup& group, GroupMember before, const std::string& new_id,
+void GroupMachine::storeReplacedMember(ClassicGroup& group, GroupMember before,
+                                       const std::string& new_id,
                                        std::optional<std::string> leader_before, bool may_skip,
                                        GroupActions& out) {
   const std::string group_id = group.id();
-  auto then = [this, group_id, before = std::move(before), new_id, leader_before = std::move(leader_before),
+  auto then = [this, group_id, before = std::move(before), new_id,
+               leader_before = std::move(leader_before),
                may_skip](GroupActions& actions, Errc outcome, Millis now) {
     ClassicGroup* const g = mutableGroup(group_id);
     GroupMember* const member = g ? g->find(new_id) : nullptr;
@@ -232,7 +244,8 @@ void GroupMachine::storeReplacedMember(ClassicGroup& group, GroupMember before, 
     keepAlive(*g, *member, now);
     const bool leads = g->isLeader(new_id);
     auto answer = joinAnswer(*g, *member, may_skip && leads);
-    // Without skipAssignment a leader that hears its old id does not assign anew: what the group has, stays.
+    // Without skipAssignment a leader that hears its old id does not assign anew: what the group
+    // has, stays.
     if (may_skip) {
       answer.skip_assignment = leads;
     } else if (leader_before) {

@@ -1,15 +1,16 @@
 // Reads a partition of __consumer_offsets back into a coordinator's state.
 #pragma once
 
-#include <map>
-#include <vector>
-
 #include "broker/groups/group_machine.h"
 #include "broker/groups/offset_store.h"
 
+#include <map>
+#include <vector>
+
 namespace millrace::broker {
 
-/// Takes batches in log order. Offsets committed in a transaction count when its commit marker comes by.
+/// Takes batches in log order. Offsets committed in a transaction count when its commit marker
+/// comes by.
 class GroupLoader {
  public:
   GroupLoader(GroupMachine& groups, OffsetStore& offsets) : groups_(groups), offsets_(offsets) {}

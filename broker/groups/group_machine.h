@@ -1,5 +1,12 @@
-// The classic group protocol as a state machine: (event, now) -> actions. Kafka's GroupMetadataManager.
+// The classic group protocol as a state machine: (event, now) -> actions. Kafka's
+// GroupMetadataManager.
 #pragma once
+
+#include "broker/groups/classic_group.h"
+#include "broker/groups/group_records.h"
+#include "broker/groups/timer_queue.h"
+#include "protocol/messages/join_group_response.h"
+#include "protocol/messages/sync_group_response.h"
 
 #include <functional>
 #include <map>
@@ -7,12 +14,6 @@
 #include <tuple>
 #include <unordered_map>
 #include <vector>
-
-#include "broker/groups/classic_group.h"
-#include "broker/groups/group_records.h"
-#include "broker/groups/timer_queue.h"
-#include "protocol/messages/join_group_response.h"
-#include "protocol/messages/sync_group_response.h"
 
 namespace millrace::broker {
 
@@ -64,29 +65,30 @@ struct GroupActions {
   void add(GroupActions&& more);
 };
 
-/// All classic groups of one offsets partition. Pure; belongs to one shard's coordinator. Every call may have
-/// moved nextDeadline().
+/// All classic groups of one offsets partition. Pure; belongs to one shard's coordinator. Every
+/// call may have moved nextDeadline().
 class GroupMachine {
  public:
   /// `new_id` gives the random part of member ids (a uuid's standard text).
   GroupMachine(GroupConfig config, std::function<std::string()> new_id);
 
-  /// All times that come in are monotonic; this much later it is on the wall (timestamps in records).
+  /// All times that come in are monotonic; this much later it is on the wall (timestamps in
+  /// records).
   void setWallOffset(Millis offset_ms) { wall_offset_ms_ = offset_ms; }
 
   /// The reply comes, now or later, with `token`.
   [[nodiscard]] GroupActions join(const JoinEvent& event, Token token, Millis now);
   [[nodiscard]] GroupActions sync(const SyncEvent& event, Token token, Millis now);
   [[nodiscard]] Errc heartbeat(std::string_view group_id, std::string_view member_id,
-                               const std::optional<std::string>& instance_id, std::int32_t generation,
-                               Millis now);
+                               const std::optional<std::string>& instance_id,
+                               std::int32_t generation, Millis now);
   struct Leaving {
     std::string member_id;  ///< empty: by instance id
     std::optional<std::string> instance_id;
   };
   /// One error for each of `members`; kUnknownMemberId for all where the group does not exist.
-  [[nodiscard]] std::pair<std::vector<Errc>, GroupActions> leave(std::string_view group_id,
-                                                                 const std::vector<Leaving>& members, Millis now);
+  [[nodiscard]] std::pair<std::vector<Errc>, GroupActions> leave(
+      std::string_view group_id, const std::vector<Leaving>& members, Millis now);
   /// How an append ended (kNone: it is in the log).
   [[nodiscard]] GroupActions appended(std::uint64_t ticket, Errc outcome, Millis now);
   [[nodiscard]] std::optional<Millis> nextDeadline() const { return timers_.next(); }
@@ -116,16 +118,19 @@ class GroupMachine {
   [[nodiscard]] Millis wall(Millis now) const { return now + wall_offset_ms_; }
   ClassicGroup* mutableGroup(std::string_view group_id);
   // group_join.cc
-  void joinNewMember(ClassicGroup& group, const JoinEvent& event, Token token, Millis now, GroupActions& out);
-  void joinExistingMember(ClassicGroup& group, const JoinEvent& event, Token token, Millis now, GroupActions& out);
-  void addMember(ClassicGroup& group, const JoinEvent& event, const std::string& member_id, Token token,
-                 Millis now, GroupActions& out);
-  void updateMember(ClassicGroup& group, GroupMember& member, const JoinEvent& event, Token token, Millis now,
-                    GroupActions& out);
-  void replaceStaticMember(ClassicGroup& group, const std::string& old_id, const JoinEvent& event, Token token,
-                           Millis now, GroupActions& out);
+  void joinNewMember(ClassicGroup& group, const JoinEvent& event, Token token, Millis now,
+                     GroupActions& out);
+  void joinExistingMember(ClassicGroup& group, const JoinEvent& event, Token token, Millis now,
+                          GroupActions& out);
+  void addMember(ClassicGroup& group, const JoinEvent& event, const std::string& member_id,
+                 Token token, Millis now, GroupActions& out);
+  void updateMember(ClassicGroup& group, GroupMember& member, const JoinEvent& event, Token token,
+                    Millis now, GroupActions& out);
+  void replaceStaticMember(ClassicGroup& group, const std::string& old_id, const JoinEvent& event,
+                           Token token, Millis now, GroupActions& out);
   void storeReplacedMember(ClassicGroup& group, GroupMember before, const std::string& new_id,
-                           std::optional<std::string> leader_before, bool may_skip, GroupActions& out);
+                           std::optional<std::string> leader_before, bool may_skip,
+                           GroupActions& out);
   bool accepts(const ClassicGroup& group, std::string_view member_id) const;
   // group_rebalance.cc
   void prepareOrCompleteJoin(ClassicGroup& group, Millis now, GroupActions& out);
@@ -136,7 +141,8 @@ class GroupMachine {
   void afterRemoval(ClassicGroup& group, Millis now, GroupActions& out);
   void propagateAssignment(ClassicGroup& group, Errc error, Millis now, GroupActions& out);
   void fire(const TimerKey& key, Millis now, GroupActions& out);
-  void expireMember(ClassicGroup& group, const std::string& member_id, Millis now, GroupActions& out);
+  void expireMember(ClassicGroup& group, const std::string& member_id, Millis now,
+                    GroupActions& out);
   void expireSync(ClassicGroup& group, Millis now, GroupActions& out);
   void initialDelayOver(ClassicGroup& group, Millis now, GroupActions& out);
   void keepAlive(const ClassicGroup& group, const GroupMember& member, Millis now);
@@ -155,8 +161,8 @@ class GroupMachine {
 };
 
 /// A member's answer for the generation that the group is in.
-[[nodiscard]] protocol::JoinGroupResponse joinAnswer(const ClassicGroup& group, const GroupMember& member,
-                                                     bool with_members);
+[[nodiscard]] protocol::JoinGroupResponse joinAnswer(const ClassicGroup& group,
+                                                     const GroupMember& member, bool with_members);
 [[nodiscard]] protocol::JoinGroupResponse joinError(std::string_view member_id, Errc error);
 [[nodiscard]] protocol::SyncGroupResponse syncError(Errc error);
 

@@ -1,7 +1,8 @@
-// Rebalances: preparing, waiting for members, the next generation; and whoever does not come back in time.
-#include <algorithm>
-
+// Rebalances: preparing, waiting for members, the next generation; and whoever does not come back
+// in time.
 #include "broker/groups/group_machine.h"
+
+#include <algorithm>
 
 namespace millrace::broker {
 
@@ -25,9 +26,11 @@ void GroupMachine::prepareRebalance(ClassicGroup& group, Millis now, GroupAction
   const bool initial = group.is(GroupState::kEmpty);
   group.transitionTo(GroupState::kPreparingRebalance, wall(now));
   if (initial) {
-    // A group that starts waits a little for the rest of its members, lest each of them rebalance it.
+    // A group that starts waits a little for the rest of its members, lest each of them rebalance
+    // it.
     group.new_member_added = false;
-    group.initial_remaining_ms = std::max(group.rebalanceTimeoutMs() - config_.initial_rebalance_delay_ms, 0);
+    group.initial_remaining_ms =
+        std::max(group.rebalanceTimeoutMs() - config_.initial_rebalance_delay_ms, 0);
     timers_.schedule({group.id(), Timer::kJoin, {}}, now + config_.initial_rebalance_delay_ms);
     return;
   }
@@ -45,7 +48,8 @@ void GroupMachine::maybeCompleteJoin(ClassicGroup& group, Millis now, GroupActio
 void GroupMachine::initialDelayOver(ClassicGroup& group, Millis now, GroupActions& out) {
   if (group.new_member_added && group.initial_remaining_ms != 0) {
     group.new_member_added = false;
-    const std::int32_t delay = std::min(config_.initial_rebalance_delay_ms, group.initial_remaining_ms);
+    const std::int32_t delay =
+        std::min(config_.initial_rebalance_delay_ms, group.initial_remaining_ms);
     group.initial_remaining_ms = std::max(group.initial_remaining_ms - delay, 0);
     timers_.schedule({group.id(), Timer::kJoin, {}}, now + delay);
     return;
@@ -89,7 +93,8 @@ void GroupMachine::keepAlive(const ClassicGroup& group, const GroupMember& membe
   timers_.schedule({group.id(), Timer::kSession, member.id}, now + member.session_timeout_ms);
 }
 
-void GroupMachine::propagateAssignment(ClassicGroup& group, Errc error, Millis now, GroupActions& out) {
+void GroupMachine::propagateAssignment(ClassicGroup& group, Errc error, Millis now,
+                                       GroupActions& out) {
   for (GroupMember& m : group.members()) {
     if (!m.awaitsSync()) continue;
     const Token token = std::exchange(m.sync, 0);
@@ -106,13 +111,15 @@ void GroupMachine::propagateAssignment(ClassicGroup& group, Errc error, Millis n
   }
 }
 
-void GroupMachine::removeMember(ClassicGroup& group, const std::string& member_id, GroupActions& out) {
+void GroupMachine::removeMember(ClassicGroup& group, const std::string& member_id,
+                                GroupActions& out) {
   timers_.cancel({group.id(), Timer::kSession, member_id});
   if (GroupMember* const member = group.find(member_id)) {
     if (member->awaitsJoin()) {
       out.joins.emplace_back(member->join, joinError("", Errc::kUnknownMemberId));
     }
-    if (member->awaitsSync()) out.syncs.emplace_back(member->sync, syncError(Errc::kUnknownMemberId));
+    if (member->awaitsSync())
+      out.syncs.emplace_back(member->sync, syncError(Errc::kUnknownMemberId));
   }
   group.remove(member_id);
 }
@@ -127,7 +134,8 @@ void GroupMachine::afterRemoval(ClassicGroup& group, Millis now, GroupActions& o
   }
 }
 
-void GroupMachine::expireMember(ClassicGroup& group, const std::string& member_id, Millis now, GroupActions& out) {
+void GroupMachine::expireMember(ClassicGroup& group, const std::string& member_id, Millis now,
+                                GroupActions& out) {
   const GroupMember* const member = group.find(member_id);
   if (!member) return;
   // Whoever waits for an answer is alive, unless it is new and may have gone without a trace.

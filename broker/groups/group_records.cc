@@ -63,11 +63,13 @@ GroupMember memberOf(const protocol::GroupMetadataValue::MemberMetadata& m,
 }
 
 Result<LoadedRecord> parseOffset(BytesView key_bytes, const std::optional<BytesView>& value_bytes) {
-  MILLRACE_TRY(const auto key_message, protocol::decodeRecordKey(protocol::MessageKind::kGroupKey, key_bytes));
+  MILLRACE_TRY(const auto key_message,
+               protocol::decodeRecordKey(protocol::MessageKind::kGroupKey, key_bytes));
   const auto& key = key_message.as<protocol::OffsetCommitKey>();
   LoadedOffset loaded{key.group.str(), key.topic.str(), key.partition, std::nullopt};
   if (!value_bytes) return LoadedRecord(std::move(loaded));
-  MILLRACE_TRY(const auto value, protocol::decodeVersioned<protocol::OffsetCommitValue>(*value_bytes));
+  MILLRACE_TRY(const auto value,
+               protocol::decodeVersioned<protocol::OffsetCommitValue>(*value_bytes));
   CommittedOffset offset;
   offset.offset = value.offset;
   offset.leader_epoch = value.leader_epoch;
@@ -79,10 +81,12 @@ Result<LoadedRecord> parseOffset(BytesView key_bytes, const std::optional<BytesV
   return LoadedRecord(std::move(loaded));
 }
 
-Result<LoadedRecord> parseGroup(const protocol::GroupMetadataKey& key, const std::optional<BytesView>& value_bytes) {
+Result<LoadedRecord> parseGroup(const protocol::GroupMetadataKey& key,
+                                const std::optional<BytesView>& value_bytes) {
   LoadedGroup loaded{key.group.str(), std::nullopt};
   if (!value_bytes) return LoadedRecord(std::move(loaded));
-  MILLRACE_TRY(const auto value, protocol::decodeVersioned<protocol::GroupMetadataValue>(*value_bytes));
+  MILLRACE_TRY(const auto value,
+               protocol::decodeVersioned<protocol::GroupMetadataValue>(*value_bytes));
   const auto protocol_name = owned(value.protocol);
   std::vector<GroupMember> members;
   for (const auto& m : value.members) members.push_back(memberOf(m, protocol_name));
@@ -101,7 +105,8 @@ GroupRecord groupMetadataRecord(const ClassicGroup& group) {
   return groupMetadataRecord(group, assignments);
 }
 
-GroupRecord groupMetadataRecord(const ClassicGroup& group, const std::map<std::string, Bytes>& assignments) {
+GroupRecord groupMetadataRecord(const ClassicGroup& group,
+                                const std::map<std::string, Bytes>& assignments) {
   protocol::GroupMetadataValue value;
   value.protocol_type = group.protocolType();
   value.generation = group.generation();
@@ -136,11 +141,13 @@ GroupRecord offsetRecord(std::string_view group_id, std::string_view topic, std:
   value.commit_timestamp = offset.commit_timestamp;
   value.expire_timestamp = offset.expire_timestamp.value_or(-1);
   value.topic_id = offset.topic_id;
-  const std::int16_t version = offset.expire_timestamp ? kExpiringOffsetVersion : kOffsetValueVersion;
+  const std::int16_t version =
+      offset.expire_timestamp ? kExpiringOffsetVersion : kOffsetValueVersion;
   return {offsetKey(group_id, topic, partition), valueOf(value, version)};
 }
 
-GroupRecord offsetTombstone(std::string_view group_id, std::string_view topic, std::int32_t partition) {
+GroupRecord offsetTombstone(std::string_view group_id, std::string_view topic,
+                            std::int32_t partition) {
   return {offsetKey(group_id, topic, partition), std::nullopt};
 }
 
@@ -152,7 +159,8 @@ Result<LoadedRecord> parseGroupRecord(BytesView key, const std::optional<BytesVi
     return fail(Errc::kCorruptData, message.error().detail);
   }
   if (message->is<protocol::OffsetCommitKey>()) return parseOffset(key, value);
-  if (const auto* group = message->get<protocol::GroupMetadataKey>()) return parseGroup(*group, value);
+  if (const auto* group = message->get<protocol::GroupMetadataKey>())
+    return parseGroup(*group, value);
   return LoadedRecord(LoadedOther{});
 }
 

@@ -1,17 +1,17 @@
 // The records of __consumer_offsets: Kafka's keys and values.
 #pragma once
 
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/uuid.h"
+#include "broker/groups/classic_group.h"
+
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
-
-#include "base/bytes.h"
-#include "base/clock.h"
-#include "base/uuid.h"
-#include "broker/groups/classic_group.h"
 
 namespace millrace::broker {
 
@@ -38,8 +38,8 @@ struct CommittedOffset {
 [[nodiscard]] GroupRecord groupMetadataRecord(const ClassicGroup& group,
                                               const std::map<std::string, Bytes>& assignments);
 [[nodiscard]] GroupRecord groupTombstone(std::string_view group_id);
-[[nodiscard]] GroupRecord offsetRecord(std::string_view group_id, std::string_view topic, std::int32_t partition,
-                                       const CommittedOffset& offset);
+[[nodiscard]] GroupRecord offsetRecord(std::string_view group_id, std::string_view topic,
+                                       std::int32_t partition, const CommittedOffset& offset);
 [[nodiscard]] GroupRecord offsetTombstone(std::string_view group_id, std::string_view topic,
                                           std::int32_t partition);
 
@@ -58,6 +58,7 @@ struct LoadedGroup {
 struct LoadedOther {};
 using LoadedRecord = std::variant<LoadedOffset, LoadedGroup, LoadedOther>;
 /// Errors: kCorruptData for a record of a known type that does not decode.
-[[nodiscard]] Result<LoadedRecord> parseGroupRecord(BytesView key, const std::optional<BytesView>& value);
+[[nodiscard]] Result<LoadedRecord> parseGroupRecord(BytesView key,
+                                                    const std::optional<BytesView>& value);
 
 }  // namespace millrace::broker

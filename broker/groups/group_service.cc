@@ -1,9 +1,5 @@
 #include "broker/groups/group_service.h"
 
-#include <algorithm>
-#include <cstdlib>
-#include <limits>
-
 #include "base/checksum.h"
 #include "base/config.h"
 #include "base/log.h"
@@ -16,24 +12,30 @@
 #include "protocol/messages/create_topics_request.h"
 #include "protocol/messages/create_topics_response.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+
 namespace millrace::broker {
 namespace {
 
 /// Kafka's partitionFor: Utils.abs(hashCode) % partitions.
 std::int32_t partitionFor(std::string_view group_id, std::size_t partitions) {
   const std::int32_t hash = javaStringHash(group_id);
-  const std::int32_t positive = hash == std::numeric_limits<std::int32_t>::min() ? 0 : std::abs(hash);
+  const std::int32_t positive =
+      hash == std::numeric_limits<std::int32_t>::min() ? 0 : std::abs(hash);
   return positive % static_cast<std::int32_t>(partitions);
 }
 
-void addConfig(protocol::CreateTopicsRequest::CreatableTopic& topic, std::string_view name, std::string value) {
+void addConfig(protocol::CreateTopicsRequest::CreatableTopic& topic, std::string_view name,
+               std::string value) {
   auto& config = topic.configs.emplace_back();
   config.name = Text(name);
   config.value = Text(value);
 }
 
-/// One node has no three replicas: what is asked for is capped to the brokers that are there, so that a first
-/// start works without further settings. Configs as Kafka's coordinators set them.
+/// One node has no three replicas: what is asked for is capped to the brokers that are there, so
+/// that a first start works without further settings. Configs as Kafka's coordinators set them.
 protocol::CreateTopicsRequest internalTopicRequest(std::string_view name, const Config& config,
                                                    const MetadataImage& image) {
   const bool offsets = name == kOffsetsTopic;
@@ -48,7 +50,8 @@ protocol::CreateTopicsRequest internalTopicRequest(std::string_view name, const 
   addConfig(topic, "compression.type", offsets ? "producer" : "uncompressed");
   addConfig(topic, "cleanup.policy", "compact");
   if (!offsets) {
-    addConfig(topic, "min.insync.replicas", std::to_string(std::min(config.getInt(prefix + "min.isr"), factor)));
+    addConfig(topic, "min.insync.replicas",
+              std::to_string(std::min(config.getInt(prefix + "min.isr"), factor)));
     addConfig(topic, "unclean.leader.election.enable", "false");
   }
   addConfig(topic, "segment.bytes", std::to_string(config.getInt(prefix + "segment.bytes")));
@@ -99,8 +102,8 @@ void GroupService::lead(std::int32_t partition, const Uuid& topic_id) {
   auto& slot = shards_[static_cast<std::size_t>(shard.index())].coordinators[partition];
   if (slot) return;
   slot = std::make_shared<GroupCoordinator>(TopicIdPartition{topic_id, partition},
-                                            CoordinatorConfig::of(*services_.config), *services_.partitions,
-                                            *services_.clock, shard);
+                                            CoordinatorConfig::of(*services_.config),
+                                            *services_.partitions, *services_.clock, shard);
   slot->start();
 }
 

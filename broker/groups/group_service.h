@@ -1,15 +1,15 @@
 // The group coordinators of this broker: one per partition of __consumer_offsets that it leads.
 #pragma once
 
+#include "base/net/task.h"
+#include "broker/metadata/delta.h"
+
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/net/task.h"
-#include "broker/metadata/delta.h"
 
 namespace millrace {
 class Shard;
@@ -20,11 +20,11 @@ namespace millrace::broker {
 class GroupCoordinator;
 struct Services;
 
-/// Finds the coordinator of a group and keeps one for each offsets partition, on that partition's shard.
-/// Calling order: construct (services filled but for `groups`), onMetadata() for every image after
-/// PartitionStore::apply (loading of new partitions begins there; until it ends requests answer
-/// COORDINATOR_LOAD_IN_PROGRESS), stop(). An answered commit or sync means: its records are appended with
-/// acks=all.
+/// Finds the coordinator of a group and keeps one for each offsets partition, on that partition's
+/// shard. Calling order: construct (services filled but for `groups`), onMetadata() for every image
+/// after PartitionStore::apply (loading of new partitions begins there; until it ends requests
+/// answer COORDINATOR_LOAD_IN_PROGRESS), stop(). An answered commit or sync means: its records are
+/// appended with acks=all.
 class GroupService {
  public:
   explicit GroupService(Services& services);
@@ -32,8 +32,8 @@ class GroupService {
   GroupService(const GroupService&) = delete;
   GroupService& operator=(const GroupService&) = delete;
 
-  /// A metadata listener, on the metadata service's shard: begins and ends coordinators with the offsets
-  /// partitions, drops offsets of deleted topics. Does not wait for loading.
+  /// A metadata listener, on the metadata service's shard: begins and ends coordinators with the
+  /// offsets partitions, drops offsets of deleted topics. Does not wait for loading.
   [[nodiscard]] Task<void> onMetadata(ImagePtr image, MetadataChanges changes);
   /// Answers everything parked with NOT_COORDINATOR, ends the timers. Before PartitionStore::close.
   [[nodiscard]] Task<void> stop();
@@ -46,9 +46,9 @@ class GroupService {
   };
   /// From any shard. Errors: kCoordinatorNotAvailable where the offsets topic does not exist.
   [[nodiscard]] Route routeOf(std::string_view group_id) const;
-  /// Creates an internal topic (offsets, transactions) where it does not exist; waits until its partitions are
-  /// there.
-  [[nodiscard]] Task<Errc> ensureInternalTopic(std::string_view name);
+  /// Creates an internal topic (offsets, transactions) where it does not exist; waits until its
+  /// partitions are there.
+  Task<Errc> ensureInternalTopic(std::string_view name);
   /// The coordinator of an offsets partition; null where this shard has none. On the route's shard.
   [[nodiscard]] std::shared_ptr<GroupCoordinator> find(std::int32_t partition) const;
   /// All coordinators of the calling shard.

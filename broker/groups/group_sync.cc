@@ -1,8 +1,8 @@
 // SyncGroup, Heartbeat, LeaveGroup; and what a group's life needs besides joining.
-#include <algorithm>
-
 #include "base/assert.h"
 #include "broker/groups/group_machine.h"
+
+#include <algorithm>
 
 namespace millrace::broker {
 
@@ -38,7 +38,8 @@ std::vector<const ClassicGroup*> GroupMachine::groups() const {
 }
 
 void GroupMachine::ensureGroup(std::string_view group_id, Millis now) {
-  if (!find(group_id)) groups_.emplace(std::string(group_id), ClassicGroup(std::string(group_id), wall(now)));
+  if (!find(group_id))
+    groups_.emplace(std::string(group_id), ClassicGroup(std::string(group_id), wall(now)));
 }
 
 void GroupMachine::erase(std::string_view group_id) {
@@ -114,7 +115,8 @@ GroupActions GroupMachine::sync(const SyncEvent& event, Token token, Millis now)
     case GroupState::kDead: return refuse(Errc::kUnknownMemberId);
     case GroupState::kPreparingRebalance: return refuse(Errc::kRebalanceInProgress);
     case GroupState::kCompletingRebalance:
-      if (member.awaitsSync()) out.syncs.emplace_back(member.sync, syncError(Errc::kRebalanceInProgress));
+      if (member.awaitsSync())
+        out.syncs.emplace_back(member.sync, syncError(Errc::kRebalanceInProgress));
       member.sync = token;
       group->pendingSync().erase(member.id);
       if (group->isLeader(member.id)) storeAssignment(*group, event, out);
@@ -137,8 +139,9 @@ void GroupMachine::storeAssignment(ClassicGroup& group, const SyncEvent& event, 
     assignments.emplace(m.id, given == event.assignments.end() ? Bytes() : given->second);
   }
   const GroupRecord record = groupMetadataRecord(group, assignments);
-  auto then = [this, id = group.id(), generation = group.generation(), assignments = std::move(assignments)](
-                  GroupActions& actions, Errc outcome, Millis now) {
+  auto then = [this, id = group.id(), generation = group.generation(),
+               assignments = std::move(assignments)](GroupActions& actions, Errc outcome,
+                                                     Millis now) {
     ClassicGroup* const g = mutableGroup(id);
     // Another rebalance may have begun while the record was written: then it counts for nothing.
     if (!g || !g->is(GroupState::kCompletingRebalance) || g->generation() != generation) return;
@@ -181,7 +184,8 @@ Errc GroupMachine::heartbeat(std::string_view group_id, std::string_view member_
 }
 
 std::pair<std::vector<Errc>, GroupActions> GroupMachine::leave(std::string_view group_id,
-                                                               const std::vector<Leaving>& members, Millis now) {
+                                                               const std::vector<Leaving>& members,
+                                                               Millis now) {
   std::vector<Errc> errors;
   GroupActions out;
   ClassicGroup* const group = mutableGroup(group_id);

@@ -1,11 +1,9 @@
 // The group APIs: finds the coordinator, translates messages, waits for its answer.
-#include <algorithm>
-
 #include "base/net/gate.h"
 #include "base/net/shard.h"
 #include "broker/groups/group_coordinator.h"
-#include "broker/groups/group_service.h"
 #include "broker/groups/group_handlers.h"
+#include "broker/groups/group_service.h"
 #include "broker/handler_table.h"
 #include "broker/services.h"
 #include "protocol/messages/heartbeat_request.h"
@@ -16,6 +14,8 @@
 #include "protocol/messages/leave_group_response.h"
 #include "protocol/messages/sync_group_request.h"
 #include "protocol/messages/sync_group_response.h"
+
+#include <algorithm>
 
 namespace millrace::broker {
 namespace {
@@ -33,9 +33,11 @@ JoinEvent eventOf(const RequestContext& context, const protocol::JoinGroupReques
   event.client_host = context.session->client_host;
   event.session_timeout_ms = request.session_timeout_ms;
   // Version 0 has one timeout for both.
-  event.rebalance_timeout_ms = context.version == 0 ? request.session_timeout_ms : request.rebalance_timeout_ms;
+  event.rebalance_timeout_ms =
+      context.version == 0 ? request.session_timeout_ms : request.rebalance_timeout_ms;
   event.protocol_type = request.protocol_type.str();
-  for (const auto& p : request.protocols) event.protocols.push_back({p.name.str(), p.metadata.str()});
+  for (const auto& p : request.protocols)
+    event.protocols.push_back({p.name.str(), p.metadata.str()});
   event.require_known_member_id = context.version >= 4 && !request.group_instance_id;
   event.may_skip_assignment = context.version >= 9;
   return event;
@@ -49,7 +51,8 @@ void fitProtocolName(protocol::JoinGroupResponse& response, std::int16_t version
   if (version < 7) response.protocol_name = Text();
 }
 
-Task<protocol::JoinGroupResponse> joinThere(GroupService* service, std::int32_t partition, JoinEvent event) {
+Task<protocol::JoinGroupResponse> joinThere(GroupService* service, std::int32_t partition,
+                                            JoinEvent event) {
   const auto coordinator = service->find(partition);
   if (!coordinator) co_return joinError(event.member_id, Errc::kNotCoordinator);
   co_return co_await coordinator->join(std::move(event));
@@ -80,11 +83,13 @@ SyncEvent eventOf(const protocol::SyncGroupRequest& request) {
   event.generation = request.generation_id;
   event.protocol_type = owned(request.protocol_type);
   event.protocol_name = owned(request.protocol_name);
-  for (const auto& a : request.assignments) event.assignments.insert_or_assign(a.member_id.str(), a.assignment.str());
+  for (const auto& a : request.assignments)
+    event.assignments.insert_or_assign(a.member_id.str(), a.assignment.str());
   return event;
 }
 
-Task<protocol::SyncGroupResponse> syncThere(GroupService* service, std::int32_t partition, SyncEvent event) {
+Task<protocol::SyncGroupResponse> syncThere(GroupService* service, std::int32_t partition,
+                                            SyncEvent event) {
   const auto coordinator = service->find(partition);
   if (!coordinator) co_return syncError(Errc::kNotCoordinator);
   co_return co_await coordinator->sync(std::move(event));
@@ -93,7 +98,8 @@ Task<protocol::SyncGroupResponse> syncThere(GroupService* service, std::int32_t 
 Task<protocol::SyncGroupResponse> handleSync(GroupService* service, RequestContext context,
                                              protocol::SyncGroupRequest request) {
   // Version 5 clients say what they think was chosen; one that says nothing is wrong (KIP-559).
-  const bool incomplete = context.version >= 5 && (!request.protocol_type || !request.protocol_name);
+  const bool incomplete =
+      context.version >= 5 && (!request.protocol_type || !request.protocol_name);
   if (incomplete) co_return syncError(Errc::kInconsistentGroupProtocol);
   SyncEvent event = eventOf(request);
   if (event.group_id.empty()) co_return syncError(Errc::kInvalidGroupId);
@@ -121,13 +127,15 @@ Task<protocol::HeartbeatResponse> handleHeartbeat(GroupService* service, Request
   co_return response;
 }
 
-std::vector<GroupMachine::Leaving> leavingOf(const protocol::LeaveGroupRequest& request, std::int16_t version) {
+std::vector<GroupMachine::Leaving> leavingOf(const protocol::LeaveGroupRequest& request,
+                                             std::int16_t version) {
   std::vector<GroupMachine::Leaving> members;
   if (version < 3) {
     members.push_back({request.member_id.str(), std::nullopt});
     return members;
   }
-  for (const auto& m : request.members) members.push_back({m.member_id.str(), owned(m.group_instance_id)});
+  for (const auto& m : request.members)
+    members.push_back({m.member_id.str(), owned(m.group_instance_id)});
   return members;
 }
 
@@ -167,13 +175,21 @@ Task<protocol::LeaveGroupResponse> handleLeave(GroupService* service, RequestCon
 void registerGroupHandlers(HandlerTable& table, Services& services) {
   GroupService* const s = services.groups;
   table.add<protocol::JoinGroupRequest, protocol::JoinGroupResponse>(
-      [s](RequestContext c, protocol::JoinGroupRequest r) { return handleJoin(s, c, std::move(r)); });
+      [s](RequestContext c, protocol::JoinGroupRequest r) {
+        return handleJoin(s, c, std::move(r));
+      });
   table.add<protocol::SyncGroupRequest, protocol::SyncGroupResponse>(
-      [s](RequestContext c, protocol::SyncGroupRequest r) { return handleSync(s, c, std::move(r)); });
+      [s](RequestContext c, protocol::SyncGroupRequest r) {
+        return handleSync(s, c, std::move(r));
+      });
   table.add<protocol::HeartbeatRequest, protocol::HeartbeatResponse>(
-      [s](RequestContext c, protocol::HeartbeatRequest r) { return handleHeartbeat(s, c, std::move(r)); });
+      [s](RequestContext c, protocol::HeartbeatRequest r) {
+        return handleHeartbeat(s, c, std::move(r));
+      });
   table.add<protocol::LeaveGroupRequest, protocol::LeaveGroupResponse>(
-      [s](RequestContext c, protocol::LeaveGroupRequest r) { return handleLeave(s, c, std::move(r)); });
+      [s](RequestContext c, protocol::LeaveGroupRequest r) {
+        return handleLeave(s, c, std::move(r));
+      });
   registerOffsetHandlers(table, *s);
   registerGroupAdminHandlers(table, *s);
 }

@@ -1,6 +1,4 @@
 // OffsetCommit, OffsetFetch and OffsetDelete.
-#include <map>
-
 #include "base/net/gate.h"
 #include "base/net/shard.h"
 #include "broker/groups/group_coordinator.h"
@@ -15,6 +13,8 @@
 #include "protocol/messages/offset_delete_response.h"
 #include "protocol/messages/offset_fetch_request.h"
 #include "protocol/messages/offset_fetch_response.h"
+
+#include <map>
 
 namespace millrace::broker {
 namespace {
@@ -48,7 +48,8 @@ std::vector<OffsetToCommit> offsetsOf(const OffsetCommitRequest& request, std::i
       o.offset.leader_epoch = p.committed_leader_epoch;
       if (p.committed_metadata) o.offset.metadata = p.committed_metadata->str();
       if (by_id) o.offset.topic_id = t.topic_id;
-      if (request.retention_time_ms != -1) o.offset.expire_timestamp = wall_ms + request.retention_time_ms;
+      if (request.retention_time_ms != -1)
+        o.offset.expire_timestamp = wall_ms + request.retention_time_ms;
       if (!topic && by_id) {
         o.error = Errc::kUnknownTopicId;
       } else if (!hasPartition(topic, p.partition_index)) {
@@ -59,7 +60,8 @@ std::vector<OffsetToCommit> offsetsOf(const OffsetCommitRequest& request, std::i
   return offsets;
 }
 
-Task<std::vector<OffsetToCommit>> commitThere(GroupService* service, std::int32_t partition, CommitEvent event,
+Task<std::vector<OffsetToCommit>> commitThere(GroupService* service, std::int32_t partition,
+                                              CommitEvent event,
                                               std::vector<OffsetToCommit> offsets) {
   const auto coordinator = service->find(partition);
   if (coordinator) co_return co_await coordinator->commit(std::move(event), std::move(offsets));
@@ -69,7 +71,8 @@ Task<std::vector<OffsetToCommit>> commitThere(GroupService* service, std::int32_
   co_return offsets;
 }
 
-Task<OffsetCommitResponse> handleCommit(GroupService* service, RequestContext context, OffsetCommitRequest request) {
+Task<OffsetCommitResponse> handleCommit(GroupService* service, RequestContext context,
+                                        OffsetCommitRequest request) {
   Services& services = service->services();
   const ImagePtr image = services.image->current();
   auto offsets = offsetsOf(request, context.version, *image, services.clock->wallMs());
@@ -132,7 +135,8 @@ struct FetchedGroup {
   std::vector<Topic> topics;
 };
 
-/// On the coordinator's shard. A group that does not exist has no offsets; nobody hears that it does not exist.
+/// On the coordinator's shard. A group that does not exist has no offsets; nobody hears that it
+/// does not exist.
 FetchedGroup fetchHere(const GroupCoordinator& coordinator, const GroupFetch& fetch) {
   FetchedGroup out;
   out.error = coordinator.status();
@@ -143,7 +147,8 @@ FetchedGroup fetchHere(const GroupCoordinator& coordinator, const GroupFetch& fe
       for (const auto& [name, partitions] : *topics) {
         auto& topic = out.topics.emplace_back();
         topic.name = name;
-        for (const auto& [partition, offset] : partitions) topic.partitions.push_back({partition, offset});
+        for (const auto& [partition, offset] : partitions)
+          topic.partitions.push_back({partition, offset});
       }
     }
     return out;
@@ -154,8 +159,9 @@ FetchedGroup fetchHere(const GroupCoordinator& coordinator, const GroupFetch& fe
     topic.id = asked.id;
     topic.error = asked.error;
     for (const std::int32_t partition : asked.partitions) {
-      const CommittedOffset* const found =
-          asked.error == Errc::kNone ? offsets.find(fetch.group_id, asked.name, partition) : nullptr;
+      const CommittedOffset* const found = asked.error == Errc::kNone
+                                               ? offsets.find(fetch.group_id, asked.name, partition)
+                                               : nullptr;
       topic.partitions.push_back({partition, found ? *found : CommittedOffset{}});
     }
   }
@@ -214,7 +220,8 @@ GroupFetch singleFetch(const OffsetFetchRequest& request) {
   fetch.group_id = request.group_id.str();
   fetch.all = !request.topics;
   if (request.topics) {
-    for (const auto& t : *request.topics) fetch.topics.push_back({t.name.str(), {}, t.partition_indexes, Errc::kNone});
+    for (const auto& t : *request.topics)
+      fetch.topics.push_back({t.name.str(), {}, t.partition_indexes, Errc::kNone});
   }
   return fetch;
 }
@@ -260,7 +267,8 @@ void fillGroup(OffsetFetchResponse& response, const GroupFetch& fetch, const Fet
   }
 }
 
-Task<OffsetFetchResponse> handleFetch(GroupService* service, RequestContext context, OffsetFetchRequest request) {
+Task<OffsetFetchResponse> handleFetch(GroupService* service, RequestContext context,
+                                      OffsetFetchRequest request) {
   OffsetFetchResponse response;
   const ImagePtr image = service->services().image->current();
   if (context.version < 8) {
@@ -277,10 +285,12 @@ Task<OffsetFetchResponse> handleFetch(GroupService* service, RequestContext cont
   co_return response;
 }
 
-Task<std::vector<OffsetToCommit>> deleteThere(GroupService* service, std::int32_t partition, std::string group_id,
+Task<std::vector<OffsetToCommit>> deleteThere(GroupService* service, std::int32_t partition,
+                                              std::string group_id,
                                               std::vector<OffsetToCommit> offsets) {
   const auto coordinator = service->find(partition);
-  if (coordinator) co_return co_await coordinator->deleteOffsets(std::move(group_id), std::move(offsets));
+  if (coordinator)
+    co_return co_await coordinator->deleteOffsets(std::move(group_id), std::move(offsets));
   for (auto& o : offsets) o.error = Errc::kNotCoordinator;
   co_return offsets;
 }
@@ -298,7 +308,8 @@ Errc groupError(const std::vector<OffsetToCommit>& offsets) {
   return Errc::kNone;
 }
 
-Task<OffsetDeleteResponse> handleDelete(GroupService* service, RequestContext, OffsetDeleteRequest request) {
+Task<OffsetDeleteResponse> handleDelete(GroupService* service, RequestContext,
+                                        OffsetDeleteRequest request) {
   OffsetDeleteResponse response;
   const ImagePtr image = service->services().image->current();
   std::vector<OffsetToCommit> offsets;

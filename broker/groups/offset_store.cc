@@ -25,8 +25,8 @@ Errc OffsetStore::checkCommit(const CommitEvent& event, Millis now) {
   return group->is(GroupState::kCompletingRebalance) ? Errc::kRebalanceInProgress : Errc::kNone;
 }
 
-void OffsetStore::prepareCommit(const CommitEvent& event, std::vector<OffsetToCommit>& offsets, Millis now,
-                                Millis wall_ms) {
+void OffsetStore::prepareCommit(const CommitEvent& event, std::vector<OffsetToCommit>& offsets,
+                                Millis now, Millis wall_ms) {
   const Errc refused = checkCommit(event, now);
   for (OffsetToCommit& o : offsets) {
     if (o.error != Errc::kNone) continue;
@@ -40,7 +40,8 @@ void OffsetStore::prepareCommit(const CommitEvent& event, std::vector<OffsetToCo
   if (refused == Errc::kNone) groups_.touchSession(event.group_id, event.member_id, now);
 }
 
-void OffsetStore::apply(std::string_view group_id, const OffsetToCommit& offset, std::int64_t record_offset) {
+void OffsetStore::apply(std::string_view group_id, const OffsetToCommit& offset,
+                        std::int64_t record_offset) {
   auto group = offsets_.find(group_id);
   if (group == offsets_.end()) group = offsets_.emplace(std::string(group_id), Topics{}).first;
   CommittedOffset& slot = group->second[offset.topic][offset.partition];
@@ -116,10 +117,11 @@ void OffsetStore::eraseGroup(std::string_view group_id) {
   if (group && group->members().empty()) groups_.erase(group_id);
 }
 
-// Kafka's ClassicGroup.offsetExpirationCondition: what the retention counts from depends on whether anybody
-// still uses the offset.
+// Kafka's ClassicGroup.offsetExpirationCondition: what the retention counts from depends on whether
+// anybody still uses the offset.
 bool OffsetStore::isExpired(const ClassicGroup& group, const std::set<std::string>* subscribed,
-                            const std::string& topic, const CommittedOffset& offset, Millis wall_ms) const {
+                            const std::string& topic, const CommittedOffset& offset,
+                            Millis wall_ms) const {
   if (offset.expire_timestamp) {
     return group.is(GroupState::kEmpty) && wall_ms >= *offset.expire_timestamp;
   }
@@ -170,7 +172,8 @@ OffsetStore::Expired OffsetStore::offsetsOf(std::string_view topic) const {
 
 std::vector<GroupRecord> OffsetStore::Expired::tombstones() const {
   std::vector<GroupRecord> records;
-  for (const Entry& e : offsets) records.push_back(offsetTombstone(e.group_id, e.topic, e.partition));
+  for (const Entry& e : offsets)
+    records.push_back(offsetTombstone(e.group_id, e.topic, e.partition));
   for (const std::string& group : groups) records.push_back(groupTombstone(group));
   return records;
 }

@@ -1,14 +1,15 @@
-// Committed offsets of the groups of one offsets partition: who may commit, what is kept, what expires.
+// Committed offsets of the groups of one offsets partition: who may commit, what is kept, what
+// expires.
 #pragma once
+
+#include "broker/groups/group_machine.h"
+#include "broker/groups/group_records.h"
 
 #include <cstdint>
 #include <map>
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include "broker/groups/group_machine.h"
-#include "broker/groups/group_records.h"
 
 namespace millrace::broker {
 
@@ -32,8 +33,8 @@ struct CommitEvent {
   std::int32_t generation = -1;  ///< below zero and no member: a client without a group
 };
 
-/// Pure, like GroupMachine, with which it shares the groups. What is prepared becomes visible by apply(), which
-/// the shell calls when the records are in the log.
+/// Pure, like GroupMachine, with which it shares the groups. What is prepared becomes visible by
+/// apply(), which the shell calls when the records are in the log.
 class OffsetStore {
  public:
   using Partitions = std::map<std::int32_t, CommittedOffset>;
@@ -54,7 +55,8 @@ class OffsetStore {
   /// nullptr where the group has none.
   [[nodiscard]] const Topics* all(std::string_view group_id) const;
 
-  /// Whether a group may lose offsets of a topic: kGroupIdNotFound, kNonEmptyGroup, kGroupSubscribedToTopic.
+  /// Whether a group may lose offsets of a topic: kGroupIdNotFound, kNonEmptyGroup,
+  /// kGroupSubscribedToTopic.
   [[nodiscard]] Errc mayDelete(std::string_view group_id, std::string_view topic) const;
   void erase(std::string_view group_id, std::string_view topic, std::int32_t partition);
 
@@ -84,7 +86,8 @@ class OffsetStore {
  private:
   [[nodiscard]] Errc checkCommit(const CommitEvent& event, Millis now);
   [[nodiscard]] bool isExpired(const ClassicGroup& group, const std::set<std::string>* subscribed,
-                               const std::string& topic, const CommittedOffset& offset, Millis wall_ms) const;
+                               const std::string& topic, const CommittedOffset& offset,
+                               Millis wall_ms) const;
 
   OffsetConfig config_;
   GroupMachine& groups_;

@@ -1,13 +1,13 @@
 // Deadlines by name, for a state machine that never looks at a clock.
 #pragma once
 
+#include "base/clock.h"
+
 #include <map>
 #include <optional>
 #include <set>
 #include <utility>
 #include <vector>
-
-#include "base/clock.h"
 
 namespace millrace::broker {
 

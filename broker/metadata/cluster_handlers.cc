@@ -1,12 +1,4 @@
 // DescribeCluster, InitProducerId, DescribeLogDirs.
-#include <sys/statvfs.h>
-
-#include <algorithm>
-#include <map>
-#include <set>
-
-#include <fmt/core.h>
-
 #include "broker/handler_table.h"
 #include "broker/metadata/metadata_cache.h"
 #include "broker/metadata/metadata_handlers.h"
@@ -20,6 +12,13 @@
 #include "protocol/messages/describe_log_dirs_response.h"
 #include "protocol/messages/init_producer_id_request.h"
 #include "protocol/messages/init_producer_id_response.h"
+
+#include <fmt/core.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
 
 namespace millrace::broker {
 namespace {
@@ -41,12 +40,14 @@ Task<DescribeClusterResponse> describeCluster(Services& services, RequestContext
   if (request.endpoint_type == kControllerEndpoints) {
     response.error_code = static_cast<std::int16_t>(Errc::kMismatchedEndpointType);
     response.error_message =
-        "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER";
+        "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type "
+        "CONTROLLER";
     co_return response;
   }
   if (request.endpoint_type != kBrokerEndpoints) {
     response.error_code = static_cast<std::int16_t>(Errc::kUnsupportedEndpointType);
-    response.error_message = fmt::format("Unsupported endpoint type {}", static_cast<int>(request.endpoint_type));
+    response.error_message =
+        fmt::format("Unsupported endpoint type {}", static_cast<int>(request.endpoint_type));
     co_return response;
   }
   const ImagePtr image = services.image->current();
@@ -67,7 +68,8 @@ Task<DescribeClusterResponse> describeCluster(Services& services, RequestContext
   co_return response;
 }
 
-Task<InitProducerIdResponse> initProducerId(Services& services, RequestContext, InitProducerIdRequest request) {
+Task<InitProducerIdResponse> initProducerId(Services& services, RequestContext,
+                                            InitProducerIdRequest request) {
   InitProducerIdResponse response;
   response.producer_epoch = -1;
   // An id without an epoch, or the other way round.
@@ -76,7 +78,8 @@ Task<InitProducerIdResponse> initProducerId(Services& services, RequestContext, 
     co_return response;
   }
   if (request.transactional_id) {
-    // This node coordinates no transactions: a producer that needs them must hear it at once, not retry.
+    // This node coordinates no transactions: a producer that needs them must hear it at once, not
+    // retry.
     const bool named = !request.transactional_id->empty();
     response.error_code =
         static_cast<std::int16_t>(named ? Errc::kUnsupportedVersion : Errc::kInvalidRequest);
@@ -112,21 +115,23 @@ bool isWanted(const Wanted& wanted, const log::TopicPartition& tp) {
   return topic != wanted->end() && topic->second.contains(tp.partition.value());
 }
 
-Task<DescribeLogDirsResponse> describeLogDirs(Services& services, RequestContext, DescribeLogDirsRequest request) {
+Task<DescribeLogDirsResponse> describeLogDirs(Services& services, RequestContext,
+                                              DescribeLogDirsRequest request) {
   DescribeLogDirsResponse response;
   const Wanted wanted = wantedOf(request);
   const auto logs = services.logs->all();
   for (const std::string& directory : services.logs->directories()) {
     auto& out = response.results.emplace_back();
     out.log_dir = directory;
-    struct statvfs space {};
+    struct statvfs space{};
     if (::statvfs(directory.c_str(), &space) == 0) {
       out.total_bytes = static_cast<std::int64_t>(space.f_blocks * space.f_frsize);
       out.usable_bytes = static_cast<std::int64_t>(space.f_bavail * space.f_frsize);
     }
     std::map<std::string, DescribeLogDirsResponse::DescribeLogDirsTopic> topics;
     for (const auto& [tp, partition_log] : logs) {
-      if (!isWanted(wanted, tp) || !partition_log->directory().starts_with(directory + "/")) continue;
+      if (!isWanted(wanted, tp) || !partition_log->directory().starts_with(directory + "/"))
+        continue;
       auto& topic = topics[tp.topic];
       topic.name = tp.topic;
       auto& partition = topic.partitions.emplace_back();
@@ -145,11 +150,17 @@ Task<DescribeLogDirsResponse> describeLogDirs(Services& services, RequestContext
 void registerClusterHandlers(HandlerTable& table, Services& services) {
   Services* const s = &services;
   table.add<DescribeClusterRequest, DescribeClusterResponse>(
-      [s](RequestContext c, DescribeClusterRequest r) { return describeCluster(*s, c, std::move(r)); });
+      [s](RequestContext c, DescribeClusterRequest r) {
+        return describeCluster(*s, c, std::move(r));
+      });
   table.add<InitProducerIdRequest, InitProducerIdResponse>(
-      [s](RequestContext c, InitProducerIdRequest r) { return initProducerId(*s, c, std::move(r)); });
+      [s](RequestContext c, InitProducerIdRequest r) {
+        return initProducerId(*s, c, std::move(r));
+      });
   table.add<DescribeLogDirsRequest, DescribeLogDirsResponse>(
-      [s](RequestContext c, DescribeLogDirsRequest r) { return describeLogDirs(*s, c, std::move(r)); });
+      [s](RequestContext c, DescribeLogDirsRequest r) {
+        return describeLogDirs(*s, c, std::move(r));
+      });
 }
 
 }  // namespace millrace::broker

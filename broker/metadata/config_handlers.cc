@@ -1,10 +1,4 @@
 // DescribeConfigs, AlterConfigs, IncrementalAlterConfigs, ListConfigResources.
-#include <algorithm>
-#include <charconv>
-#include <set>
-
-#include <fmt/core.h>
-
 #include "base/config.h"
 #include "broker/handler_table.h"
 #include "broker/metadata/config_view.h"
@@ -22,6 +16,12 @@
 #include "protocol/messages/list_config_resources_request.h"
 #include "protocol/messages/list_config_resources_response.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
 namespace millrace::broker {
 namespace {
 
@@ -32,12 +32,15 @@ using protocol::ListConfigResourcesResponse;
 using Resource = DescribeConfigsRequest::DescribeConfigsResource;
 using ResourceResult = DescribeConfigsResponse::DescribeConfigsResult;
 
-std::unexpected<Error> invalid(std::string detail) { return fail(Errc::kInvalidRequest, std::move(detail)); }
+std::unexpected<Error> invalid(std::string detail) {
+  return fail(Errc::kInvalidRequest, std::move(detail));
+}
 
 /// Null and empty mean all keys.
 bool isAsked(const Resource& resource, std::string_view key) {
   if (!resource.configuration_keys || resource.configuration_keys->empty()) return true;
-  return std::ranges::any_of(*resource.configuration_keys, [&](const Text& k) { return k.view() == key; });
+  return std::ranges::any_of(*resource.configuration_keys,
+                             [&](const Text& k) { return k.view() == key; });
 }
 
 Result<std::vector<ConfigView>> viewTopic(const Resource& resource, const MetadataImage& image,
@@ -47,7 +50,8 @@ Result<std::vector<ConfigView>> viewTopic(const Resource& resource, const Metada
   const ConfigMapPtr overrides = image.config(ConfigResourceType::kTopic, resource.resource_name);
   std::vector<ConfigView> views;
   for (const ConfigKey* key : topicConfigDef().keys()) {
-    if (!isAsked(resource, key->name) || (key->internal && !overrides->contains(key->name))) continue;
+    if (!isAsked(resource, key->name) || (key->internal && !overrides->contains(key->name)))
+      continue;
     views.push_back(viewOf(*key, *overrides, ConfigSource::kTopic, broker));
   }
   return views;
@@ -100,18 +104,22 @@ Result<std::vector<ConfigView>> viewBroker(const Resource& resource, const Broke
 }
 
 /// Loggers are Java's; there are none here, and the answer for this node is empty.
-Result<std::vector<ConfigView>> viewLoggers(const Resource& resource, const BrokerSettings& broker) {
+Result<std::vector<ConfigView>> viewLoggers(const Resource& resource,
+                                            const BrokerSettings& broker) {
   if (resource.resource_name.empty()) return invalid("Broker id must not be empty");
   MILLRACE_TRY(const std::int32_t id, brokerId(resource.resource_name));
   if (id != broker.node_id) {
-    return invalid(fmt::format("Unexpected broker id, expected {} but received {}", broker.node_id, id));
+    return invalid(
+        fmt::format("Unexpected broker id, expected {} but received {}", broker.node_id, id));
   }
   return std::vector<ConfigView>{};
 }
 
-/// Groups and client metrics: what is set, else the default, which is given under the key's own name.
-std::vector<ConfigView> viewPlain(const Resource& resource, const ConfigDef& def, const ConfigMap& set,
-                                  ConfigSource source, const BrokerSettings& broker, bool show_defaults) {
+/// Groups and client metrics: what is set, else the default, which is given under the key's own
+/// name.
+std::vector<ConfigView> viewPlain(const Resource& resource, const ConfigDef& def,
+                                  const ConfigMap& set, ConfigSource source,
+                                  const BrokerSettings& broker, bool show_defaults) {
   std::vector<ConfigView> views;
   for (const ConfigKey* key : def.keys()) {
     if (!isAsked(resource, key->name)) continue;
@@ -132,11 +140,14 @@ Result<std::vector<ConfigView>> viewGroup(const Resource& resource, const Metada
   return viewPlain(resource, groupConfigDef(), *set, ConfigSource::kGroup, broker, true);
 }
 
-Result<std::vector<ConfigView>> viewClientMetrics(const Resource& resource, const MetadataImage& image,
+Result<std::vector<ConfigView>> viewClientMetrics(const Resource& resource,
+                                                  const MetadataImage& image,
                                                   const BrokerSettings& broker) {
-  if (resource.resource_name.empty()) return invalid("Client metrics subscription name must not be empty");
+  if (resource.resource_name.empty())
+    return invalid("Client metrics subscription name must not be empty");
   const ConfigMapPtr set = image.config(ConfigResourceType::kClientMetrics, resource.resource_name);
-  return viewPlain(resource, clientMetricsConfigDef(), *set, ConfigSource::kClientMetrics, broker, false);
+  return viewPlain(resource, clientMetricsConfigDef(), *set, ConfigSource::kClientMetrics, broker,
+                   false);
 }
 
 Result<std::vector<ConfigView>> viewResource(const Resource& resource, const MetadataImage& image,
@@ -156,7 +167,8 @@ std::optional<Text> textOf(const std::optional<std::string>& value) {
   return value ? std::optional<Text>(Text(*value)) : std::nullopt;
 }
 
-void fill(ResourceResult& result, std::vector<ConfigView> views, const DescribeConfigsRequest& request) {
+void fill(ResourceResult& result, std::vector<ConfigView> views,
+          const DescribeConfigsRequest& request) {
   for (ConfigView& view : views) {
     auto& out = result.configs.emplace_back();
     out.name = view.name;
@@ -177,9 +189,11 @@ void fill(ResourceResult& result, std::vector<ConfigView> views, const DescribeC
   }
 }
 
-Task<DescribeConfigsResponse> describeConfigs(Services& services, RequestContext, DescribeConfigsRequest request) {
+Task<DescribeConfigsResponse> describeConfigs(Services& services, RequestContext,
+                                              DescribeConfigsRequest request) {
   const ImagePtr image = services.image->current();
-  const auto broker = BrokerSettings::of(*image, services.identity.node_id, services.config->originals());
+  const auto broker =
+      BrokerSettings::of(*image, services.identity.node_id, services.config->originals());
   DescribeConfigsResponse response;
   for (const Resource& resource : request.resources) {
     auto& result = response.results.emplace_back();
@@ -196,8 +210,8 @@ Task<DescribeConfigsResponse> describeConfigs(Services& services, RequestContext
   co_return response;
 }
 
-Task<protocol::IncrementalAlterConfigsResponse> incrementalAlter(Services& services, RequestContext,
-                                                                 protocol::IncrementalAlterConfigsRequest request) {
+Task<protocol::IncrementalAlterConfigsResponse> incrementalAlter(
+    Services& services, RequestContext, protocol::IncrementalAlterConfigsRequest request) {
   co_return co_await services.metadata->incrementalAlterConfigs(std::move(request));
 }
 Task<protocol::AlterConfigsResponse> alter(Services& services, RequestContext,
@@ -248,15 +262,21 @@ Task<ListConfigResourcesResponse> listResources(Services& services, RequestConte
 void registerConfigHandlers(HandlerTable& table, Services& services) {
   Services* const s = &services;
   table.add<DescribeConfigsRequest, DescribeConfigsResponse>(
-      [s](RequestContext c, DescribeConfigsRequest r) { return describeConfigs(*s, c, std::move(r)); });
+      [s](RequestContext c, DescribeConfigsRequest r) {
+        return describeConfigs(*s, c, std::move(r));
+      });
   table.add<protocol::IncrementalAlterConfigsRequest, protocol::IncrementalAlterConfigsResponse>(
       [s](RequestContext c, protocol::IncrementalAlterConfigsRequest r) {
         return incrementalAlter(*s, c, std::move(r));
       });
   table.add<protocol::AlterConfigsRequest, protocol::AlterConfigsResponse>(
-      [s](RequestContext c, protocol::AlterConfigsRequest r) { return alter(*s, c, std::move(r)); });
+      [s](RequestContext c, protocol::AlterConfigsRequest r) {
+        return alter(*s, c, std::move(r));
+      });
   table.add<ListConfigResourcesRequest, ListConfigResourcesResponse>(
-      [s](RequestContext c, ListConfigResourcesRequest r) { return listResources(*s, c, std::move(r)); });
+      [s](RequestContext c, ListConfigResourcesRequest r) {
+        return listResources(*s, c, std::move(r));
+      });
 }
 
 }  // namespace millrace::broker

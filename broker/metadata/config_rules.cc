@@ -1,12 +1,12 @@
 #include "broker/metadata/config_rules.h"
 
+#include "base/config.h"
+#include "broker/metadata/topic_names.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <charconv>
-
-#include "base/config.h"
-#include "broker/metadata/topic_names.h"
 
 namespace millrace::broker {
 namespace {
@@ -87,7 +87,8 @@ std::int64_t numberOf(const ConfigDef& def, const ConfigMap& values, const Confi
     const auto found = map->find(name);
     if (found == map->end()) continue;
     const auto parsed = ConfigDef::parseValue(*key, found->second);
-    if (parsed && std::holds_alternative<std::int64_t>(*parsed)) return std::get<std::int64_t>(*parsed);
+    if (parsed && std::holds_alternative<std::int64_t>(*parsed))
+      return std::get<std::int64_t>(*parsed);
   }
   const ConfigValue value = ConfigDef::defaultOf(*key);
   return std::holds_alternative<std::int64_t>(value) ? std::get<std::int64_t>(value) : 0;
@@ -129,28 +130,35 @@ Status checkLimits(const ConfigMap& after, const ConfigMap& given, std::string_v
   const std::int64_t value = numberOf(groupConfigDef(), after, {}, name);
   const std::string low = fmt::format("group.{}.min.{}", family, quantity);
   if (brokerConfigDef().find(low) && value < numberOf(brokerConfigDef(), {}, given, low)) {
-    return fail(Errc::kInvalidConfig, fmt::format("{} must be greater than or equal to {}", name, low));
+    return fail(Errc::kInvalidConfig,
+                fmt::format("{} must be greater than or equal to {}", name, low));
   }
   const std::string high = fmt::format("group.{}.max.{}", family, quantity);
   if (brokerConfigDef().find(high) && value > numberOf(brokerConfigDef(), {}, given, high)) {
-    return fail(Errc::kInvalidConfig, fmt::format("{} must be less than or equal to {}", name, high));
+    return fail(Errc::kInvalidConfig,
+                fmt::format("{} must be less than or equal to {}", name, high));
   }
   return {};
 }
 
-Status validateGroup(const ConfigResource& resource, const ConfigMap& after, const ConfigMap& given) {
-  if (resource.name.empty()) return fail(Errc::kInvalidRequest, "Default group resources are not allowed.");
+Status validateGroup(const ConfigResource& resource, const ConfigMap& after,
+                     const ConfigMap& given) {
+  if (resource.name.empty())
+    return fail(Errc::kInvalidRequest, "Default group resources are not allowed.");
   MILLRACE_CHECK_OK(checkValues(groupConfigDef(), after, "group"));
   for (const std::string_view family : {"consumer", "share", "streams"}) {
     for (const std::string_view quantity :
-         {"heartbeat.interval.ms", "session.timeout.ms", "record.lock.duration.ms", "initial.rebalance.delay.ms"}) {
+         {"heartbeat.interval.ms", "session.timeout.ms", "record.lock.duration.ms",
+          "initial.rebalance.delay.ms"}) {
       MILLRACE_CHECK_OK(checkLimits(after, given, family, quantity));
     }
     const std::string session = fmt::format("{}.session.timeout.ms", family);
     const std::string heartbeat = fmt::format("{}.heartbeat.interval.ms", family);
     if (!after.contains(session) && !after.contains(heartbeat)) continue;
-    if (numberOf(groupConfigDef(), after, {}, session) <= numberOf(groupConfigDef(), after, {}, heartbeat)) {
-      return fail(Errc::kInvalidConfig, fmt::format("{} must be greater than {}", session, heartbeat));
+    if (numberOf(groupConfigDef(), after, {}, session) <=
+        numberOf(groupConfigDef(), after, {}, heartbeat)) {
+      return fail(Errc::kInvalidConfig,
+                  fmt::format("{} must be greater than {}", session, heartbeat));
     }
   }
   const auto standbys = after.find("streams.num.standby.replicas");
@@ -158,7 +166,8 @@ Status validateGroup(const ConfigResource& resource, const ConfigMap& after, con
       numberOf(groupConfigDef(), after, {}, standbys->first) >
           numberOf(brokerConfigDef(), {}, given, "group.streams.max.standby.replicas")) {
     return fail(Errc::kInvalidConfig,
-                "streams.num.standby.replicas must be less than or equal to group.streams.max.standby.replicas");
+                "streams.num.standby.replicas must be less than or equal to "
+                "group.streams.max.standby.replicas");
   }
   return {};
 }
@@ -187,10 +196,12 @@ Status validateClientMetrics(const ConfigResource& resource, const ConfigMap& af
     if (name == "interval.ms") {
       const std::int64_t ms = std::get<std::int64_t>(*parsed);
       if (ms < 100 || ms > 3'600'000) {
-        return fail(Errc::kInvalidRequest,
-                    fmt::format("Invalid value {} for interval.ms, interval must be between 100 and 3600000 "
-                                "(1 hour)",
-                                ms));
+        return fail(
+            Errc::kInvalidRequest,
+            fmt::format(
+                "Invalid value {} for interval.ms, interval must be between 100 and 3600000 "
+                "(1 hour)",
+                ms));
       }
     }
     if (name != "match") continue;
@@ -219,7 +230,8 @@ std::string choices(std::string_view valid) {
   const std::size_t close = valid.find('}');
   if (open == valid.npos || close == valid.npos) return {};
   std::string names(valid.substr(open + 1, close - open - 1));
-  for (std::size_t at = 0; (at = names.find('|', at)) != names.npos; at += 2) names.replace(at, 1, ", ");
+  for (std::size_t at = 0; (at = names.find('|', at)) != names.npos; at += 2)
+    names.replace(at, 1, ", ");
   return names;
 }
 
@@ -245,7 +257,8 @@ std::string rangeText(std::string_view valid, double number) {
   };
   double bound = 0;
   if (parse(low, bound) && number < bound) return fmt::format("Value must be at least {}", low);
-  if (parse(high, bound) && number > bound) return fmt::format("Value must be no more than {}", high);
+  if (parse(high, bound) && number > bound)
+    return fmt::format("Value must be no more than {}", high);
   return {};
 }
 
@@ -255,13 +268,15 @@ std::string describeInvalidValue(const ConfigKey& key, std::string_view value) {
   const auto text = [&](std::string_view shown, std::string_view why) {
     return fmt::format("Invalid value {} for configuration {}: {}", shown, key.name, why);
   };
-  if (key.type == ConfigType::kBoolean) return text(value, "Expected value to be either true or false");
+  if (key.type == ConfigType::kBoolean)
+    return text(value, "Expected value to be either true or false");
   if (const std::string_view type = javaTypeName(key.type); !type.empty()) {
     double number = 0;
     const char* const end = value.data() + value.size();
     const auto [stop, error] = std::from_chars(value.data(), end, number);
     if (error == std::errc{} && stop == end) {
-      if (const std::string why = rangeText(key.valid, number); !why.empty()) return text(value, why);
+      if (const std::string why = rangeText(key.valid, number); !why.empty())
+        return text(value, why);
     }
     return text(value, fmt::format("Not a number of type {}", type));
   }
@@ -292,10 +307,11 @@ Result<MetadataRecords> alterIncrementally(const ConfigResource& resource, const
       case ConfigOperation::kAppend:
       case ConfigOperation::kSubtract:
         if (!isListKey(resource.type, change.name)) {
-          return fail(Errc::kInvalidConfig,
-                      fmt::format("Can't {} to key {} because its type is not LIST.",
-                                  change.operation == ConfigOperation::kAppend ? "APPEND" : "SUBTRACT",
-                                  change.name));
+          return fail(
+              Errc::kInvalidConfig,
+              fmt::format("Can't {} to key {} because its type is not LIST.",
+                          change.operation == ConfigOperation::kAppend ? "APPEND" : "SUBTRACT",
+                          change.name));
         }
         next = changeList(resource, change, current);
         break;
@@ -307,11 +323,13 @@ Result<MetadataRecords> alterIncrementally(const ConfigResource& resource, const
   return records;
 }
 
-MetadataRecords alterWholly(const ConfigResource& resource, const ConfigMap& before, const ConfigMap& after) {
+MetadataRecords alterWholly(const ConfigResource& resource, const ConfigMap& before,
+                            const ConfigMap& after) {
   MetadataRecords records;
   for (const auto& [name, value] : after) {
     const auto found = before.find(name);
-    if (found == before.end() || found->second != value) records.emplace_back(recordOf(resource, name, value));
+    if (found == before.end() || found->second != value)
+      records.emplace_back(recordOf(resource, name, value));
   }
   for (const auto& [name, value] : before) {
     if (!after.contains(name)) records.emplace_back(recordOf(resource, name, std::nullopt));
@@ -332,7 +350,8 @@ ConfigMap configAfter(const ConfigMap& before, const MetadataRecords& records) {
   return after;
 }
 
-Status validateConfig(const ConfigResource& resource, const ConfigMap& after, const ConfigMap& broker_given) {
+Status validateConfig(const ConfigResource& resource, const ConfigMap& after,
+                      const ConfigMap& broker_given) {
   switch (resource.type) {
     case ConfigResourceType::kTopic: return validateTopic(resource, after);
     case ConfigResourceType::kGroup: return validateGroup(resource, after, broker_given);

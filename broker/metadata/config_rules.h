@@ -1,15 +1,15 @@
 // Which configuration changes are allowed, and what they make of the keys that are set.
 #pragma once
 
-#include <map>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "base/config.h"
 #include "base/result.h"
 #include "broker/metadata/image.h"
 #include "broker/metadata/records.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace millrace::broker {
 
@@ -22,9 +22,10 @@ struct ConfigChange {
   std::optional<std::string> value;
 };
 
-/// Applies changes to what is set and gives the records for what differs. APPEND and SUBTRACT start from the
-/// default where the key is not set. Errors: kInvalidConfig.
-[[nodiscard]] Result<MetadataRecords> alterIncrementally(const ConfigResource& resource, const ConfigMap& before,
+/// Applies changes to what is set and gives the records for what differs. APPEND and SUBTRACT start
+/// from the default where the key is not set. Errors: kInvalidConfig.
+[[nodiscard]] Result<MetadataRecords> alterIncrementally(const ConfigResource& resource,
+                                                         const ConfigMap& before,
                                                          const std::vector<ConfigChange>& changes);
 /// Replaces everything that is set (the old AlterConfigs).
 [[nodiscard]] MetadataRecords alterWholly(const ConfigResource& resource, const ConfigMap& before,
@@ -32,13 +33,13 @@ struct ConfigChange {
 /// What is set after `records` (of this resource) are applied.
 [[nodiscard]] ConfigMap configAfter(const ConfigMap& before, const MetadataRecords& records);
 
-/// Whether a resource may be set so: known keys, values that parse, ranges, combinations. Texts as Kafka's
-/// ControllerConfigurationValidator, LogConfig and GroupConfig. Errors: kInvalidConfig, kInvalidRequest,
-/// kInvalidTopicException.
+/// Whether a resource may be set so: known keys, values that parse, ranges, combinations. Texts as
+/// Kafka's ControllerConfigurationValidator, LogConfig and GroupConfig. Errors: kInvalidConfig,
+/// kInvalidRequest, kInvalidTopicException.
 [[nodiscard]] Status validateConfig(const ConfigResource& resource, const ConfigMap& after,
                                     const ConfigMap& broker_given);
-/// A value that does not parse, in the words that Kafka's tools show: "Invalid value x for configuration
-/// segment.ms: Not a number of type LONG".
+/// A value that does not parse, in the words that Kafka's tools show: "Invalid value x for
+/// configuration segment.ms: Not a number of type LONG".
 [[nodiscard]] std::string describeInvalidValue(const ConfigKey& key, std::string_view value);
 /// Topic or group keys that hold a list (APPEND and SUBTRACT are for them).
 [[nodiscard]] bool isListKey(ConfigResourceType type, std::string_view name);

@@ -26,8 +26,10 @@ std::vector<std::string> brokerSynonyms(const ConfigKey& key) {
   return names;
 }
 
-/// Every place that gives one of `names` a value, the winner first (Kafka's ConfigHelper.configSynonyms).
-std::vector<ConfigSynonymView> placesOf(const std::vector<std::string>& names, const BrokerSettings& broker) {
+/// Every place that gives one of `names` a value, the winner first (Kafka's
+/// ConfigHelper.configSynonyms).
+std::vector<ConfigSynonymView> placesOf(const std::vector<std::string>& names,
+                                        const BrokerSettings& broker) {
   std::vector<ConfigSynonymView> places;
   const auto add = [&](const Properties& layer, ConfigSource source) {
     for (const std::string& name : names) {
@@ -56,12 +58,15 @@ std::optional<std::string> canonical(const ConfigKey& key, const std::string& te
 }
 
 /// The value that the broker's settings give, own name first, then the synonyms in the key's unit.
-std::optional<std::string> inherited(const ConfigKey& key, const BrokerSettings& broker, bool own_name) {
-  const Properties* const layers[] = {broker.dynamic.get(), broker.dynamic_default.get(), broker.given};
+std::optional<std::string> inherited(const ConfigKey& key, const BrokerSettings& broker,
+                                     bool own_name) {
+  const Properties* const layers[] = {broker.dynamic.get(), broker.dynamic_default.get(),
+                                      broker.given};
   for (const Properties* layer : layers) {
     if (!layer) continue;
     if (own_name) {
-      if (const auto found = layer->find(key.name); found != layer->end()) return canonical(key, found->second);
+      if (const auto found = layer->find(key.name); found != layer->end())
+        return canonical(key, found->second);
     }
     if (const auto found = synonymValue(key, *layer)) return canonical(key, found->second);
   }
@@ -77,7 +82,8 @@ void hideSecret(ConfigView& view) {
 
 }  // namespace
 
-BrokerSettings BrokerSettings::of(const MetadataImage& image, std::int32_t node_id, const Properties& given) {
+BrokerSettings BrokerSettings::of(const MetadataImage& image, std::int32_t node_id,
+                                  const Properties& given) {
   return {.node_id = node_id,
           .dynamic = image.config(ConfigResourceType::kBroker, std::to_string(node_id)),
           .dynamic_default = image.config(ConfigResourceType::kBroker, ""),
@@ -94,7 +100,8 @@ ConfigView viewOf(const ConfigKey& key, const ConfigMap& overrides, ConfigSource
   } else {
     view.value = inherited(key, broker, false);
   }
-  for (auto& place : placesOf(synonymNames(key.synonyms), broker)) view.synonyms.push_back(std::move(place));
+  for (auto& place : placesOf(synonymNames(key.synonyms), broker))
+    view.synonyms.push_back(std::move(place));
   if (!view.synonyms.empty()) view.source = view.synonyms.front().source;
   hideSecret(view);
   return view;

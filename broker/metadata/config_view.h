@@ -1,5 +1,9 @@
-// What a configuration key's value is for a resource, and where it comes from: topic, dynamic, static, default.
+// What a configuration key's value is for a resource, and where it comes from: topic, dynamic,
+// static, default.
 #pragma once
+
+#include "base/config.h"
+#include "broker/metadata/image.h"
 
 #include <cstdint>
 #include <optional>
@@ -7,15 +11,19 @@
 #include <string_view>
 #include <vector>
 
-#include "base/config.h"
-#include "broker/metadata/image.h"
-
 namespace millrace::broker {
 
 /// Kafka's ConfigSource, as on the wire.
 enum class ConfigSource : std::int8_t {
-  kUnknown = 0, kTopic = 1, kDynamicBroker = 2, kDynamicDefaultBroker = 3, kStaticBroker = 4, kDefault = 5,
-  kDynamicBrokerLogger = 6, kClientMetrics = 7, kGroup = 8,
+  kUnknown = 0,
+  kTopic = 1,
+  kDynamicBroker = 2,
+  kDynamicDefaultBroker = 3,
+  kStaticBroker = 4,
+  kDefault = 5,
+  kDynamicBrokerLogger = 6,
+  kClientMetrics = 7,
+  kGroup = 8,
 };
 
 /// One place that gives a key's value, under the name it has there.
@@ -39,16 +47,17 @@ struct ConfigView {
 /// The settings of a broker in the order in which they win.
 struct BrokerSettings {
   std::int32_t node_id = -1;
-  ConfigMapPtr dynamic;           ///< of this broker
-  ConfigMapPtr dynamic_default;   ///< of every broker
+  ConfigMapPtr dynamic;               ///< of this broker
+  ConfigMapPtr dynamic_default;       ///< of every broker
   const Properties* given = nullptr;  ///< server.properties
 
-  static BrokerSettings of(const MetadataImage& image, std::int32_t node_id, const Properties& given);
+  static BrokerSettings of(const MetadataImage& image, std::int32_t node_id,
+                           const Properties& given);
 };
 
 /// A topic's or group's key: `overrides` over the broker's settings.
-[[nodiscard]] ConfigView viewOf(const ConfigKey& key, const ConfigMap& overrides, ConfigSource override_source,
-                                const BrokerSettings& broker);
+[[nodiscard]] ConfigView viewOf(const ConfigKey& key, const ConfigMap& overrides,
+                                ConfigSource override_source, const BrokerSettings& broker);
 /// A broker's own key.
 [[nodiscard]] ConfigView viewOfBroker(const ConfigKey& key, const BrokerSettings& broker);
 /// Kafka's ConfigType on the wire.

@@ -25,7 +25,8 @@ bool contains(const std::vector<std::int32_t>& ids, std::int32_t id) {
 template <class F>
 void forEachPartition(const MetadataImage& image, F&& visit) {
   std::map<Uuid, TopicPtr> topics;
-  image.topics_by_id.forEach([&](const Uuid& id, const TopicPtr& topic) { topics.emplace(id, topic); });
+  image.topics_by_id.forEach(
+      [&](const Uuid& id, const TopicPtr& topic) { topics.emplace(id, topic); });
   for (const auto& [id, topic] : topics) {
     for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
       visit(*topic, static_cast<std::int32_t>(i), topic->partitions[i]);
@@ -58,7 +59,8 @@ Decision<ProducerIdBlock> Controller::allocateProducerIds(const MetadataImage& i
   return decision;
 }
 
-MetadataRecords Controller::registerBroker(const BrokerImage& broker, std::int64_t next_offset) const {
+MetadataRecords Controller::registerBroker(const BrokerImage& broker,
+                                           std::int64_t next_offset) const {
   protocol::RegisterBrokerRecord r;
   r.broker_id = broker.id;
   r.incarnation_id = broker.incarnation_id;
@@ -85,28 +87,32 @@ MetadataRecords Controller::registerBroker(const BrokerImage& broker, std::int64
   return records;
 }
 
-MetadataRecords Controller::unfenceBroker(const MetadataImage& image, std::int32_t broker_id) const {
+MetadataRecords Controller::unfenceBroker(const MetadataImage& image,
+                                          std::int32_t broker_id) const {
   MetadataRecords records;
   const auto broker = image.broker(broker_id);
   if (!broker || !broker->fenced) return records;
   records.emplace_back(fencing(*broker, false));
-  forEachPartition(image, [&](const TopicImage& topic, std::int32_t index, const PartitionImage& p) {
-    const bool leads = p.leader == broker_id;  // it stopped without saying so: a new epoch for a new run
-    const bool eligible = p.leader == kNoLeader && (contains(p.isr, broker_id) ||
-                                                    contains(p.eligible_leader_replicas, broker_id) ||
-                                                    contains(p.last_known_elr, broker_id));
-    if (!leads && !eligible) return;
-    protocol::PartitionChangeRecord r = changeOf(topic, index);
-    if (!contains(p.isr, broker_id)) {
-      std::vector<std::int32_t> isr = p.isr;
-      isr.push_back(broker_id);
-      r.isr = std::move(isr);
-    }
-    r.leader = broker_id;
-    if (!p.eligible_leader_replicas.empty()) r.eligible_leader_replicas.emplace();
-    if (!p.last_known_elr.empty()) r.last_known_elr.emplace();
-    records.emplace_back(std::move(r));
-  });
+  forEachPartition(
+      image, [&](const TopicImage& topic, std::int32_t index, const PartitionImage& p) {
+        const bool leads =
+            p.leader == broker_id;  // it stopped without saying so: a new epoch for a new run
+        const bool eligible =
+            p.leader == kNoLeader &&
+            (contains(p.isr, broker_id) || contains(p.eligible_leader_replicas, broker_id) ||
+             contains(p.last_known_elr, broker_id));
+        if (!leads && !eligible) return;
+        protocol::PartitionChangeRecord r = changeOf(topic, index);
+        if (!contains(p.isr, broker_id)) {
+          std::vector<std::int32_t> isr = p.isr;
+          isr.push_back(broker_id);
+          r.isr = std::move(isr);
+        }
+        r.leader = broker_id;
+        if (!p.eligible_leader_replicas.empty()) r.eligible_leader_replicas.emplace();
+        if (!p.last_known_elr.empty()) r.last_known_elr.emplace();
+        records.emplace_back(std::move(r));
+      });
   return records;
 }
 
@@ -114,22 +120,24 @@ MetadataRecords Controller::fenceBroker(const MetadataImage& image, std::int32_t
   MetadataRecords records;
   const auto broker = image.broker(broker_id);
   if (!broker || broker->fenced) return records;
-  forEachPartition(image, [&](const TopicImage& topic, std::int32_t index, const PartitionImage& p) {
-    if (p.leader != broker_id) return;
-    protocol::PartitionChangeRecord r = changeOf(topic, index);
-    std::vector<std::int32_t> isr = p.isr;
-    std::erase(isr, broker_id);
-    // Below min.insync.replicas it stays eligible: it holds all committed data (KIP-966).
-    if (isr.empty()) {
-      r.eligible_leader_replicas = std::vector<std::int32_t>{broker_id};
-      r.last_known_elr = std::vector<std::int32_t>{broker_id};
-      r.leader = kNoLeader;
-    } else {
-      r.leader = isr.front();
-    }
-    r.isr = std::move(isr);
-    records.emplace_back(std::move(r));
-  });
+  forEachPartition(image,
+                   [&](const TopicImage& topic, std::int32_t index, const PartitionImage& p) {
+                     if (p.leader != broker_id) return;
+                     protocol::PartitionChangeRecord r = changeOf(topic, index);
+                     std::vector<std::int32_t> isr = p.isr;
+                     std::erase(isr, broker_id);
+                     // Below min.insync.replicas it stays eligible: it holds all committed data
+                     // (KIP-966).
+                     if (isr.empty()) {
+                       r.eligible_leader_replicas = std::vector<std::int32_t>{broker_id};
+                       r.last_known_elr = std::vector<std::int32_t>{broker_id};
+                       r.leader = kNoLeader;
+                     } else {
+                       r.leader = isr.front();
+                     }
+                     r.isr = std::move(isr);
+                     records.emplace_back(std::move(r));
+                   });
   records.emplace_back(fencing(*broker, true));
   return records;
 }
@@ -158,8 +166,12 @@ MetadataRecords Controller::bootstrap() const {
 
 const std::vector<FeatureRange>& supportedFeatures() {
   static const std::vector<FeatureRange> kFeatures = {
-      {"group.version", 0, 1},      {"kraft.version", 0, 1},        {"metadata.version", 7, 29},
-      {"share.version", 0, 1},      {"streams.version", 0, 1},      {"transaction.version", 0, 2},
+      {"group.version", 0, 1},
+      {"kraft.version", 0, 1},
+      {"metadata.version", 7, 29},
+      {"share.version", 0, 1},
+      {"streams.version", 0, 1},
+      {"transaction.version", 0, 2},
       {"eligible.leader.replicas.version", 0, 1},
   };
   return kFeatures;
@@ -167,8 +179,9 @@ const std::vector<FeatureRange>& supportedFeatures() {
 
 const std::vector<std::pair<std::string, std::int16_t>>& bootstrapFeatures() {
   static const std::vector<std::pair<std::string, std::int16_t>> kLevels = {
-      {"metadata.version", 29}, {"eligible.leader.replicas.version", 1}, {"group.version", 1},
-      {"share.version", 1},     {"streams.version", 1},                  {"transaction.version", 2},
+      {"metadata.version", 29}, {"eligible.leader.replicas.version", 1},
+      {"group.version", 1},     {"share.version", 1},
+      {"streams.version", 1},   {"transaction.version", 2},
   };
   return kLevels;
 }

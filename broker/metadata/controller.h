@@ -1,10 +1,11 @@
-// What the cluster decides about its topics, brokers and configs: (image, request) -> records and an answer.
+// What the cluster decides about its topics, brokers and configs: (image, request) -> records and
+// an answer.
 #pragma once
-
-#include <functional>
 
 #include "broker/metadata/image.h"
 #include "broker/metadata/records.h"
+
+#include <functional>
 
 namespace millrace {
 class ConfigDef;
@@ -24,7 +25,8 @@ struct IncrementalAlterConfigsResponse;
 
 namespace millrace::broker {
 
-/// A decision: what to append to the metadata log, all or nothing, and what to answer once it is committed.
+/// A decision: what to append to the metadata log, all or nothing, and what to answer once it is
+/// committed.
 template <class Response>
 struct Decision {
   MetadataRecords records;
@@ -37,7 +39,8 @@ struct ControllerConfig {
   std::int32_t default_partitions = 1;
   std::int16_t default_replication_factor = 1;
   bool delete_topics = true;  ///< delete.topic.enable
-  /// The broker's static settings, for the defaults of topic configs shown in answers: key -> value as given.
+  /// The broker's static settings, for the defaults of topic configs shown in answers: key -> value
+  /// as given.
   ConfigMap static_config;
 };
 
@@ -47,9 +50,10 @@ struct ProducerIdBlock {
   std::int32_t size = 0;
 };
 
-/// Pure: no clock, socket, file or thread. Randomness comes in as `new_id`. Every call sees the image that
-/// contains all records decided before. Rules and texts as in Kafka's ReplicationControlManager,
-/// ConfigurationControlManager, ClusterControlManager and ProducerIdControlManager.
+/// Pure: no clock, socket, file or thread. Randomness comes in as `new_id`. Every call sees the
+/// image that contains all records decided before. Rules and texts as in Kafka's
+/// ReplicationControlManager, ConfigurationControlManager, ClusterControlManager and
+/// ProducerIdControlManager.
 class Controller {
  public:
   Controller(ControllerConfig config, std::function<Uuid()> new_id);
@@ -57,7 +61,8 @@ class Controller {
   [[nodiscard]] Decision<protocol::CreateTopicsResponse> createTopics(
       const MetadataImage& image, const protocol::CreateTopicsRequest& request) const;
   [[nodiscard]] Decision<protocol::DeleteTopicsResponse> deleteTopics(
-      const MetadataImage& image, const protocol::DeleteTopicsRequest& request, std::int16_t version) const;
+      const MetadataImage& image, const protocol::DeleteTopicsRequest& request,
+      std::int16_t version) const;
   [[nodiscard]] Decision<protocol::CreatePartitionsResponse> createPartitions(
       const MetadataImage& image, const protocol::CreatePartitionsRequest& request) const;
   [[nodiscard]] Decision<protocol::IncrementalAlterConfigsResponse> incrementalAlterConfigs(
@@ -68,17 +73,23 @@ class Controller {
   [[nodiscard]] Decision<ProducerIdBlock> allocateProducerIds(const MetadataImage& image,
                                                               std::int32_t broker_id) const;
   /// A broker's start: its registration, fenced. The record's epoch is the offset it will get.
-  [[nodiscard]] MetadataRecords registerBroker(const BrokerImage& broker, std::int64_t next_offset) const;
-  /// The heartbeat of a broker that has caught up: unfences it, and elects it for partitions it can lead.
-  [[nodiscard]] MetadataRecords unfenceBroker(const MetadataImage& image, std::int32_t broker_id) const;
+  [[nodiscard]] MetadataRecords registerBroker(const BrokerImage& broker,
+                                               std::int64_t next_offset) const;
+  /// The heartbeat of a broker that has caught up: unfences it, and elects it for partitions it can
+  /// lead.
+  [[nodiscard]] MetadataRecords unfenceBroker(const MetadataImage& image,
+                                              std::int32_t broker_id) const;
   /// A clean stop of the last broker: nothing, or the records that fence it.
-  [[nodiscard]] MetadataRecords fenceBroker(const MetadataImage& image, std::int32_t broker_id) const;
-  /// The first records of an empty log: features and cluster defaults, within a metadata transaction.
+  [[nodiscard]] MetadataRecords fenceBroker(const MetadataImage& image,
+                                            std::int32_t broker_id) const;
+  /// The first records of an empty log: features and cluster defaults, within a metadata
+  /// transaction.
   [[nodiscard]] MetadataRecords bootstrap() const;
 
  private:
   /// The records, if what they make of the resource is allowed.
-  [[nodiscard]] Result<MetadataRecords> decideConfig(const MetadataImage& image, const ConfigResource& resource,
+  [[nodiscard]] Result<MetadataRecords> decideConfig(const MetadataImage& image,
+                                                     const ConfigResource& resource,
                                                      MetadataRecords records) const;
 
   ControllerConfig config_;
@@ -87,7 +98,8 @@ class Controller {
 
 /// The features of this build, as registrations and ApiVersions advertise them.
 [[nodiscard]] const std::vector<FeatureRange>& supportedFeatures();
-/// The levels that a fresh cluster starts with, metadata.version first (as Kafka's storage tool writes them).
+/// The levels that a fresh cluster starts with, metadata.version first (as Kafka's storage tool
+/// writes them).
 [[nodiscard]] const std::vector<std::pair<std::string, std::int16_t>>& bootstrapFeatures();
 
 }  // namespace millrace::broker

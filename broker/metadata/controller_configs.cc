@@ -1,12 +1,5 @@
-// Changes of configurations (Kafka's ConfigAdminManager on the broker and ConfigurationControlManager).
-#include <fmt/core.h>
-
-#include <algorithm>
-#include <charconv>
-#include <iterator>
-#include <map>
-#include <set>
-
+// Changes of configurations (Kafka's ConfigAdminManager on the broker and
+// ConfigurationControlManager).
 #include "base/config.h"
 #include "broker/metadata/config_rules.h"
 #include "broker/metadata/controller.h"
@@ -14,6 +7,14 @@
 #include "protocol/messages/alter_configs_response.h"
 #include "protocol/messages/incremental_alter_configs_request.h"
 #include "protocol/messages/incremental_alter_configs_response.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <map>
+#include <set>
 
 namespace millrace::broker {
 namespace {
@@ -23,7 +24,9 @@ using protocol::AlterConfigsResponse;
 using protocol::IncrementalAlterConfigsRequest;
 using protocol::IncrementalAlterConfigsResponse;
 
-std::unexpected<Error> invalid(std::string detail) { return fail(Errc::kInvalidRequest, std::move(detail)); }
+std::unexpected<Error> invalid(std::string detail) {
+  return fail(Errc::kInvalidRequest, std::move(detail));
+}
 
 /// Names that stand more than once in `entries`.
 template <class Entries>
@@ -46,7 +49,8 @@ Status checkBrokerChange(std::string_view name, const Entries& entries, std::int
       return invalid(fmt::format("Node id must be an integer, but it is: {}", name));
     }
     if (id != node_id) {
-      return invalid(fmt::format("Unexpected broker id, expected {}, but received {}", node_id, name));
+      return invalid(
+          fmt::format("Unexpected broker id, expected {}, but received {}", node_id, name));
     }
   }
   std::string fixed;
@@ -61,6 +65,10 @@ Status checkBrokerChange(std::string_view name, const Entries& entries, std::int
       continue;
     }
     if (!entry.value) continue;
+    // Kafka opens and closes listeners while it runs; here that takes a restart.
+    if (key->name == "listeners") {
+      return invalid("listeners cannot change while the broker runs: set it in server.properties");
+    }
     const auto parsed = ConfigDef::parseValue(*key, entry.value->view());
     if (!parsed) return invalid(describeInvalidValue(*key, entry.value->view()));
   }
@@ -70,11 +78,12 @@ Status checkBrokerChange(std::string_view name, const Entries& entries, std::int
   return {};
 }
 
-/// What is true of the thread counts in Kafka: at least one, and a change of at most the factor two.
+/// What is true of the thread counts in Kafka: at least one, and a change of at most the factor
+/// two.
 Status checkThreadCounts(const ConfigMap& after, const ConfigMap& current, const ConfigMap& given) {
   for (const std::string_view name :
-       {"num.io.threads", "num.network.threads", "num.replica.fetchers", "num.recovery.threads.per.data.dir",
-        "background.threads", "log.cleaner.threads"}) {
+       {"num.io.threads", "num.network.threads", "num.replica.fetchers",
+        "num.recovery.threads.per.data.dir", "background.threads", "log.cleaner.threads"}) {
     const auto changed = after.find(name);
     const ConfigKey* key = brokerConfigDef().find(name);
     if (changed == after.end() || !key) continue;
@@ -84,14 +93,16 @@ Status checkThreadCounts(const ConfigMap& after, const ConfigMap& current, const
     for (const ConfigMap* layer : {&given, &current}) {
       const auto set = layer->find(name);
       if (set == layer->end()) continue;
-      if (const auto parsed = ConfigDef::parseValue(*key, set->second)) now = std::get<std::int64_t>(*parsed);
+      if (const auto parsed = ConfigDef::parseValue(*key, set->second))
+        now = std::get<std::int64_t>(*parsed);
     }
     const std::int64_t count = std::get<std::int64_t>(*wanted);
     if (count <= 0) return invalid(fmt::format("{} must be at least 1, not {}", name, count));
     if (count > now * 2 || count < now / 2) {
-      return invalid(fmt::format("{}={} is more than double or less than half of the current value {}: change "
-                                 "it in smaller steps",
-                                 name, count, now));
+      return invalid(
+          fmt::format("{}={} is more than double or less than half of the current value {}: change "
+                      "it in smaller steps",
+                      name, count, now));
     }
   }
   return {};
@@ -99,13 +110,15 @@ Status checkThreadCounts(const ConfigMap& after, const ConfigMap& current, const
 
 Status checkExists(const MetadataImage& image, const ConfigResource& resource) {
   if (resource.type == ConfigResourceType::kTopic && !image.topic(resource.name)) {
-    return fail(Errc::kUnknownTopicOrPartition, fmt::format("The topic '{}' does not exist.", resource.name));
+    return fail(Errc::kUnknownTopicOrPartition,
+                fmt::format("The topic '{}' does not exist.", resource.name));
   }
   return {};
 }
 
 /// With eligible leader replicas every broker must agree on min.insync.replicas (KIP-966).
-Status checkMinIsr(const ConfigResource& resource, const ConfigMap& before, const ConfigMap& after) {
+Status checkMinIsr(const ConfigResource& resource, const ConfigMap& before,
+                   const ConfigMap& after) {
   constexpr std::string_view kKey = "min.insync.replicas";
   if (resource.type != ConfigResourceType::kBroker) return {};
   if (!resource.name.empty() && after.contains(kKey)) {
@@ -149,6 +162,19 @@ std::string nullNames(const auto& entries, auto counts) {
   return names;
 }
 
+/// Errors: kUnknownServerError for an operation that nobody knows (as Kafka answers it).
+Result<std::vector<ConfigChange>> changesOf(const auto& entries) {
+  std::vector<ConfigChange> changes;
+  for (const auto& c : entries) {
+    if (c.config_operation < 0 || c.config_operation > 3) return fail(Errc::kUnknownServerError);
+    std::optional<std::string> value;
+    if (c.value) value = c.value->str();
+    const auto operation = static_cast<ConfigOperation>(c.config_operation);
+    changes.push_back({c.name.str(), operation, std::move(value)});
+  }
+  return changes;
+}
+
 bool isKnownType(ConfigResourceType type) {
   return type == ConfigResourceType::kTopic || type == ConfigResourceType::kBroker ||
          type == ConfigResourceType::kGroup || type == ConfigResourceType::kClientMetrics;
@@ -156,7 +182,8 @@ bool isKnownType(ConfigResourceType type) {
 
 }  // namespace
 
-Result<MetadataRecords> Controller::decideConfig(const MetadataImage& image, const ConfigResource& resource,
+Result<MetadataRecords> Controller::decideConfig(const MetadataImage& image,
+                                                 const ConfigResource& resource,
                                                  MetadataRecords records) const {
   const ConfigMapPtr before = image.config(resource.type, resource.name);
   const ConfigMap after = configAfter(*before, records);
@@ -196,15 +223,10 @@ Decision<IncrementalAlterConfigsResponse> Controller::incrementalAlterConfigs(
       if (resource.type == ConfigResourceType::kBroker) {
         MILLRACE_CHECK_OK(checkBrokerChange(resource.name, r.configs, config_.node_id, "Set"));
       }
-      std::vector<ConfigChange> changes;
-      for (const auto& c : r.configs) {
-        if (c.config_operation < 0 || c.config_operation > 3) return fail(Errc::kUnknownServerError);
-        std::optional<std::string> value;
-        if (c.value) value = c.value->str();
-        changes.push_back({c.name.str(), static_cast<ConfigOperation>(c.config_operation), std::move(value)});
-      }
-      MILLRACE_TRY(MetadataRecords proposed,
-                   alterIncrementally(resource, *image.config(resource.type, resource.name), changes));
+      MILLRACE_TRY(const auto changes, changesOf(r.configs));
+      MILLRACE_TRY(
+          MetadataRecords proposed,
+          alterIncrementally(resource, *image.config(resource.type, resource.name), changes));
       MILLRACE_TRY(MetadataRecords records, decideConfig(image, resource, std::move(proposed)));
       if (!request.validate_only) std::ranges::move(records, std::back_inserter(decision.records));
       return {};
@@ -236,9 +258,10 @@ Decision<AlterConfigsResponse> Controller::alterConfigs(const MetadataImage& ima
       }
       ConfigMap after;
       for (const auto& c : r.configs) after.insert_or_assign(c.name.str(), c.value->str());
-      MILLRACE_TRY(MetadataRecords records,
-                   decideConfig(image, resource,
-                                alterWholly(resource, *image.config(resource.type, resource.name), after)));
+      MILLRACE_TRY(
+          MetadataRecords records,
+          decideConfig(image, resource,
+                       alterWholly(resource, *image.config(resource.type, resource.name), after)));
       if (!request.validate_only) std::ranges::move(records, std::back_inserter(decision.records));
       return {};
     }();

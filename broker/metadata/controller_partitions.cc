@@ -1,13 +1,13 @@
 // New partitions of existing topics (Kafka's ReplicationControlManager.createPartitions).
-#include <fmt/core.h>
-
-#include <map>
-#include <set>
-
 #include "broker/metadata/controller.h"
 #include "broker/metadata/replica_placer.h"
 #include "protocol/messages/create_partitions_request.h"
 #include "protocol/messages/create_partitions_response.h"
+
+#include <fmt/core.h>
+
+#include <map>
+#include <set>
 
 namespace millrace::broker {
 namespace {
@@ -23,12 +23,14 @@ Result<std::vector<Placement>> placementsOf(const MetadataImage& image, const To
                                             const TopicRequest& request) {
   const auto current = static_cast<std::int32_t>(topic.partitions.size());
   if (request.count == current) {
-    return fail(Errc::kInvalidPartitions, fmt::format("Topic already has {} partition(s).", current));
+    return fail(Errc::kInvalidPartitions,
+                fmt::format("Topic already has {} partition(s).", current));
   }
   if (request.count < current) {
-    return fail(Errc::kInvalidPartitions,
-                fmt::format("The topic {} currently has {} partition(s); {} would not be an increase.",
-                            topic.name, current, request.count));
+    return fail(
+        Errc::kInvalidPartitions,
+        fmt::format("The topic {} currently has {} partition(s); {} would not be an increase.",
+                    topic.name, current, request.count));
   }
   const std::int32_t additional = request.count - current;
   const std::size_t factor = topic.partitions.front().replicas.size();
@@ -37,10 +39,11 @@ Result<std::vector<Placement>> placementsOf(const MetadataImage& image, const To
     return placeReplicas(image, current, additional, static_cast<std::int16_t>(factor));
   }
   if (static_cast<std::size_t>(additional) != request.assignments->size()) {
-    return fail(Errc::kInvalidReplicaAssignment,
-                fmt::format("Attempted to add {} additional partition(s), but only {} assignment(s) were "
-                            "specified.",
-                            additional, request.assignments->size()));
+    return fail(
+        Errc::kInvalidReplicaAssignment,
+        fmt::format("Attempted to add {} additional partition(s), but only {} assignment(s) were "
+                    "specified.",
+                    additional, request.assignments->size()));
   }
   std::vector<Placement> placements;
   for (const auto& assignment : *request.assignments) {
@@ -53,8 +56,8 @@ Result<std::vector<Placement>> placementsOf(const MetadataImage& image, const To
 
 }  // namespace
 
-Decision<CreatePartitionsResponse> Controller::createPartitions(const MetadataImage& image,
-                                                                const CreatePartitionsRequest& request) const {
+Decision<CreatePartitionsResponse> Controller::createPartitions(
+    const MetadataImage& image, const CreatePartitionsRequest& request) const {
   Decision<CreatePartitionsResponse> decision;
   std::map<std::string_view, int> counts;
   for (const TopicRequest& t : request.topics) ++counts[t.name.view()];

@@ -1,10 +1,4 @@
 // Creation and deletion of topics (Kafka's ReplicationControlManager and ControllerApis).
-#include <fmt/core.h>
-
-#include <algorithm>
-#include <map>
-#include <set>
-
 #include "broker/metadata/config_rules.h"
 #include "broker/metadata/config_view.h"
 #include "broker/metadata/controller.h"
@@ -14,6 +8,12 @@
 #include "protocol/messages/create_topics_response.h"
 #include "protocol/messages/delete_topics_request.h"
 #include "protocol/messages/delete_topics_response.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
 
 namespace millrace::broker {
 namespace {
@@ -36,14 +36,17 @@ std::map<std::string_view, int> countNames(const Topics& topics) {
   return counts;
 }
 
-Result<std::vector<Placement>> placementsByHand(const MetadataImage& image, const CreatableTopic& topic) {
+Result<std::vector<Placement>> placementsByHand(const MetadataImage& image,
+                                                const CreatableTopic& topic) {
   if (topic.replication_factor != -1) {
-    return fail(Errc::kInvalidRequest,
-                "A manual partition assignment was specified, but replication factor was not set to -1.");
+    return fail(
+        Errc::kInvalidRequest,
+        "A manual partition assignment was specified, but replication factor was not set to -1.");
   }
   if (topic.num_partitions != -1) {
-    return fail(Errc::kInvalidRequest,
-                "A manual partition assignment was specified, but numPartitions was not set to -1.");
+    return fail(
+        Errc::kInvalidRequest,
+        "A manual partition assignment was specified, but numPartitions was not set to -1.");
   }
   std::map<std::int32_t, Placement> placements;
   std::size_t factor = 0;
@@ -61,7 +64,8 @@ Result<std::vector<Placement>> placementsByHand(const MetadataImage& image, cons
   std::vector<Placement> ordered;
   for (auto& [index, placement] : placements) {
     if (index != static_cast<std::int32_t>(ordered.size())) {
-      return fail(Errc::kInvalidReplicaAssignment, "partitions should be a consecutive 0-based integer sequence");
+      return fail(Errc::kInvalidReplicaAssignment,
+                  "partitions should be a consecutive 0-based integer sequence");
     }
     ordered.push_back(std::move(placement));
   }
@@ -76,9 +80,11 @@ Result<std::vector<Placement>> placementsOf(const MetadataImage& image, const Cr
                 "Replication factor must be larger than 0, or -1 to use the default value.");
   }
   if (topic.num_partitions < -1 || topic.num_partitions == 0) {
-    return fail(Errc::kInvalidPartitions, "Number of partitions was set to an invalid non-positive value.");
+    return fail(Errc::kInvalidPartitions,
+                "Number of partitions was set to an invalid non-positive value.");
   }
-  const std::int32_t partitions = topic.num_partitions == -1 ? config.default_partitions : topic.num_partitions;
+  const std::int32_t partitions =
+      topic.num_partitions == -1 ? config.default_partitions : topic.num_partitions;
   const std::int16_t factor =
       topic.replication_factor == -1 ? config.default_replication_factor : topic.replication_factor;
   return placeReplicas(image, 0, partitions, factor);
@@ -102,7 +108,8 @@ Result<ConfigMap> configsOf(const CreatableTopic& topic) {
 }
 
 void addRecords(MetadataRecords& records, const CreatableTopic& topic, const Uuid& id,
-                std::vector<Placement> placements, const ConfigMap& configs, const MetadataImage& image) {
+                std::vector<Placement> placements, const ConfigMap& configs,
+                const MetadataImage& image) {
   protocol::TopicRecord topic_record;
   topic_record.name = topic.name.str();
   topic_record.topic_id = id;
@@ -116,7 +123,8 @@ void addRecords(MetadataRecords& records, const CreatableTopic& topic, const Uui
     records.emplace_back(std::move(r));
   }
   for (std::size_t i = 0; i < placements.size(); ++i) {
-    records.emplace_back(newPartitionRecord(image, id, static_cast<std::int32_t>(i), std::move(placements[i])));
+    records.emplace_back(
+        newPartitionRecord(image, id, static_cast<std::int32_t>(i), std::move(placements[i])));
   }
 }
 
@@ -124,7 +132,8 @@ void addRecords(MetadataRecords& records, const CreatableTopic& topic, const Uui
 Status checkName(const MetadataImage& image, const std::map<std::string, std::string>& unified,
                  std::string_view name) {
   if (name == kMetadataTopic) {
-    return fail(Errc::kInvalidRequest, fmt::format("Creation of internal topic {} is prohibited.", name));
+    return fail(Errc::kInvalidRequest,
+                fmt::format("Creation of internal topic {} is prohibited.", name));
   }
   MILLRACE_CHECK_OK(validateTopicName(name));
   if (image.topic(name)) {
@@ -144,7 +153,8 @@ Status checkName(const MetadataImage& image, const std::map<std::string, std::st
 std::map<std::string, std::string> collisionCandidates(const MetadataImage& image,
                                                        const CreateTopicsRequest& request) {
   std::map<std::string, std::string> unified;
-  const bool any = std::ranges::any_of(request.topics, [](const auto& t) { return hasCollisionChars(t.name); });
+  const bool any =
+      std::ranges::any_of(request.topics, [](const auto& t) { return hasCollisionChars(t.name); });
   if (!any) return unified;
   image.topics.forEach([&](const std::string& name, const TopicPtr&) {
     if (hasCollisionChars(name)) unified.emplace(unifyCollisionChars(name), name);
@@ -152,8 +162,8 @@ std::map<std::string, std::string> collisionCandidates(const MetadataImage& imag
   return unified;
 }
 
-void fillConfigs(CreatableTopicResult& result, const MetadataImage& image, const ConfigMap& overrides,
-                 const ControllerConfig& config) {
+void fillConfigs(CreatableTopicResult& result, const MetadataImage& image,
+                 const ConfigMap& overrides, const ControllerConfig& config) {
   const auto broker = BrokerSettings::of(image, config.node_id, config.static_config);
   result.configs.emplace();
   for (const ConfigKey* key : topicConfigDef().keys()) {
@@ -182,7 +192,8 @@ std::int64_t totalPartitions(const CreateTopicsRequest& request, const Controlle
     if (!topic.assignments.empty()) {
       total += static_cast<std::int64_t>(topic.assignments.size());
     } else {
-      total += topic.num_partitions == -1 ? config.default_partitions : std::max(topic.num_partitions, 0);
+      total += topic.num_partitions == -1 ? config.default_partitions
+                                          : std::max(topic.num_partitions, 0);
     }
   }
   return total;
@@ -206,7 +217,8 @@ Decision<CreateTopicsResponse> Controller::createTopics(const MetadataImage& ima
       if (too_many) {
         return fail(Errc::kPolicyViolation, "Excessively large number of partitions per request.");
       }
-      if (counts.at(topic.name.view()) > 1) return fail(Errc::kInvalidRequest, "Duplicate topic name.");
+      if (counts.at(topic.name.view()) > 1)
+        return fail(Errc::kInvalidRequest, "Duplicate topic name.");
       MILLRACE_CHECK_OK(checkName(image, unified, topic.name));
       MILLRACE_TRY(const ConfigMap configs, configsOf(topic));
       const ConfigResource resource{ConfigResourceType::kTopic, topic.name.str()};
@@ -242,7 +254,8 @@ void resolve(Deletion& d, const MetadataImage& image) {
     if (topic) {
       d.id = topic->id;
     } else {
-      d.error = {Errc::kUnknownTopicOrPartition, std::string(errorMessage(Errc::kUnknownTopicOrPartition))};
+      d.error = {Errc::kUnknownTopicOrPartition,
+                 std::string(errorMessage(Errc::kUnknownTopicOrPartition))};
     }
     return;
   }
@@ -254,7 +267,8 @@ void resolve(Deletion& d, const MetadataImage& image) {
   }
 }
 
-/// The request's entries, one for each name and each id, with the errors that the request alone shows.
+/// The request's entries, one for each name and each id, with the errors that the request alone
+/// shows.
 std::vector<Deletion> deletionsOf(const DeleteTopicsRequest& request) {
   std::vector<Deletion> deletions;
   std::map<std::string, std::size_t, std::less<>> by_name;
@@ -270,8 +284,10 @@ std::vector<Deletion> deletionsOf(const DeleteTopicsRequest& request) {
   for (const auto& name : request.topic_names) addName(name);
   for (const auto& topic : request.topics) {
     if (topic.name && !topic.topic_id.isZero()) {
-      deletions.push_back({topic.name->str(), topic.topic_id,
-                           {Errc::kInvalidRequest, "You may not specify both topic name and topic id."}});
+      deletions.push_back(
+          {topic.name->str(),
+           topic.topic_id,
+           {Errc::kInvalidRequest, "You may not specify both topic name and topic id."}});
     } else if (topic.name) {
       addName(*topic.name);
     } else if (topic.topic_id.isZero()) {
@@ -304,8 +320,9 @@ Decision<DeleteTopicsResponse> Controller::deleteTopics(const MetadataImage& ima
     }
     if (d.error.code != Errc::kNone) continue;
     if (const auto [at, fresh] = seen.emplace(d.id, i); !fresh) {
-      deletions[at->second].error = {Errc::kInvalidRequest,
-                                     "The provided topic name maps to an ID that was already supplied."};
+      deletions[at->second].error = {
+          Errc::kInvalidRequest,
+          "The provided topic name maps to an ID that was already supplied."};
       dropped[i] = true;
     }
   }

@@ -84,7 +84,8 @@ Status MetadataDelta::applyTopic(const protocol::TopicRecord& r) {
 Status MetadataDelta::applyPartition(const protocol::PartitionRecord& r) {
   TopicImage* topic = touch(r.topic_id);
   if (!topic) {
-    return fail(Errc::kCorruptData, fmt::format("partition of unknown topic {}", r.topic_id.toString()));
+    return fail(Errc::kCorruptData,
+                fmt::format("partition of unknown topic {}", r.topic_id.toString()));
   }
   const auto index = static_cast<std::size_t>(r.partition_id);
   if (r.partition_id < 0 || index > topic->partitions.size()) {
@@ -114,8 +115,8 @@ Status MetadataDelta::applyPartitionChange(const protocol::PartitionChangeRecord
   TopicImage* topic = touch(r.topic_id);
   if (!topic || r.partition_id < 0 ||
       static_cast<std::size_t>(r.partition_id) >= topic->partitions.size()) {
-    return fail(Errc::kCorruptData, fmt::format("change of unknown partition {} of topic {}", r.partition_id,
-                                                r.topic_id.toString()));
+    return fail(Errc::kCorruptData, fmt::format("change of unknown partition {} of topic {}",
+                                                r.partition_id, r.topic_id.toString()));
   }
   PartitionImage& p = topic->partitions[static_cast<std::size_t>(r.partition_id)];
   assign(p.isr, r.isr);
@@ -126,7 +127,8 @@ Status MetadataDelta::applyPartitionChange(const protocol::PartitionChangeRecord
   assign(p.last_known_elr, r.last_known_elr);
   if (r.directories) p.directories = *r.directories;
   if (r.leader_recovery_state != -1) p.leader_recovery_state = r.leader_recovery_state;
-  // Naming a leader, even the same one, begins a new leader epoch (Kafka's PartitionRegistration.merge).
+  // Naming a leader, even the same one, begins a new leader epoch (Kafka's
+  // PartitionRegistration.merge).
   if (r.leader != kNoLeaderChange) {
     p.leader = r.leader;
     ++p.leader_epoch;
@@ -139,7 +141,8 @@ Status MetadataDelta::applyRemoveTopic(const protocol::RemoveTopicRecord& r) {
   flush();
   const TopicPtr topic = next_.topic(r.topic_id);
   if (!topic) {
-    return fail(Errc::kCorruptData, fmt::format("removal of unknown topic {}", r.topic_id.toString()));
+    return fail(Errc::kCorruptData,
+                fmt::format("removal of unknown topic {}", r.topic_id.toString()));
   }
   removed_.push_back(r.topic_id);
   changed_.erase(r.topic_id);
@@ -152,7 +155,8 @@ Status MetadataDelta::applyRemoveTopic(const protocol::RemoveTopicRecord& r) {
 }
 
 void MetadataDelta::applyConfig(const protocol::ConfigRecord& r) {
-  const ConfigResource resource{static_cast<ConfigResourceType>(r.resource_type), r.resource_name.str()};
+  const ConfigResource resource{static_cast<ConfigResourceType>(r.resource_type),
+                                r.resource_name.str()};
   const ConfigMapPtr before = next_.configs.find(resource);
   auto after = before ? std::make_shared<ConfigMap>(*before) : std::make_shared<ConfigMap>();
   if (r.value) {
@@ -189,8 +193,8 @@ void MetadataDelta::applyRegisterBroker(const protocol::RegisterBrokerRecord& r)
 Status MetadataDelta::applyBrokerChange(const protocol::BrokerRegistrationChangeRecord& r) {
   auto broker = copyOf(next_, r.broker_id);
   if (!broker || broker->epoch != r.broker_epoch) {
-    return fail(Errc::kCorruptData, fmt::format("change of unknown broker {} epoch {}", r.broker_id,
-                                                r.broker_epoch));
+    return fail(Errc::kCorruptData,
+                fmt::format("change of unknown broker {} epoch {}", r.broker_id, r.broker_epoch));
   }
   if (r.fenced != 0) broker->fenced = r.fenced > 0;
   if (r.in_controlled_shutdown != 0) broker->in_controlled_shutdown = r.in_controlled_shutdown > 0;

@@ -1,20 +1,20 @@
 // From one image to the next: applies metadata records, and tells afterwards what changed.
 #pragma once
 
+#include "broker/metadata/image.h"
+#include "broker/metadata/records.h"
+
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "broker/metadata/image.h"
-#include "broker/metadata/records.h"
-
 namespace millrace::broker {
 
 /// What a run of records changed, for those who follow the image (partition logs, coordinators).
 struct MetadataChanges {
-  /// Topics created or altered (new partitions, new leaders), as they are now. A topic both created and
-  /// deleted within the run stands in `deleted` only if it existed before.
+  /// Topics created or altered (new partitions, new leaders), as they are now. A topic both created
+  /// and deleted within the run stands in `deleted` only if it existed before.
   std::vector<TopicPtr> topics;
   /// Topics removed, as they were.
   std::vector<TopicPtr> deleted;
@@ -23,8 +23,8 @@ struct MetadataChanges {
   [[nodiscard]] bool empty() const { return topics.empty() && deleted.empty() && configs.empty(); }
 };
 
-/// Collects records on top of a base image. Cost per record is that of the thing it changes, never of the
-/// whole image.
+/// Collects records on top of a base image. Cost per record is that of the thing it changes, never
+/// of the whole image.
 class MetadataDelta {
  public:
   explicit MetadataDelta(const MetadataImage& base) : base_(base), next_(base) {}

@@ -1,6 +1,10 @@
 // What the cluster is: topics, partitions, brokers, configs, as of one offset of the metadata log.
 #pragma once
 
+#include "base/properties.h"
+#include "base/uuid.h"
+#include "broker/metadata/shared_map.h"
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -9,15 +13,13 @@
 #include <string_view>
 #include <vector>
 
-#include "base/properties.h"
-#include "base/uuid.h"
-#include "broker/metadata/shared_map.h"
-
 namespace millrace::broker {
 
 /// Hashes strings and views alike, so that a lookup by view makes no string.
 struct NameHash {
-  [[nodiscard]] std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+  [[nodiscard]] std::size_t operator()(std::string_view s) const {
+    return std::hash<std::string_view>{}(s);
+  }
 };
 
 /// One partition's registration (Kafka's PartitionRegistration).
@@ -72,13 +74,18 @@ struct BrokerImage {
   friend bool operator==(const BrokerImage&, const BrokerImage&) = default;
 };
 
-/// Where a client that came in by `listener` reaches a broker: the endpoint of that listener, else its first. A
-/// broker without any listens in its own process only.
+/// Where a client that came in by `listener` reaches a broker: the endpoint of that listener, else
+/// its first. A broker without any listens in its own process only.
 [[nodiscard]] BrokerEndpoint endpointFor(const BrokerImage& broker, std::string_view listener);
 
 /// Kafka's ConfigResource.Type.
 enum class ConfigResourceType : std::int8_t {
-  kUnknown = 0, kTopic = 2, kBroker = 4, kBrokerLogger = 8, kClientMetrics = 16, kGroup = 32,
+  kUnknown = 0,
+  kTopic = 2,
+  kBroker = 4,
+  kBrokerLogger = 8,
+  kClientMetrics = 16,
+  kGroup = 32,
 };
 
 struct ConfigResource {
@@ -96,11 +103,11 @@ struct ConfigResourceHash {
 using ConfigMap = Properties;
 using ConfigMapPtr = std::shared_ptr<const ConfigMap>;
 
-/// Immutable once published (behind shared_ptr<const>); safe to read from every shard. A copy is cheap: it
-/// shares all topics and configs.
+/// Immutable once published (behind shared_ptr<const>); safe to read from every shard. A copy is
+/// cheap: it shares all topics and configs.
 struct MetadataImage {
-  std::string cluster_id;  ///< of meta.properties, not of the log
-  std::int64_t offset = -1;     ///< of the last record contained
+  std::string cluster_id;    ///< of meta.properties, not of the log
+  std::int64_t offset = -1;  ///< of the last record contained
   std::int32_t leader_epoch = -1;
   std::int64_t next_producer_id = 0;
   std::map<std::string, std::int16_t, std::less<>> features;  ///< finalised levels

@@ -1,14 +1,14 @@
 // The image that this broker answers from, for every shard.
 #pragma once
 
-#include <atomic>
-
 #include "broker/metadata/image.h"
+
+#include <atomic>
 
 namespace millrace::broker {
 
-/// One writer (the metadata service), many readers. A reader takes the image once per request and uses that
-/// one throughout.
+/// One writer (the metadata service), many readers. A reader takes the image once per request and
+/// uses that one throughout.
 class MetadataCache {
  public:
   explicit MetadataCache(ImagePtr first) : image_(std::move(first)) {}

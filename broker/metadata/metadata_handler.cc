@@ -1,7 +1,4 @@
 // Metadata: who leads what; topics that come into being by being asked for.
-#include <algorithm>
-#include <set>
-
 #include "base/config.h"
 #include "broker/groups/group_service.h"
 #include "broker/handler_table.h"
@@ -13,6 +10,9 @@
 #include "protocol/messages/create_topics_request.h"
 #include "protocol/messages/create_topics_response.h"
 
+#include <algorithm>
+#include <set>
+
 namespace millrace::broker {
 namespace {
 
@@ -23,7 +23,8 @@ using ResponseTopic = MetadataResponse::MetadataResponseTopic;
 /// Topics can be asked for by id from here on; versions 10 and 11 have the field and refuse it.
 constexpr std::int16_t kTopicIdVersion = 12;
 
-void fillBrokers(MetadataResponse& response, const MetadataImage& image, std::string_view listener) {
+void fillBrokers(MetadataResponse& response, const MetadataImage& image,
+                 std::string_view listener) {
   for (const auto& [id, broker] : image.brokers) {
     if (broker->fenced) continue;
     const BrokerEndpoint endpoint = endpointFor(*broker, listener);
@@ -76,12 +77,14 @@ ResponseTopic describe(const TopicImage& topic, const MetadataImage& image) {
 }
 
 /// The whole request is wrong: every topic says so, nothing else is told.
-MetadataResponse refuse(const MetadataRequest& request, std::int16_t version, Errc error, const Services& services) {
+MetadataResponse refuse(const MetadataRequest& request, std::int16_t version, Errc error,
+                        const Services& services) {
   MetadataResponse response;
   response.cluster_id = services.identity.cluster_id;
   if (version >= 13) response.error_code = static_cast<std::int16_t>(error);
   for (const auto& t : *request.topics) {
-    auto& out = response.topics.emplace_back(topicError(t.name ? t.name->view() : "", t.topic_id, error));
+    auto& out =
+        response.topics.emplace_back(topicError(t.name ? t.name->view() : "", t.topic_id, error));
     out.is_internal = false;
   }
   return response;
@@ -91,8 +94,10 @@ MetadataResponse refuse(const MetadataRequest& request, std::int16_t version, Er
 Errc checkRequest(const MetadataRequest& request, std::int16_t version) {
   if (!request.topics || version < 10) return Errc::kNone;
   for (const auto& t : *request.topics) {
-    if (version < kTopicIdVersion && (!t.topic_id.isZero() || !t.name)) return Errc::kInvalidRequest;
-    if (version >= kTopicIdVersion && t.topic_id.isZero() && !t.name) return Errc::kUnknownServerError;
+    if (version < kTopicIdVersion && (!t.topic_id.isZero() || !t.name))
+      return Errc::kInvalidRequest;
+    if (version >= kTopicIdVersion && t.topic_id.isZero() && !t.name)
+      return Errc::kUnknownServerError;
   }
   return Errc::kNone;
 }
@@ -103,7 +108,8 @@ Task<std::map<std::string, Errc>> createMissing(Services& services, std::set<std
   protocol::CreateTopicsRequest request;
   for (const std::string& name : names) {
     if (name == kOffsetsTopic || name == kTransactionTopic) {
-      outcome[name] = co_await services.groups->ensureInternalTopic(name);
+      const Errc made = co_await services.groups->ensureInternalTopic(name);
+      outcome[name] = made;
       continue;
     }
     auto& topic = request.topics.emplace_back();
@@ -113,11 +119,13 @@ Task<std::map<std::string, Errc>> createMissing(Services& services, std::set<std
   }
   if (request.topics.empty()) co_return outcome;
   const auto response = co_await services.metadata->createTopics(std::move(request));
-  for (const auto& result : response.topics) outcome[result.name.str()] = fromWire(result.error_code);
+  for (const auto& result : response.topics)
+    outcome[result.name.str()] = fromWire(result.error_code);
   co_return outcome;
 }
 
-/// What a client hears of a topic that it has just called into being: to ask again, as Kafka says it.
+/// What a client hears of a topic that it has just called into being: to ask again, as Kafka says
+/// it.
 Errc answerToCreation(Errc created) {
   switch (created) {
     case Errc::kNone:
@@ -139,7 +147,8 @@ ResponseTopic lookUp(const MetadataRequest::MetadataRequestTopic& asked, const M
                      const std::map<std::string, Errc>& created) {
   if (!asked.topic_id.isZero()) {
     const TopicPtr topic = image.topic(asked.topic_id);
-    return topic ? describe(*topic, image) : topicError(std::nullopt, asked.topic_id, Errc::kUnknownTopicId);
+    return topic ? describe(*topic, image)
+                 : topicError(std::nullopt, asked.topic_id, Errc::kUnknownTopicId);
   }
   const std::string_view name = asked.name->view();
   if (const auto made = created.find(std::string(name)); made != created.end()) {
@@ -147,14 +156,16 @@ ResponseTopic lookUp(const MetadataRequest::MetadataRequestTopic& asked, const M
   }
   if (const TopicPtr topic = image.topic(name)) return describe(*topic, image);
   const bool legal = validateTopicName(name).has_value();
-  return topicError(name, {}, legal ? Errc::kUnknownTopicOrPartition : Errc::kInvalidTopicException);
+  return topicError(name, {},
+                    legal ? Errc::kUnknownTopicOrPartition : Errc::kInvalidTopicException);
 }
 
-void fillTopics(MetadataResponse& response, const MetadataRequest& request, bool all, const MetadataImage& image,
-                const std::map<std::string, Errc>& created) {
+void fillTopics(MetadataResponse& response, const MetadataRequest& request, bool all,
+                const MetadataImage& image, const std::map<std::string, Errc>& created) {
   if (all) {
-    image.topics.forEach(
-        [&](const std::string&, const TopicPtr& topic) { response.topics.push_back(describe(*topic, image)); });
+    image.topics.forEach([&](const std::string&, const TopicPtr& topic) {
+      response.topics.push_back(describe(*topic, image));
+    });
     return;
   }
   std::set<std::pair<std::string_view, Uuid>> seen;
@@ -167,7 +178,8 @@ void fillTopics(MetadataResponse& response, const MetadataRequest& request, bool
 
 }  // namespace
 
-Task<MetadataResponse> handleMetadata(Services& services, RequestContext context, MetadataRequest request) {
+Task<MetadataResponse> handleMetadata(Services& services, RequestContext context,
+                                      MetadataRequest request) {
   const Errc wrong = checkRequest(request, context.version);
   if (wrong != Errc::kNone) co_return refuse(request, context.version, wrong, services);
   ImagePtr image = services.image->current();

@@ -1,24 +1,26 @@
 // The handlers of this room, by family; registerMetadataHandlers (broker/services.h) adds them all.
 #pragma once
 
-#include <string_view>
-
 #include "base/net/task.h"
 #include "broker/metadata/image.h"
 #include "broker/request_context.h"
 #include "protocol/messages/metadata_request.h"
 #include "protocol/messages/metadata_response.h"
 
+#include <string_view>
+
 namespace millrace::broker {
 
 class HandlerTable;
 struct Services;
 
-/// All that a principal may do to a topic and to the cluster, as Kafka's bit sets: there is no authorizer.
+/// All that a principal may do to a topic and to the cluster, as Kafka's bit sets: there is no
+/// authorizer.
 inline constexpr std::int32_t kAllTopicOperations = 3576;
 inline constexpr std::int32_t kAllClusterOperations = 8096;
 
-[[nodiscard]] Task<protocol::MetadataResponse> handleMetadata(Services& services, RequestContext context,
+[[nodiscard]] Task<protocol::MetadataResponse> handleMetadata(Services& services,
+                                                              RequestContext context,
                                                               protocol::MetadataRequest request);
 /// CreateTopics, DeleteTopics, CreatePartitions, DescribeTopicPartitions.
 void registerTopicHandlers(HandlerTable& table, Services& services);

@@ -1,12 +1,5 @@
 #include "broker/metadata/metadata_log.h"
 
-#include <fmt/core.h>
-
-#include <algorithm>
-#include <charconv>
-#include <limits>
-#include <optional>
-
 #include "base/assert.h"
 #include "base/file.h"
 #include "broker/metadata/controller.h"
@@ -20,12 +13,20 @@
 #include "record/builder.h"
 #include "record/records.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <optional>
+
 namespace millrace::broker {
 namespace {
 
 constexpr std::uint64_t kReadBytes = 4 << 20;
 
-/// Kafka reads the metadata log without any retention by time; one batch may hold thousands of records.
+/// Kafka reads the metadata log without any retention by time; one batch may hold thousands of
+/// records.
 log::LogConfig metadataLogConfig() {
   log::LogConfig config;
   config.retention_ms = -1;
@@ -132,7 +133,8 @@ Result<Bytes> readSlices(const log::ReadResult& read) {
   bytes.resize(read.size);
   std::size_t at = 0;
   for (const FileSlice& slice : read.slices) {
-    MILLRACE_TRY(const std::size_t got, slice.file->read(slice.position, bytes.data() + at, slice.size));
+    MILLRACE_TRY(const std::size_t got,
+                 slice.file->read(slice.position, bytes.data() + at, slice.size));
     if (got != slice.size) return fail(Errc::kTruncated, slice.file->path() + " ends early");
     at += got;
   }
@@ -144,7 +146,8 @@ Result<std::string> latestSnapshot(FileSystem& files, const std::string& directo
   MILLRACE_TRY(std::vector<std::string> names, files.list(directory));
   std::string latest;
   for (const std::string& name : names) {
-    if (name.size() > 31 && name.ends_with(".checkpoint") && name[20] == '-') latest = std::max(latest, name);
+    if (name.size() > 31 && name.ends_with(".checkpoint") && name[20] == '-')
+      latest = std::max(latest, name);
   }
   return latest;
 }
@@ -153,7 +156,8 @@ Result<std::string> latestSnapshot(FileSystem& files, const std::string& directo
 
 Result<std::unique_ptr<MetadataLog>> MetadataLog::open(Options options) {
   const log::TopicPartition tp{std::string(kMetadataTopic), PartitionIndex{0}};
-  MILLRACE_TRY(log::PartitionLog* const log, options.logs->create(tp, kMetadataTopicId, metadataLogConfig()));
+  MILLRACE_TRY(log::PartitionLog* const log,
+               options.logs->create(tp, kMetadataTopicId, metadataLogConfig()));
   log->setConfig(metadataLogConfig());
   auto result = std::unique_ptr<MetadataLog>(new MetadataLog(std::move(options), *log));
   if (const auto latest = log->latestEpoch()) result->epoch_ = latest->value();
@@ -176,8 +180,9 @@ Status MetadataLog::replay(MetadataDelta& delta) const {
     FileSystem& files = options_.logs->files();
     MILLRACE_TRY(const std::string name, latestSnapshot(files, log_.directory()));
     if (name.empty()) {
-      return fail(Errc::kCorruptData, fmt::format("{} starts at {} and there is no snapshot below it",
-                                                  log_.directory(), log_.startOffset().value()));
+      return fail(Errc::kCorruptData,
+                  fmt::format("{} starts at {} and there is no snapshot below it", log_.directory(),
+                              log_.startOffset().value()));
     }
     MILLRACE_TRY(const Bytes snapshot, files.readAll(log_.directory() + "/" + name));
     MILLRACE_CHECK_OK(replayer.batches(snapshot));
@@ -194,10 +199,11 @@ Status MetadataLog::replay(MetadataDelta& delta) const {
 }
 
 Status MetadataLog::writeQuorumState() const {
-  const std::string json =
-      fmt::format("{{\"clusterId\":\"\",\"leaderId\":{0},\"leaderEpoch\":{1},\"votedId\":-1,\"appliedOffset\":0,"
-                  "\"currentVoters\":[{{\"voterId\":{0}}}],\"data_version\":0}}",
-                  options_.node_id, epoch_);
+  const std::string json = fmt::format(
+      "{{\"clusterId\":\"\",\"leaderId\":{0},\"leaderEpoch\":{1},\"votedId\":-1,\"appliedOffset\":"
+      "0,"
+      "\"currentVoters\":[{{\"voterId\":{0}}}],\"data_version\":0}}",
+      options_.node_id, epoch_);
   return options_.logs->files().writeAtomically(log_.directory() + "/quorum-state", json);
 }
 
@@ -221,7 +227,8 @@ Result<std::int64_t> MetadataLog::append(const MetadataRecords& records, Millis 
   options.base_offset = log_.endOffset();
   options.leader_epoch = LeaderEpoch{epoch_};
   record::BatchBuilder builder(options);
-  for (const MetadataRecord& record : records) builder.append(now_ms, std::nullopt, frameRecord(record));
+  for (const MetadataRecord& record : records)
+    builder.append(now_ms, std::nullopt, frameRecord(record));
   MILLRACE_TRY(const Bytes batch, builder.build());
   MILLRACE_TRY(const log::AppendInfo info, log_.appendAsFollower(batch));
   log_.setHighWatermark(info.last_offset + 1);
@@ -230,15 +237,17 @@ Result<std::int64_t> MetadataLog::append(const MetadataRecords& records, Millis 
 
 std::int64_t MetadataLog::endOffset() const { return log_.endOffset().value(); }
 log::FlushJob MetadataLog::prepareFlush() { return log_.prepareFlush(); }
-void MetadataLog::flushed(const log::FlushJob& job, const Status& outcome) { log_.flushed(job, outcome); }
+void MetadataLog::flushed(const log::FlushJob& job, const Status& outcome) {
+  log_.flushed(job, outcome);
+}
 
 Status writeBootstrapCheckpoint(FileSystem& files, const std::string& directory, Millis now_ms) {
   const std::string path = directory + "/bootstrap.checkpoint";
   MILLRACE_TRY(const bool exists, files.exists(path));
   if (exists) return {};
   Bytes content = record::buildControlBatch(record::ControlType::kSnapshotHeader,
-                                            encodeOrDie(protocol::SnapshotHeaderRecord{}, 0), now_ms,
-                                            LeaderEpoch{0});
+                                            encodeOrDie(protocol::SnapshotHeaderRecord{}, 0),
+                                            now_ms, LeaderEpoch{0});
   record::BatchOptions options;
   options.base_offset = Offset{1};
   options.leader_epoch = LeaderEpoch{0};
@@ -253,8 +262,8 @@ Status writeBootstrapCheckpoint(FileSystem& files, const std::string& directory,
   MILLRACE_TRY(const Bytes features, builder.build());
   content += features;
   content += record::buildControlBatch(record::ControlType::kSnapshotFooter,
-                                       encodeOrDie(protocol::SnapshotFooterRecord{}, 0), now_ms, LeaderEpoch{0},
-                                       footer);
+                                       encodeOrDie(protocol::SnapshotFooterRecord{}, 0), now_ms,
+                                       LeaderEpoch{0}, footer);
   return files.writeAtomically(path, content);
 }
 

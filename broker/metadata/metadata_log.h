@@ -1,15 +1,15 @@
 // The log __cluster_metadata-0 of a quorum of one: Kafka's files, batches and records.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string>
-
 #include "base/clock.h"
 #include "base/result.h"
 #include "broker/metadata/delta.h"
 #include "broker/metadata/records.h"
 #include "log/types.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
 
 namespace millrace::log {
 class LogManager;
@@ -18,8 +18,8 @@ class PartitionLog;
 
 namespace millrace::broker {
 
-/// Appends and replays metadata records. Everything appended is committed: there are no other voters. Not
-/// thread-safe; the files are the LogManager's, which closes them.
+/// Appends and replays metadata records. Everything appended is committed: there are no other
+/// voters. Not thread-safe; the files are the LogManager's, which closes them.
 class MetadataLog {
  public:
   struct Options {
@@ -30,7 +30,8 @@ class MetadataLog {
   /// Errors: of the log; kCorruptData for a broken quorum-state.
   [[nodiscard]] static Result<std::unique_ptr<MetadataLog>> open(Options options);
 
-  /// Applies the latest snapshot, if the log starts behind one, and all records. Errors: kCorruptData.
+  /// Applies the latest snapshot, if the log starts behind one, and all records. Errors:
+  /// kCorruptData.
   [[nodiscard]] Status replay(MetadataDelta& delta) const;
   /// Starts the next leader epoch: quorum-state first (fsync), then a LeaderChange batch.
   [[nodiscard]] Status becomeLeader(Millis now_ms);
@@ -52,6 +53,7 @@ class MetadataLog {
 };
 
 /// Writes bootstrap.checkpoint, as `kafka-storage format` does, where there is none.
-[[nodiscard]] Status writeBootstrapCheckpoint(FileSystem& files, const std::string& directory, Millis now_ms);
+[[nodiscard]] Status writeBootstrapCheckpoint(FileSystem& files, const std::string& directory,
+                                              Millis now_ms);
 
 }  // namespace millrace::broker

@@ -1,9 +1,5 @@
 #include "broker/metadata/metadata_service.h"
 
-#include <fmt/core.h>
-
-#include <chrono>
-
 #include "base/log.h"
 #include "base/net/blocking_pool.h"
 #include "base/net/gate.h"
@@ -21,6 +17,10 @@
 #include "protocol/messages/delete_topics_response.h"
 #include "protocol/messages/incremental_alter_configs_request.h"
 #include "protocol/messages/incremental_alter_configs_response.h"
+
+#include <fmt/core.h>
+
+#include <chrono>
 
 namespace millrace::broker {
 namespace {
@@ -40,13 +40,16 @@ void failEntries(Entries& entries, const Error& error) {
 void failAll(protocol::CreateTopicsResponse& r, const Error& e) { failEntries(r.topics, e); }
 void failAll(protocol::DeleteTopicsResponse& r, const Error& e) { failEntries(r.responses, e); }
 void failAll(protocol::CreatePartitionsResponse& r, const Error& e) { failEntries(r.results, e); }
-void failAll(protocol::IncrementalAlterConfigsResponse& r, const Error& e) { failEntries(r.responses, e); }
+void failAll(protocol::IncrementalAlterConfigsResponse& r, const Error& e) {
+  failEntries(r.responses, e);
+}
 void failAll(protocol::AlterConfigsResponse& r, const Error& e) { failEntries(r.responses, e); }
 
 /// Everything that an image holds, as changes from nothing.
 MetadataChanges allOf(const MetadataImage& image) {
   MetadataChanges changes;
-  image.topics.forEach([&](const std::string&, const TopicPtr& topic) { changes.topics.push_back(topic); });
+  image.topics.forEach(
+      [&](const std::string&, const TopicPtr& topic) { changes.topics.push_back(topic); });
   image.configs.forEach([&](const ConfigResource& resource, const ConfigMapPtr&) {
     changes.configs.push_back(resource);
   });
@@ -90,9 +93,10 @@ struct MetadataService::Impl {
   Task<Lock> acquire();
   /// Appends and applies; the image is the next one when this returns.
   Result<MetadataDelta::Outcome> append(const MetadataRecords& records);
-  /// Makes an appended change durable and visible. Runs in the service's own gate, so that a client that
-  /// disconnects cannot leave a change half done.
-  Task<void> finish(MetadataDelta::Outcome outcome, Lock lock, std::shared_ptr<Completion> completion);
+  /// Makes an appended change durable and visible. Runs in the service's own gate, so that a client
+  /// that disconnects cannot leave a change half done.
+  Task<void> finish(MetadataDelta::Outcome outcome, Lock lock,
+                    std::shared_ptr<Completion> completion);
   Task<Status> flush();
   Task<Status> commit(MetadataDelta::Outcome outcome, Lock lock);
   template <class Response, class Decide>
@@ -149,7 +153,8 @@ Task<Status> Impl::flush() {
   co_return status;
 }
 
-Task<void> Impl::finish(MetadataDelta::Outcome outcome, Lock lock, std::shared_ptr<Completion> completion) {
+Task<void> Impl::finish(MetadataDelta::Outcome outcome, Lock lock,
+                        std::shared_ptr<Completion> completion) {
   const Lock held = std::move(lock);
   completion->status = co_await flush();
   if (!completion->status) {
@@ -165,7 +170,8 @@ Task<void> Impl::finish(MetadataDelta::Outcome outcome, Lock lock, std::shared_p
 
 Task<Status> Impl::commit(MetadataDelta::Outcome outcome, Lock lock) {
   auto completion = std::make_shared<Completion>();
-  const bool started = spawn(gate, shard, "metadata change", finish(std::move(outcome), std::move(lock), completion));
+  const bool started = spawn(gate, shard, "metadata change",
+                             finish(std::move(outcome), std::move(lock), completion));
   if (!started) co_return fail(Errc::kClosed, "the broker is stopping");
   while (!completion->done) {
     const Wake wake = co_await completion->waiting.park(never());
@@ -211,11 +217,14 @@ Task<Result<std::int64_t>> Impl::takeProducerId() {
   co_return producer_ids.first++;
 }
 
-MetadataService::MetadataService(const Clock& clock, Shard& shard) : impl_(std::make_unique<Impl>(clock, shard)) {}
+MetadataService::MetadataService(const Clock& clock, Shard& shard)
+    : impl_(std::make_unique<Impl>(clock, shard)) {}
 MetadataService::~MetadataService() = default;
 
 MetadataCache& MetadataService::cache() { return impl_->cache; }
-void MetadataService::follow(MetadataListener listener) { impl_->listeners.push_back(std::move(listener)); }
+void MetadataService::follow(MetadataListener listener) {
+  impl_->listeners.push_back(std::move(listener));
+}
 std::int64_t MetadataService::brokerEpoch() const { return impl_->broker_epoch; }
 
 Status MetadataService::open(MetadataOptions options) {
@@ -269,7 +278,8 @@ Task<void> MetadataService::stop() {
   {
     const Impl::Lock lock = co_await s.acquire();
     if (lock && s.log && !s.stopped && s.broker_epoch >= 0) {
-      const MetadataRecords records = s.controller->fenceBroker(*s.image, s.options.controller.node_id);
+      const MetadataRecords records =
+          s.controller->fenceBroker(*s.image, s.options.controller.node_id);
       if (!records.empty()) {
         const auto fenced = s.append(records);
         if (!fenced) MILLRACE_LOG_WARN("metadata log: {}", fenced.error().toString());
@@ -288,15 +298,16 @@ Task<Response> MetadataService::onOwnShard(Decide decide) {
   co_return co_await onShardAsync(s->shard, run);
 }
 
-Task<protocol::CreateTopicsResponse> MetadataService::createTopics(protocol::CreateTopicsRequest request) {
+Task<protocol::CreateTopicsResponse> MetadataService::createTopics(
+    protocol::CreateTopicsRequest request) {
   auto decide = [&request](const Controller& c, const MetadataImage& image) {
     return c.createTopics(image, request);
   };
   co_return co_await onOwnShard<protocol::CreateTopicsResponse>(decide);
 }
 
-Task<protocol::DeleteTopicsResponse> MetadataService::deleteTopics(protocol::DeleteTopicsRequest request,
-                                                                   std::int16_t version) {
+Task<protocol::DeleteTopicsResponse> MetadataService::deleteTopics(
+    protocol::DeleteTopicsRequest request, std::int16_t version) {
   auto decide = [&request, version](const Controller& c, const MetadataImage& image) {
     return c.deleteTopics(image, request, version);
   };
@@ -319,7 +330,8 @@ Task<protocol::IncrementalAlterConfigsResponse> MetadataService::incrementalAlte
   co_return co_await onOwnShard<protocol::IncrementalAlterConfigsResponse>(decide);
 }
 
-Task<protocol::AlterConfigsResponse> MetadataService::alterConfigs(protocol::AlterConfigsRequest request) {
+Task<protocol::AlterConfigsResponse> MetadataService::alterConfigs(
+    protocol::AlterConfigsRequest request) {
   auto decide = [&request](const Controller& c, const MetadataImage& image) {
     return c.alterConfigs(image, request);
   };

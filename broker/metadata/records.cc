@@ -1,11 +1,11 @@
 #include "broker/metadata/records.h"
 
-#include <fmt/core.h>
-
 #include "base/assert.h"
 #include "base/varint.h"
 #include "protocol/codec.h"
 #include "protocol/record_frame.h"
+
+#include <fmt/core.h>
 
 namespace millrace::broker {
 namespace {
@@ -68,11 +68,13 @@ Result<MetadataRecord> parseRecord(BytesView framed) {
     return fail(Errc::kMalformed, "a metadata record's frame ends early");
   }
   if (frame_version != kFrameVersion) {
-    return fail(Errc::kMalformed, fmt::format("metadata frame version {} is not known", frame_version));
+    return fail(Errc::kMalformed,
+                fmt::format("metadata frame version {} is not known", frame_version));
   }
   const Parser parser = parserOf(static_cast<std::int16_t>(type));
   if (!parser) return MetadataRecord(OtherRecord{static_cast<std::int16_t>(type), Bytes(framed)});
-  return parser(BytesView(p, static_cast<std::size_t>(end - p)), static_cast<std::int16_t>(version));
+  return parser(BytesView(p, static_cast<std::size_t>(end - p)),
+                static_cast<std::int16_t>(version));
 }
 
 }  // namespace millrace::broker

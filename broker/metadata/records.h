@@ -1,8 +1,6 @@
-// The records of the metadata log: Kafka's, framed as Kafka frames them (frame version, type, version, fields).
+// The records of the metadata log: Kafka's, framed as Kafka frames them (frame version, type,
+// version, fields).
 #pragma once
-
-#include <variant>
-#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -21,18 +19,23 @@
 #include "protocol/messages/topic_record.h"
 #include "protocol/messages/unregister_broker_record.h"
 
+#include <variant>
+#include <vector>
+
 namespace millrace::broker {
 
-/// A record of a type that this build keeps in the log and does not use (ACLs, quotas, SCRAM, tokens).
+/// A record of a type that this build keeps in the log and does not use (ACLs, quotas, SCRAM,
+/// tokens).
 struct OtherRecord {
   std::int16_t type = 0;
   Bytes framed;
 };
 
 using MetadataRecord =
-    std::variant<protocol::RegisterBrokerRecord, protocol::UnregisterBrokerRecord, protocol::TopicRecord,
-                 protocol::PartitionRecord, protocol::ConfigRecord, protocol::PartitionChangeRecord,
-                 protocol::RemoveTopicRecord, protocol::FeatureLevelRecord, protocol::ProducerIdsRecord,
+    std::variant<protocol::RegisterBrokerRecord, protocol::UnregisterBrokerRecord,
+                 protocol::TopicRecord, protocol::PartitionRecord, protocol::ConfigRecord,
+                 protocol::PartitionChangeRecord, protocol::RemoveTopicRecord,
+                 protocol::FeatureLevelRecord, protocol::ProducerIdsRecord,
                  protocol::BrokerRegistrationChangeRecord, protocol::NoOpRecord,
                  protocol::BeginTransactionRecord, protocol::EndTransactionRecord,
                  protocol::RegisterControllerRecord, OtherRecord>;
@@ -40,7 +43,8 @@ using MetadataRecords = std::vector<MetadataRecord>;
 
 /// The record's value as it stands in a batch.
 [[nodiscard]] Bytes frameRecord(const MetadataRecord& record);
-/// Errors: kMalformed. The record borrows from `framed`. Types this build does not use come back as OtherRecord.
+/// Errors: kMalformed. The record borrows from `framed`. Types this build does not use come back as
+/// OtherRecord.
 [[nodiscard]] Result<MetadataRecord> parseRecord(BytesView framed);
 
 }  // namespace millrace::broker

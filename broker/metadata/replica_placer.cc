@@ -18,19 +18,21 @@ bool isActive(const MetadataImage& image, std::int32_t id) {
 
 }  // namespace
 
-Result<std::vector<Placement>> placeReplicas(const MetadataImage& image, std::int32_t first, std::int32_t count,
-                                             std::int16_t replication_factor) {
+Result<std::vector<Placement>> placeReplicas(const MetadataImage& image, std::int32_t first,
+                                             std::int32_t count, std::int16_t replication_factor) {
   const std::vector<std::int32_t> live = image.liveBrokers();
   const auto factor = static_cast<std::size_t>(replication_factor);
   const auto impossible = [&](std::string why) {
-    return fail(Errc::kInvalidReplicationFactor,
-                fmt::format("Unable to replicate the partition {} time(s): {}", replication_factor, why));
+    return fail(
+        Errc::kInvalidReplicationFactor,
+        fmt::format("Unable to replicate the partition {} time(s): {}", replication_factor, why));
   };
   if (live.empty()) return impossible("All brokers are currently fenced.");
   if (factor > image.brokers.size()) {
-    return impossible(fmt::format("The target replication factor of {} cannot be reached because only {} "
-                                  "broker(s) are registered.",
-                                  replication_factor, image.brokers.size()));
+    return impossible(
+        fmt::format("The target replication factor of {} cannot be reached because only {} "
+                    "broker(s) are registered.",
+                    replication_factor, image.brokers.size()));
   }
   std::vector<std::int32_t> order = live;
   for (const auto& [id, broker] : image.brokers) {
@@ -50,7 +52,8 @@ Result<std::vector<Placement>> placeReplicas(const MetadataImage& image, std::in
 }
 
 Result<Placement> checkAssignment(const MetadataImage& image, std::int32_t partition,
-                                  const std::vector<std::int32_t>& broker_ids, std::size_t expected_factor) {
+                                  const std::vector<std::int32_t>& broker_ids,
+                                  std::size_t expected_factor) {
   if (broker_ids.empty()) {
     return invalidAssignment("The manual partition assignment includes an empty replica list.");
   }
@@ -59,27 +62,29 @@ Result<Placement> checkAssignment(const MetadataImage& image, std::int32_t parti
   for (std::size_t i = 0; i < sorted.size(); ++i) {
     if (!image.broker(sorted[i])) {
       return invalidAssignment(fmt::format(
-          "The manual partition assignment includes broker {}, but no such broker is registered.", sorted[i]));
+          "The manual partition assignment includes broker {}, but no such broker is registered.",
+          sorted[i]));
     }
     if (i > 0 && sorted[i] == sorted[i - 1]) {
-      return invalidAssignment(
-          fmt::format("The manual partition assignment includes the broker {} more than once.", sorted[i]));
+      return invalidAssignment(fmt::format(
+          "The manual partition assignment includes the broker {} more than once.", sorted[i]));
     }
   }
   if (expected_factor != 0 && broker_ids.size() != expected_factor) {
-    return invalidAssignment(
-        fmt::format("The manual partition assignment includes a partition with {} replica(s), but this is not "
-                    "consistent with previous partitions, which have {} replica(s).",
-                    broker_ids.size(), expected_factor));
+    return invalidAssignment(fmt::format(
+        "The manual partition assignment includes a partition with {} replica(s), but this is not "
+        "consistent with previous partitions, which have {} replica(s).",
+        broker_ids.size(), expected_factor));
   }
   Placement placement{broker_ids, {}};
   for (const std::int32_t id : broker_ids) {
     if (isActive(image, id)) placement.isr.push_back(id);
   }
   if (placement.isr.empty()) {
-    return invalidAssignment(fmt::format("All brokers specified in the manual partition assignment for "
-                                         "partition {} are fenced or in controlled shutdown.",
-                                         partition));
+    return invalidAssignment(
+        fmt::format("All brokers specified in the manual partition assignment for "
+                    "partition {} are fenced or in controlled shutdown.",
+                    partition));
   }
   return placement;
 }
@@ -95,7 +100,8 @@ protocol::PartitionRecord newPartitionRecord(const MetadataImage& image, const U
   for (const std::int32_t id : placement.replicas) {
     const auto broker = image.broker(id);
     // A broker with several directories chooses itself (AssignReplicasToDirs).
-    r.directories.push_back(broker && broker->log_dirs.size() == 1 ? broker->log_dirs.front() : Uuid{});
+    r.directories.push_back(broker && broker->log_dirs.size() == 1 ? broker->log_dirs.front()
+                                                                   : Uuid{});
   }
   r.replicas = std::move(placement.replicas);
   r.isr = std::move(placement.isr);

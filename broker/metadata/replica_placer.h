@@ -1,12 +1,12 @@
 // Which brokers hold a new partition.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "base/result.h"
 #include "broker/metadata/image.h"
 #include "protocol/messages/partition_record.h"
+
+#include <cstdint>
+#include <vector>
 
 namespace millrace::broker {
 
@@ -16,11 +16,13 @@ struct Placement {
   std::vector<std::int32_t> isr;
 };
 
-/// Places partitions [first, first + count), each on `replication_factor` brokers: leaders round robin over
-/// the live ones (a fenced broker never leads), so that load spreads evenly. Errors:
-/// kInvalidReplicationFactor with Kafka's text (StripedReplicaPlacer) where there are too few brokers.
-[[nodiscard]] Result<std::vector<Placement>> placeReplicas(const MetadataImage& image, std::int32_t first,
-                                                           std::int32_t count, std::int16_t replication_factor);
+/// Places partitions [first, first + count), each on `replication_factor` brokers: leaders round
+/// robin over the live ones (a fenced broker never leads), so that load spreads evenly. Errors:
+/// kInvalidReplicationFactor with Kafka's text (StripedReplicaPlacer) where there are too few
+/// brokers.
+[[nodiscard]] Result<std::vector<Placement>> placeReplicas(const MetadataImage& image,
+                                                           std::int32_t first, std::int32_t count,
+                                                           std::int16_t replication_factor);
 
 /// A placement that the user gave. Errors: kInvalidReplicaAssignment with Kafka's text.
 /// `expected_factor`: 0 where the first partition decides.
@@ -29,7 +31,8 @@ struct Placement {
                                                 std::size_t expected_factor);
 
 /// The record of a partition that begins with this placement.
-[[nodiscard]] protocol::PartitionRecord newPartitionRecord(const MetadataImage& image, const Uuid& topic_id,
-                                                           std::int32_t index, Placement placement);
+[[nodiscard]] protocol::PartitionRecord newPartitionRecord(const MetadataImage& image,
+                                                           const Uuid& topic_id, std::int32_t index,
+                                                           Placement placement);
 
 }  // namespace millrace::broker

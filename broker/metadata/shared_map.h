@@ -1,5 +1,8 @@
-// A hash map whose copies share their buckets: the metadata image changes a few entries of many, often.
+// A hash map whose copies share their buckets: the metadata image changes a few entries of many,
+// often.
 #pragma once
+
+#include "base/assert.h"
 
 #include <array>
 #include <bitset>
@@ -9,13 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "base/assert.h"
-
 namespace millrace::broker {
 
-/// Keys to shared immutable values. A copy costs kBuckets pointers; a change after a copy costs one bucket
-/// (entries / kBuckets pointers). Reading is safe from any thread; changing is for the owner of this copy.
-/// Iteration is in no particular order.
+/// Keys to shared immutable values. A copy costs kBuckets pointers; a change after a copy costs one
+/// bucket (entries / kBuckets pointers). Reading is safe from any thread; changing is for the owner
+/// of this copy. Iteration is in no particular order.
 template <class Key, class Value, class Hash = std::hash<Key>>
 class SharedMap {
  public:

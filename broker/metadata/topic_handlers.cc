@@ -1,7 +1,5 @@
-// CreateTopics, DeleteTopics, CreatePartitions: the controller decides; DescribeTopicPartitions reads.
-#include <algorithm>
-#include <set>
-
+// CreateTopics, DeleteTopics, CreatePartitions: the controller decides; DescribeTopicPartitions
+// reads.
 #include "broker/handler_table.h"
 #include "broker/metadata/metadata_cache.h"
 #include "broker/metadata/metadata_handlers.h"
@@ -16,6 +14,9 @@
 #include "protocol/messages/delete_topics_response.h"
 #include "protocol/messages/describe_topic_partitions_request.h"
 #include "protocol/messages/describe_topic_partitions_response.h"
+
+#include <algorithm>
+#include <set>
 
 namespace millrace::broker {
 namespace {
@@ -32,8 +33,8 @@ Task<protocol::DeleteTopicsResponse> deleteTopics(Services& services, RequestCon
                                                   protocol::DeleteTopicsRequest request) {
   co_return co_await services.metadata->deleteTopics(std::move(request), context.version);
 }
-Task<protocol::CreatePartitionsResponse> createPartitions(Services& services, RequestContext,
-                                                          protocol::CreatePartitionsRequest request) {
+Task<protocol::CreatePartitionsResponse> createPartitions(
+    Services& services, RequestContext, protocol::CreatePartitionsRequest request) {
   co_return co_await services.metadata->createPartitions(std::move(request));
 }
 
@@ -50,8 +51,10 @@ DescribeTopicPartitionsResponse refuse(const DescribeTopicPartitionsRequest& req
   return response;
 }
 
-std::set<std::string> topicNames(const DescribeTopicPartitionsRequest& request, const MetadataImage& image) {
-  const std::string_view from = request.cursor ? request.cursor->topic_name.view() : std::string_view{};
+std::set<std::string> topicNames(const DescribeTopicPartitionsRequest& request,
+                                 const MetadataImage& image) {
+  const std::string_view from =
+      request.cursor ? request.cursor->topic_name.view() : std::string_view{};
   std::set<std::string> names;
   if (request.topics.empty()) {
     image.topics.forEach([&](const std::string& name, const TopicPtr&) {
@@ -65,13 +68,14 @@ std::set<std::string> topicNames(const DescribeTopicPartitionsRequest& request, 
 }
 
 /// Adds partitions [first, first + count).
-void addPartitions(DescribedTopic& out, const TopicImage& topic, std::size_t first, std::size_t count,
-                   const MetadataImage& image) {
+void addPartitions(DescribedTopic& out, const TopicImage& topic, std::size_t first,
+                   std::size_t count, const MetadataImage& image) {
   for (std::size_t i = first; i < first + count; ++i) {
     const PartitionImage& p = topic.partitions[i];
     auto& partition = out.partitions.emplace_back();
     partition.partition_index = static_cast<std::int32_t>(i);
-    partition.error_code = static_cast<std::int16_t>(p.leader < 0 ? Errc::kLeaderNotAvailable : Errc::kNone);
+    partition.error_code =
+        static_cast<std::int16_t>(p.leader < 0 ? Errc::kLeaderNotAvailable : Errc::kNone);
     partition.leader_id = p.leader;
     partition.leader_epoch = p.leader_epoch;
     partition.replica_nodes = p.replicas;
@@ -85,6 +89,11 @@ void addPartitions(DescribedTopic& out, const TopicImage& topic, std::size_t fir
   }
 }
 
+Errc missingTopicError(std::string_view name) {
+  const bool legal = validateTopicName(name).has_value();
+  return legal ? Errc::kUnknownTopicOrPartition : Errc::kInvalidTopicException;
+}
+
 Task<DescribeTopicPartitionsResponse> describePartitions(Services& services, RequestContext,
                                                          DescribeTopicPartitionsRequest request) {
   const ImagePtr image = services.image->current();
@@ -94,7 +103,8 @@ Task<DescribeTopicPartitionsResponse> describePartitions(Services& services, Req
     if (!known || request.cursor->partition_index < 0) co_return refuse(request);
   }
   DescribeTopicPartitionsResponse response;
-  auto room = static_cast<std::size_t>(std::clamp(request.response_partition_limit, 1, kMaxPartitionsPerAnswer));
+  auto room = static_cast<std::size_t>(
+      std::clamp(request.response_partition_limit, 1, kMaxPartitionsPerAnswer));
   for (const std::string& name : names) {
     if (room == 0) {
       response.next_cursor.emplace();
@@ -107,9 +117,7 @@ Task<DescribeTopicPartitionsResponse> describePartitions(Services& services, Req
     out.topic_authorized_operations = kAllTopicOperations;
     const TopicPtr topic = image->topic(name);
     if (!topic) {
-      const bool legal = validateTopicName(name).has_value();
-      out.error_code =
-          static_cast<std::int16_t>(legal ? Errc::kUnknownTopicOrPartition : Errc::kInvalidTopicException);
+      out.error_code = static_cast<std::int16_t>(missingTopicError(name));
       continue;
     }
     out.topic_id = topic->id;
@@ -135,13 +143,21 @@ Task<DescribeTopicPartitionsResponse> describePartitions(Services& services, Req
 void registerTopicHandlers(HandlerTable& table, Services& services) {
   Services* const s = &services;
   table.add<protocol::CreateTopicsRequest, protocol::CreateTopicsResponse>(
-      [s](RequestContext c, protocol::CreateTopicsRequest r) { return createTopics(*s, c, std::move(r)); });
+      [s](RequestContext c, protocol::CreateTopicsRequest r) {
+        return createTopics(*s, c, std::move(r));
+      });
   table.add<protocol::DeleteTopicsRequest, protocol::DeleteTopicsResponse>(
-      [s](RequestContext c, protocol::DeleteTopicsRequest r) { return deleteTopics(*s, c, std::move(r)); });
+      [s](RequestContext c, protocol::DeleteTopicsRequest r) {
+        return deleteTopics(*s, c, std::move(r));
+      });
   table.add<protocol::CreatePartitionsRequest, protocol::CreatePartitionsResponse>(
-      [s](RequestContext c, protocol::CreatePartitionsRequest r) { return createPartitions(*s, c, std::move(r)); });
+      [s](RequestContext c, protocol::CreatePartitionsRequest r) {
+        return createPartitions(*s, c, std::move(r));
+      });
   table.add<DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse>(
-      [s](RequestContext c, DescribeTopicPartitionsRequest r) { return describePartitions(*s, c, std::move(r)); });
+      [s](RequestContext c, DescribeTopicPartitionsRequest r) {
+        return describePartitions(*s, c, std::move(r));
+      });
 }
 
 }  // namespace millrace::broker

@@ -29,7 +29,8 @@ Status validateTopicName(std::string_view name) {
   }
   if (!std::ranges::all_of(name, isLegal)) {
     return invalid(fmt::format(
-        "'{}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'", name));
+        "'{}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'",
+        name));
   }
   return {};
 }

@@ -1,10 +1,10 @@
 // Which names a topic may have.
 #pragma once
 
+#include "base/result.h"
+
 #include <string>
 #include <string_view>
-
-#include "base/result.h"
 
 namespace millrace::broker {
 

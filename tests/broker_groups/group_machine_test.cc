@@ -1,9 +1,9 @@
 // The classic group protocol, event by event, with a clock that the test moves.
 #include "broker/groups/group_machine.h"
 
-#include <gmock/gmock.h>
-
 #include "tests/broker_groups/support/group_driver.h"
+
+#include <gmock/gmock.h>
 
 namespace millrace::broker::testing {
 namespace {
@@ -150,8 +150,9 @@ TEST(GroupMachine, MemberThatDoesNotRejoinInTimeIsLeftBehind) {
 
 TEST(GroupMachine, MemberThatNeverSyncsIsRemovedAfterTheRebalanceTimeout) {
   GroupDriver d;
-  const auto joined = d.joinAll({d.join("g", "", {.session_timeout_ms = 60'000, .rebalance_timeout_ms = 5000}),
-                                 d.join("g", "", {.session_timeout_ms = 60'000, .rebalance_timeout_ms = 5000})});
+  const auto joined =
+      d.joinAll({d.join("g", "", {.session_timeout_ms = 60'000, .rebalance_timeout_ms = 5000}),
+                 d.join("g", "", {.session_timeout_ms = 60'000, .rebalance_timeout_ms = 5000})});
   const std::string leader = joined.at(0).leader.str();
   d.sync("g", leader, 1, {{leader, "A"}});
   d.advance(5000);

@@ -1,9 +1,9 @@
 // Committed offsets: who may commit, what is kept, what goes.
 #include "broker/groups/offset_store.h"
 
-#include <gmock/gmock.h>
-
 #include "tests/broker_groups/support/group_driver.h"
+
+#include <gmock/gmock.h>
 
 namespace millrace::broker::testing {
 namespace {
@@ -25,7 +25,9 @@ struct OffsetStoreTest : ::testing::Test {
     if (offsets[0].error == Errc::kNone) store.apply(event.group_id, offsets[0], next_record++);
     return offsets[0].error;
   }
-  CommitEvent simple(const std::string& group) { return {.group_id = group, .member_id = "", .instance_id = {}}; }
+  CommitEvent simple(const std::string& group) {
+    return {.group_id = group, .member_id = "", .instance_id = {}};
+  }
 
   GroupDriver driver;
   OffsetStore store{{.retention_ms = 7 * kDay, .max_metadata_bytes = 16}, driver.machine()};
@@ -40,30 +42,36 @@ TEST_F(OffsetStoreTest, SimpleCommitMakesAnEmptyGroup) {
 }
 
 TEST_F(OffsetStoreTest, GenerationOfAGroupThatIsGoneIsIllegal) {
-  EXPECT_EQ(commit({.group_id = "g", .member_id = "m", .instance_id = {}, .generation = 1}, offset("t", 5)),
+  EXPECT_EQ(commit({.group_id = "g", .member_id = "m", .instance_id = {}, .generation = 1},
+                   offset("t", 5)),
             Errc::kIllegalGeneration);
 }
 
 TEST_F(OffsetStoreTest, OnlyMembersOfTheGenerationCommitToAGroupWithMembers) {
   const auto joined = driver.joinAll({driver.join("g", "")}).at(0);
   const std::string member = joined.member_id.str();
-  EXPECT_EQ(commit({.group_id = "g", .member_id = member, .instance_id = {}, .generation = 1}, offset("t", 1)),
+  EXPECT_EQ(commit({.group_id = "g", .member_id = member, .instance_id = {}, .generation = 1},
+                   offset("t", 1)),
             Errc::kRebalanceInProgress)
       << "between join and sync";
   driver.syncLeader("g", joined);
   EXPECT_EQ(commit(simple("g"), offset("t", 1)), Errc::kUnknownMemberId);
-  EXPECT_EQ(commit({.group_id = "g", .member_id = "x", .instance_id = {}, .generation = 1}, offset("t", 1)),
+  EXPECT_EQ(commit({.group_id = "g", .member_id = "x", .instance_id = {}, .generation = 1},
+                   offset("t", 1)),
             Errc::kUnknownMemberId);
-  EXPECT_EQ(commit({.group_id = "g", .member_id = member, .instance_id = {}, .generation = 2}, offset("t", 1)),
+  EXPECT_EQ(commit({.group_id = "g", .member_id = member, .instance_id = {}, .generation = 2},
+                   offset("t", 1)),
             Errc::kIllegalGeneration);
-  EXPECT_EQ(commit({.group_id = "g", .member_id = member, .instance_id = {}, .generation = 1}, offset("t", 1)),
+  EXPECT_EQ(commit({.group_id = "g", .member_id = member, .instance_id = {}, .generation = 1},
+                   offset("t", 1)),
             Errc::kNone);
 }
 
 TEST_F(OffsetStoreTest, CommitKeepsTheSessionAlive) {
   const auto joined = driver.joinAll({driver.join("g", "", {.session_timeout_ms = 10'000})}).at(0);
   driver.syncLeader("g", joined);
-  const CommitEvent event{.group_id = "g", .member_id = joined.member_id.str(), .instance_id = {}, .generation = 1};
+  const CommitEvent event{
+      .group_id = "g", .member_id = joined.member_id.str(), .instance_id = {}, .generation = 1};
   driver.advance(9000);
   EXPECT_EQ(commit(event, offset("t", 1)), Errc::kNone);
   driver.advance(9000);
@@ -72,7 +80,8 @@ TEST_F(OffsetStoreTest, CommitKeepsTheSessionAlive) {
 
 TEST_F(OffsetStoreTest, MetadataAboveTheLimitIsRefused) {
   EXPECT_EQ(commit(simple("g"), offset("t", 1, std::string(16, 'x'))), Errc::kNone);
-  EXPECT_EQ(commit(simple("g"), offset("t", 2, std::string(17, 'x'))), Errc::kOffsetMetadataTooLarge);
+  EXPECT_EQ(commit(simple("g"), offset("t", 2, std::string(17, 'x'))),
+            Errc::kOffsetMetadataTooLarge);
   EXPECT_EQ(store.find("g", "t", 0)->offset, 1);
 }
 

@@ -1,10 +1,6 @@
 // What the controller decides, without a log, a clock or a socket.
 #include "broker/metadata/controller.h"
 
-#include <gmock/gmock.h>
-
-#include <chrono>
-
 #include "protocol/messages/create_partitions_request.h"
 #include "protocol/messages/create_partitions_response.h"
 #include "protocol/messages/delete_topics_request.h"
@@ -12,6 +8,10 @@
 #include "protocol/messages/incremental_alter_configs_request.h"
 #include "protocol/messages/incremental_alter_configs_response.h"
 #include "tests/broker_metadata/support/cluster.h"
+
+#include <gmock/gmock.h>
+
+#include <chrono>
 
 namespace millrace::broker::testing {
 namespace {
@@ -123,7 +123,8 @@ TEST(Controller, ListConfigsAreAppendedToAndSubtractedFrom) {
     return fromWire(decision.response.responses.at(0).error_code);
   };
   EXPECT_EQ(alter("cleanup.policy", 2, "delete"), Errc::kNone);
-  EXPECT_EQ(c.image().config(ConfigResourceType::kTopic, "t")->at("cleanup.policy"), "compact,delete");
+  EXPECT_EQ(c.image().config(ConfigResourceType::kTopic, "t")->at("cleanup.policy"),
+            "compact,delete");
   EXPECT_EQ(alter("cleanup.policy", 3, "compact"), Errc::kNone);
   EXPECT_EQ(c.image().config(ConfigResourceType::kTopic, "t")->at("cleanup.policy"), "delete");
   EXPECT_EQ(alter("retention.ms", 2, "1"), Errc::kInvalidConfig);
@@ -152,7 +153,7 @@ TEST(Controller, ProducerIdBlocksDoNotOverlap) {
   EXPECT_EQ(second.response.first, first.response.first + first.response.size);
 }
 
-TEST(Controller, TenThousandPartitionsAreCreatedWithinASecond) {
+TEST(Controller, CreatingTenThousandPartitionsIsNotQuadratic) {
   Cluster c;
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < 1000; ++i) ASSERT_EQ(c.create("t" + std::to_string(i), 10), Errc::kNone);

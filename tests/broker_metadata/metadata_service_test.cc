@@ -1,13 +1,6 @@
 // The service on a real directory: what it writes is there after a restart.
 #include "broker/metadata/metadata_service.h"
 
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <memory>
-#include <string>
-
 #include "base/file.h"
 #include "base/net/blocking_pool.h"
 #include "base/net/gate.h"
@@ -15,6 +8,13 @@
 #include "log/log_manager.h"
 #include "protocol/messages/create_topics_request.h"
 #include "protocol/messages/create_topics_response.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
 
 namespace millrace::broker::testing {
 namespace {
@@ -51,7 +51,9 @@ class MetadataServiceTest : public ::testing::Test {
     metadata.endpoints = {{"PLAINTEXT", "localhost", 9092, 0}};
     const Status opened = service_->open(std::move(metadata));
     ASSERT_TRUE(opened) << opened.error().toString();
-    service_->follow([this](ImagePtr image, MetadataChanges changes) { return note(std::move(image), std::move(changes)); });
+    service_->follow([this](ImagePtr image, MetadataChanges changes) {
+      return note(std::move(image), std::move(changes));
+    });
     const Status started = runAndWait(shard_.executor(), service_->start());
     ASSERT_TRUE(started) << started.error().toString();
   }

@@ -1,12 +1,13 @@
-// Drives a GroupMachine the way its shell does: answers by token, appends that succeed unless they are held.
+// Drives a GroupMachine the way its shell does: answers by token, appends that succeed unless they
+// are held.
 #pragma once
+
+#include "broker/groups/group_machine.h"
 
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "broker/groups/group_machine.h"
 
 namespace millrace::broker::testing {
 
@@ -28,7 +29,8 @@ struct MachineWish {
 
 class GroupDriver {
  public:
-  explicit GroupDriver(MachineWish wish = {}) : machine_(configOf(wish), [this] { return nextSuffix(); }) {}
+  explicit GroupDriver(MachineWish wish = {})
+      : machine_(configOf(wish), [this] { return nextSuffix(); }) {}
 
   Token join(const std::string& group, const std::string& member, JoinWish wish = {}) {
     JoinEvent e;
@@ -83,7 +85,8 @@ class GroupDriver {
     for (const auto& j : all) assignments[j.member_id.str()] = "assignment of " + j.member_id.str();
     sync(group, any.leader.str(), any.generation_id, assignments);
     for (const auto& j : all) {
-      if (j.member_id.view() != any.leader.view()) sync(group, j.member_id.str(), any.generation_id, {});
+      if (j.member_id.view() != any.leader.view())
+        sync(group, j.member_id.str(), any.generation_id, {});
     }
   }
   /// Moves the clock, timer by timer.

@@ -1,15 +1,15 @@
 // A cluster in memory: applies what the controller decides, as the metadata service does.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <string>
-#include <vector>
-
 #include "broker/metadata/controller.h"
 #include "broker/metadata/delta.h"
 #include "protocol/messages/create_topics_request.h"
 #include "protocol/messages/create_topics_response.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
 
 namespace millrace::broker::testing {
 
@@ -45,7 +45,8 @@ class Cluster {
 
   /// Creates a topic; the answer's error code.
   Errc create(const std::string& name, std::int32_t partitions = 1, std::int16_t factor = 1,
-              std::vector<std::pair<std::string, std::string>> configs = {}, std::string* text = nullptr) {
+              std::vector<std::pair<std::string, std::string>> configs = {},
+              std::string* text = nullptr) {
     protocol::CreateTopicsRequest request;
     auto& topic = request.topics.emplace_back();
     topic.name = name;

@@ -1,21 +1,22 @@
-// transcripts FILE...: plays recorded conversations with Apache Kafka against a broker of this build, on a fresh
-// directory and a free port for each file. One line per scenario that differs, last line "N passed, M failed",
-// exit 0 only if none failed.
+// transcripts FILE...: plays recorded conversations with Apache Kafka against a broker of this
+// build, on a fresh directory and a free port for each file. One line per scenario that differs,
+// last line "N passed, M failed", exit 0 only if none failed.
 //
-//   --skip=PREFIX   leaves out scenarios whose names begin so (what a later version brings); repeatable
+//   --skip=PREFIX   leaves out scenarios whose names begin so (what a later version brings);
+//   repeatable
 //   --only=PREFIX   plays only those
-#include <fmt/format.h>
+#include "base/log.h"
+#include "tests/broker/support/test_broker.h"
+#include "tests/broker/support/transcript.h"
 
 #include <boost/json.hpp>
+#include <fmt/format.h>
+
 #include <exception>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/log.h"
-#include "tests/broker/support/test_broker.h"
-#include "tests/broker/support/transcript.h"
 
 namespace {
 
@@ -67,16 +68,18 @@ Options parse(int argc, char** argv) {
 
 /// The recorded node's setup: the coordinators' topics are there and loaded.
 void warmUp(std::uint16_t port) {
-  boost::json::object scenario = boost::json::parse(R"({"scenario": "setup", "steps": [
-      {"conn": "c1", "api": "FindCoordinator", "v": 4, "req": {"keyType": 1, "coordinatorKeys": ["warm"]},
-       "mask": ["$.coordinators"], "res": {"throttleTimeMs": 0, "coordinators": "*"}},
-      {"conn": "c1", "api": "FindCoordinator", "v": 4, "req": {"keyType": 0, "coordinatorKeys": ["warm"]},
-       "until": [{"path": "$.coordinators[0].errorCode", "is": 0}],
-       "mask": ["$.coordinators"], "res": {"throttleTimeMs": 0, "coordinators": "*"}},
-      {"conn": "c1", "api": "ListGroups", "v": 4, "req": {"statesFilter": []},
-       "until": [{"path": "$.errorCode", "is": 0}],
-       "mask": ["$.groups"], "res": {"throttleTimeMs": 0, "errorCode": 0, "groups": "*"}}]})")
-                                     .as_object();
+  constexpr const char* kSetup = R"({"scenario": "setup", "steps": [
+    {"conn": "c1", "api": "FindCoordinator", "v": 4,
+     "req": {"keyType": 1, "coordinatorKeys": ["warm"]},
+     "mask": ["$.coordinators"], "res": {"throttleTimeMs": 0, "coordinators": "*"}},
+    {"conn": "c1", "api": "FindCoordinator", "v": 4,
+     "req": {"keyType": 0, "coordinatorKeys": ["warm"]},
+     "until": [{"path": "$.coordinators[0].errorCode", "is": 0}],
+     "mask": ["$.coordinators"], "res": {"throttleTimeMs": 0, "coordinators": "*"}},
+    {"conn": "c1", "api": "ListGroups", "v": 4, "req": {"statesFilter": []},
+     "until": [{"path": "$.errorCode", "is": 0}],
+     "mask": ["$.groups"], "res": {"throttleTimeMs": 0, "errorCode": 0, "groups": "*"}}]})";
+  const boost::json::object scenario = boost::json::parse(kSetup).as_object();
   const std::string problem = Player(port).play(scenario);
   if (!problem.empty()) throw std::runtime_error("setup: " + problem);
 }
@@ -114,7 +117,9 @@ void playFile(const std::string& path, const Options& options, Tally& tally) {
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
   if (options.files.empty()) {
-    fmt::print(stderr, "usage: transcripts [--skip=PREFIX] [--only=PREFIX] FILE...   (.jsonl or .jsonl.gz)\n");
+    fmt::print(
+        stderr,
+        "usage: transcripts [--skip=PREFIX] [--only=PREFIX] FILE...   (.jsonl or .jsonl.gz)\n");
     return 2;
   }
   setLogLevel(LogLevel::kWarn);
