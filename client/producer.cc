@@ -1,14 +1,15 @@
 #include "client/producer.h"
 
-#include <fmt/format.h>
-
-#include <stdexcept>
-
 #include "base/log.h"
 #include "client/accumulator.h"
 #include "client/client_config.h"
 #include "client/runtime.h"
 #include "client/sender.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
 
 namespace millrace {
 namespace client {
@@ -20,7 +21,9 @@ Accumulator::Options accumulatorOptions(const Config& c) {
   o.buffer_memory = static_cast<std::size_t>(c.getLong("buffer.memory"));
   o.max_request_size = static_cast<std::size_t>(c.getInt("max.request.size"));
   o.linger_ms = c.getLong("linger.ms");
-  o.max_block_ms = c.getLong("max.block.ms");
+  // Connect's workers say "for ever" with the largest long: that in nanoseconds would wrap around.
+  constexpr Millis kForEver = Millis{100} * 365 * 24 * 3'600'000;
+  o.max_block_ms = std::min(c.getLong("max.block.ms"), kForEver);
   o.adaptive = c.getBool("partitioner.adaptive.partitioning.enable");
   o.ignore_keys = c.getBool("partitioner.ignore.keys");
   const std::string& codec = c.getString("compression.type");
@@ -40,8 +43,8 @@ Sender::Options senderOptions(const Config& c) {
   o.idempotent = c.getBool("enable.idempotence") && o.acks == -1 && o.retries > 0;
   o.max_in_flight = c.getInt("max.in.flight.requests.per.connection");
   o.request_timeout_ms = c.getInt("request.timeout.ms");
-  o.delivery_timeout_ms =
-      std::max<Millis>(c.getInt("delivery.timeout.ms"), c.getLong("linger.ms") + o.request_timeout_ms);
+  o.delivery_timeout_ms = std::max<Millis>(c.getInt("delivery.timeout.ms"),
+                                           c.getLong("linger.ms") + o.request_timeout_ms);
   o.retry_backoff_ms = c.getLong("retry.backoff.ms");
   o.retry_backoff_max_ms = c.getLong("retry.backoff.max.ms");
   return o;
@@ -110,7 +113,8 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
     std::vector<HeaderView> headers;
     headers.reserve(record.headers.size());
     for (const Header& h : record.headers) {
-      headers.push_back(HeaderView{h.key, h.value ? std::optional<BytesView>(*h.value) : std::nullopt});
+      headers.push_back(
+          HeaderView{h.key, h.value ? std::optional<BytesView>(*h.value) : std::nullopt});
     }
     Accumulator::Appended appended;
     appended.partition = record.partition.value_or(-1);
