@@ -194,6 +194,7 @@ TEST_F(StandaloneTest, APluginThatThrowsOrHangsFailsItsTaskOnly) {
     ASSERT_TRUE(running.add(properties).has_value());
   };
   add("throws", "throw");
+  add("hangs", "hang");
   add("works", "");
   EXPECT_THAT(values("rows", 3), ElementsAre("row 0", "row 1", "row 2"));
   const auto stateOf = [&](const std::string& name) {
@@ -204,10 +205,12 @@ TEST_F(StandaloneTest, APluginThatThrowsOrHangsFailsItsTaskOnly) {
   };
   EXPECT_TRUE(eventually([&] { return stateOf("throws").state == TaskState::kFailed; }));
   EXPECT_THAT(stateOf("throws").error, HasSubstr("row"));
+  EXPECT_TRUE(eventually([&] { return stateOf("hangs").state == TaskState::kFailed; }));
+  EXPECT_THAT(stateOf("hangs").error, HasSubstr("poll has not returned for 300 ms"));
   EXPECT_TRUE(eventually([&] { return stateOf("works").state == TaskState::kFinished; }));
   const auto outcome = running.waitUntilFinished(seconds(30));
   ASSERT_FALSE(outcome.has_value());
-  EXPECT_EQ(outcome.error().code, Errc::kUserCode);
+  EXPECT_TRUE(running.stop().has_value());
 }
 
 TEST_F(StandaloneTest, RefusesWrongConfigurationsWithAReason) {

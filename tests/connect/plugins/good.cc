@@ -1,6 +1,8 @@
 // A plugin as a user writes one: two headers of ours, no library.
 #include "connect/plugin.h"
 
+#include <future>
+
 namespace {
 
 using namespace millrace;
@@ -33,8 +35,7 @@ class RowsSource final : public SourceTask {
   }
   Result<std::vector<SourceRecord>> poll() override {
     if (throw_) throw std::out_of_range("row");
-    while (hang_) {
-    }
+    if (hang_) never_.get_future().wait();
     std::vector<SourceRecord> records;
     for (; next_ < rows_; ++next_) {
       SourceRecord record{.source_partition = partition_, .topic = topic_};
@@ -52,6 +53,7 @@ class RowsSource final : public SourceTask {
   std::int64_t next_ = 0;
   bool hang_ = false;
   bool throw_ = false;
+  std::promise<void> never_;
   std::shared_ptr<const SourceMap> partition_;
 };
 
