@@ -35,7 +35,7 @@ Status EntryFile::load() {
   if (opened) {
     MILLRACE_TRY(const std::uint64_t size, (*opened)->size());
     saved_ = static_cast<std::uint32_t>(size / entry_size_);
-    file_ = std::move(*opened);
+    file_.set(std::move(*opened));
   }
   loaded_ = true;
   return {};
@@ -88,15 +88,16 @@ Status EntryFile::truncate(std::uint32_t count) {
 Status EntryFile::save(bool create) {
   if (pending_.empty() && !create) return {};
   MILLRACE_CHECK_OK(load());
-  if (file_ == nullptr) {
-    MILLRACE_TRY(file_, files_->system.open(path(), OpenMode::kCreate));
-    MILLRACE_TRY(const std::uint64_t size, file_->size());
+  if (!file_) {
+    MILLRACE_TRY(auto opened, files_->system.open(path(), OpenMode::kCreate));
+    MILLRACE_TRY(const std::uint64_t size, opened->size());
     if (size > std::uint64_t{saved_} * entry_size_)
-      MILLRACE_CHECK_OK(file_->truncate(std::uint64_t{saved_} * entry_size_));
+      MILLRACE_CHECK_OK(opened->truncate(std::uint64_t{saved_} * entry_size_));
+    file_.set(std::move(opened));
   }
   if (pending_.empty()) return {};
   const BytesView bytes = pending_;
-  MILLRACE_CHECK_OK(file_->write(std::uint64_t{saved_} * entry_size_, std::span(&bytes, 1)));
+  MILLRACE_CHECK_OK(file_.get()->write(std::uint64_t{saved_} * entry_size_, std::span(&bytes, 1)));
   saved_ += static_cast<std::uint32_t>(pending_.size()) / entry_size_;
   pending_.clear();
   return {};
@@ -111,10 +112,11 @@ Status EntryFile::release() {
 
 Result<std::shared_ptr<File>> EntryFile::file() {
   MILLRACE_CHECK_OK(load());
-  if (file_ == nullptr && saved_ > 0) {
-    MILLRACE_TRY(file_, files_->system.open(path(), OpenMode::kReadWrite));
+  if (!file_ && saved_ > 0) {
+    MILLRACE_TRY(auto opened, files_->system.open(path(), OpenMode::kReadWrite));
+    file_.set(std::move(opened));
   }
-  return file_;
+  return file_.get();
 }
 
 Result<OffsetEntry> OffsetIndex::at(std::uint32_t index) {

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "log/file_slot.h"
 #include "log/log_files.h"
 
 namespace millrace::log {
@@ -63,7 +64,7 @@ class EntryFile {
 
   const LogFiles* files_;
   Offset base_;
-  std::shared_ptr<File> file_;
+  FileSlot file_;
   Bytes pending_;
   std::uint32_t entry_size_;
   /// Entries in the file.

@@ -78,6 +78,12 @@ Millis PartitionLog::State::maxAgeMs() const {
   return config.segment_ms - static_cast<Millis>(jitter * static_cast<double>(spread));
 }
 
+void PartitionLog::State::releaseIfLow() {
+  if (!FileSlot::runningLow()) return;
+  for (const auto& segment : segments)
+    if (const Status released = segment->release(); !released) (void)goOffline(released.error());
+}
+
 Offset PartitionLog::setHighWatermark(Offset offset) {
   const Offset kept = std::clamp(offset, startOffset(), endOffset());
   high_watermark_.store(kept.value(), std::memory_order_release);

@@ -117,6 +117,7 @@ std::expected<AppendInfo, AppendFailure> PartitionLog::append(const record::Batc
   size_.fetch_add(written.size, std::memory_order_relaxed);
   log_end_offset_.store((written.last_offset + 1).value(), std::memory_order_release);
   s.publishStable();
+  s.releaseIfLow();
   return info;
 }
 
@@ -165,6 +166,7 @@ Result<AppendInfo> PartitionLog::appendAsFollower(BytesView batches) {
   MILLRACE_CHECK_OK(s.finish(write()));
   s.publish(next);
   s.publishStable();
+  s.releaseIfLow();
   return info;
 }
 

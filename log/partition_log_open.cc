@@ -48,6 +48,8 @@ Status PartitionLog::State::findFiles(const std::vector<std::string>& names) {
     if (size > std::numeric_limits<std::int32_t>::max())
       return fail(Errc::kCorruptData, fmt::format("{} has {} bytes", segment->path(), size));
     segment->setSize(size);
+    // Most segments are not looked at again while opening.
+    MILLRACE_CHECK_OK(segment->release());
     segments.push_back(std::move(segment));
   }
   std::ranges::sort(snapshots);
@@ -82,9 +84,7 @@ Status PartitionLog::State::trustOrRecover() {
   producers.onHighWatermark(log.highWatermark());
   publishStable();
   for (const auto& segment : segments) {
-    // Twice: the first call only notes that the files were in use.
-    MILLRACE_CHECK_OK(segment->releaseUnused());
-    MILLRACE_CHECK_OK(segment->releaseUnused());
+    MILLRACE_CHECK_OK(segment->release());
   }
   return {};
 }

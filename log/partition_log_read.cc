@@ -90,6 +90,7 @@ Result<ReadResult> PartitionLog::read(Offset from, std::uint64_t max_bytes, Isol
   if (isolation == Isolation::kCommitted && out.size > 0) {
     MILLRACE_TRY(out.aborted, abortedTransactions(out.first_offset, out.next_offset));
   }
+  s.releaseIfLow();
   return out;
 }
 

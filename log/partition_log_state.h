@@ -74,6 +74,8 @@ struct PartitionLog::State {
   [[nodiscard]] std::unexpected<Error> goOffline(Error error);
   [[nodiscard]] Status finish(Status status);
   [[nodiscard]] Millis maxAgeMs() const;
+  /// Closes this log's files where the process is short of descriptors.
+  void releaseIfLow();
 
   struct Doomed {
     std::string path;

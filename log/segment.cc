@@ -10,10 +10,11 @@ namespace millrace::log {
 
 Result<std::shared_ptr<File>> Segment::file() {
   used_ = true;
-  if (file_ == nullptr) {
-    MILLRACE_TRY(file_, files_->system.open(path(), OpenMode::kCreate));
+  if (!file_) {
+    MILLRACE_TRY(auto opened, files_->system.open(path(), OpenMode::kCreate));
+    file_.set(std::move(opened));
   }
-  return file_;
+  return file_.get();
 }
 
 Status Segment::append(std::span<const BytesView> slices, std::span<const Written> batches,
@@ -243,12 +244,17 @@ Status Segment::releaseUnused() {
     used_ = false;
     return {};
   }
+  MILLRACE_CHECK_OK(release());
+  tail_.clear();
+  tail_.shrink_to_fit();
+  return {};
+}
+
+Status Segment::release() {
   MILLRACE_CHECK_OK(offset_index_.entries().release());
   MILLRACE_CHECK_OK(time_index_.entries().release());
   if (txn_index_ != nullptr) MILLRACE_CHECK_OK(txn_index_->entries().release());
   file_.reset();
-  tail_.clear();
-  tail_.shrink_to_fit();
   return {};
 }
 

@@ -89,6 +89,8 @@ class Segment {
   [[nodiscard]] Status saveIndexes(bool create);
   /// Lets go of open files that were not used since the last call, and of the tail directory.
   [[nodiscard]] Status releaseUnused();
+  /// Closes all files now; they are opened again when needed.
+  [[nodiscard]] Status release();
   /// Files to sync so that everything written so far is on disk.
   [[nodiscard]] Status collectFiles(std::vector<std::shared_ptr<File>>& out);
 
@@ -107,7 +109,7 @@ class Segment {
   TimeIndex time_index_;
   std::unique_ptr<TxnIndex> txn_index_;
   const LogFiles* files_;
-  std::shared_ptr<File> file_;
+  FileSlot file_;
   std::vector<TailEntry> tail_;
   Offset base_;
   std::uint64_t size_ = 0;

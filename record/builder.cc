@@ -20,7 +20,8 @@ std::size_t zigzagSize(std::int32_t v) { return varintSize(zigzag(v)); }
 char* putInt(char* p, std::int32_t v) { return putVarint(p, zigzag(v)); }
 
 char* putBytes(char* p, BytesView bytes) {
-  std::memcpy(p, bytes.data(), bytes.size());
+  // An empty view may point nowhere, which memcpy does not allow.
+  if (!bytes.empty()) std::memcpy(p, bytes.data(), bytes.size());
   return p + bytes.size();
 }
 
