@@ -60,6 +60,18 @@ void ActiveTask::describeChangelogs(const Subtopology& subtopology) {
 }
 
 void ActiveTask::readCommitted(const std::map<TopicPartition, std::optional<OffsetAndMetadata>>& committed) {
+  const auto is_committed = [&](const auto& input) {
+    const auto found = committed.find(input);
+    return found != committed.end() && found->second;
+  };
+  if (std::ranges::none_of(inputs_, is_committed)) {
+    // The inputs are read from their start: what a crash before the first commit left in the changelogs would
+    // count twice. (Where the user starts from the end instead, the state is all there is, and stays.)
+    const auto& reset = application_.config.mainConsumer("").properties.at("auto.offset.reset");
+    if (reset != "earliest") return;
+    for (Changelog& changelog : changelogs_) changelog.committed = 0;
+    return;
+  }
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     const auto found = committed.find(inputs_[i]);
     if (found == committed.end() || !found->second) continue;

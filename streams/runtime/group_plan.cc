@@ -1,6 +1,7 @@
 #include "streams/runtime/group_plan.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 namespace millrace::streams {
@@ -139,7 +140,9 @@ class Planner {
   void addHost(const std::string& end_point, const std::vector<TopicPartition>& partitions) {
     const auto colon = end_point.rfind(':');
     if (colon == std::string::npos) return;
-    auto& list = hosts_[{end_point.substr(0, colon), std::atoi(end_point.c_str() + colon + 1)}];
+    HostInfo host{end_point.substr(0, colon)};
+    std::from_chars(end_point.data() + colon + 1, end_point.data() + end_point.size(), host.port);
+    auto& list = hosts_[host];
     for (const TopicPartition& partition : partitions) list.emplace_back(partition.topic, partition.partition);
   }
 

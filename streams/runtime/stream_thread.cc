@@ -265,6 +265,9 @@ void StreamThread::maybePurge() {
   const auto deleted = application_.admin->deleteRecords(before);
   // Only space: the next purge takes what this one could not.
   if (!deleted) MILLRACE_LOG_WARN("{}: purge of repartition topics: {}", name_, deleted.error().toString());
+  else for (const auto& [partition, result] : *deleted) {
+    if (!result) MILLRACE_LOG_WARN("{}: purge of {}: {}", name_, partition.toString(), result.error().toString());
+  }
 }
 
 bool StreamThread::visitTasks(const std::function<void(ActiveTask&)>& call) {

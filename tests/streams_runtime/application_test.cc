@@ -3,13 +3,13 @@
 #include <millrace/streams.h>
 
 #include <atomic>
-#include <thread>
 
 #include "broker/broker.h"
 #include "client/admin.h"
 #include "client/consumer.h"
 #include "client/producer.h"
 #include "tests/streams_runtime/support/cluster.h"
+#include "tests/support/eventually.h"
 #include "tests/streams_runtime/support/temp_dir.h"
 
 namespace millrace {
@@ -17,6 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::Cluster;
+using testing::eventually;
 using testing::TempDir;
 
 /// "in" -> count by key -> table "counts" -> "out".
@@ -33,13 +34,9 @@ StreamsOptions options(Cluster& cluster, const std::string& state_dir) {
           .properties = {{"commit.interval.ms", "50"}, {"producer.linger.ms", "0"}}};
 }
 
-bool waitProcessed(const Streams& streams, std::uint64_t records, std::chrono::seconds limit = 60s) {
-  const auto deadline = std::chrono::steady_clock::now() + limit;
-  while (streams.metrics().processed < records) {
-    if (streams.error() || std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(1ms);  // polls a counter until it arrives
-  }
-  return true;
+bool waitProcessed(const Streams& streams, std::uint64_t records) {
+  return eventually([&] { return streams.error() || streams.metrics().processed >= records; }, 60s) &&
+         !streams.error();
 }
 
 using Counts = std::map<std::string, std::int64_t>;
@@ -157,8 +154,7 @@ TEST_F(Application, SeveralThreadsShareTheTasks) {
     for (const auto& thread : streams.threads()) busy += thread.active_tasks.empty() ? 0 : 1;
     return busy == 3 && streams.metrics().running_tasks == 4;
   };
-  for (int i = 0; i < 20'000 && !settled(); ++i) std::this_thread::sleep_for(1ms);
-  EXPECT_TRUE(settled());
+  EXPECT_TRUE(eventually(settled));
   EXPECT_EQ(countsOf(streams), expected);
 }
 
@@ -173,30 +169,13 @@ TEST_F(Application, ASecondInstanceTakesTasksAndGivesThemBack) {
   const auto shared = [&] {
     return first->metrics().running_tasks == 2 && second.metrics().running_tasks == 2;
   };
-  for (int i = 0; i < 60'000 && !shared(); ++i) std::this_thread::sleep_for(1ms);
-  ASSERT_TRUE(shared());
+  ASSERT_TRUE(eventually(shared, 60s));
   expected = expected + produceKeys(cluster_, 1'000, 101);
-  for (int i = 0; i < 60'000 && countsOf(*first) + countsOf(second) != expected; ++i) std::this_thread::sleep_for(1ms);
+  (void)eventually([&] { return countsOf(*first) + countsOf(second) == expected; }, 60s);
   EXPECT_EQ(countsOf(*first) + countsOf(second), expected);
   EXPECT_TRUE(first->close(30s));
-  for (int i = 0; i < 60'000 && second.metrics().running_tasks != 4; ++i) std::this_thread::sleep_for(1ms);
+  EXPECT_TRUE(eventually([&] { return second.metrics().running_tasks == 4; }, 60s));
   EXPECT_EQ(countsOf(second), expected);
-}
-
-TEST_F(Application, RepartitionTopicsArePurged) {
-  auto purging = options(cluster_, state_.path());
-  purging.properties["repartition.purge.interval.ms"] = "50";
-  StreamsBuilder builder;
-  builder.stream<std::string, std::string>("in")
-      .groupBy([](const std::string& k, const std::string&) { return k + "!"; })
-      .count({.store = "counts"});
-  Streams streams(builder.build(), purging);
-  ASSERT_TRUE(streams.start());
-  produceKeys(cluster_, 400, 40);
-  ASSERT_TRUE(waitProcessed(streams, 800));
-  const auto purged = [&] { return cluster_.beginning("app-counts-repartition") == 400; };
-  for (int i = 0; i < 20'000 && !purged(); ++i) std::this_thread::sleep_for(1ms);
-  EXPECT_TRUE(purged());
 }
 
 TEST_F(Application, AMissingSourceTopicIsAnErrorThatSaysSo) {

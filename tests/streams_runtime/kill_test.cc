@@ -7,11 +7,11 @@
 #include <csignal>
 #include <filesystem>
 #include <random>
-#include <thread>
 
 #include "client/transport.h"
 #include "tests/streams_runtime/support/cluster.h"
 #include "tests/streams_runtime/support/temp_dir.h"
+#include "tests/support/eventually.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration)
 
@@ -20,6 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::Cluster;
+using testing::eventually;
 using testing::TempDir;
 using Counts = std::map<std::string, std::int64_t>;
 
@@ -57,7 +58,7 @@ class Application {
 std::vector<std::string> arguments(Cluster& cluster, const std::string& state_dir) {
   return {"--bootstrap", cluster.bootstrap(), "--application-id=app", "--state.dir=" + state_dir,
           "--commit.interval.ms=100", "--statestore.cache.max.bytes=0", "--producer.linger.ms=0",
-          "--consumer.session.timeout.ms=500", "--consumer.heartbeat.interval.ms=100"};
+          "--consumer.session.timeout.ms=2000", "--consumer.heartbeat.interval.ms=200"};
 }
 
 StreamsOptions sameHere(Cluster& cluster, const std::string& state_dir) {
@@ -65,8 +66,8 @@ StreamsOptions sameHere(Cluster& cluster, const std::string& state_dir) {
           .bootstrapServers = cluster.bootstrap(),
           .stateDir = state_dir,
           .properties = {{"commit.interval.ms", "100"},
-                         {"consumer.session.timeout.ms", "500"},
-                         {"consumer.heartbeat.interval.ms", "100"}}};
+                         {"consumer.session.timeout.ms", "2000"},
+                         {"consumer.heartbeat.interval.ms", "200"}}};
 }
 
 Counts countsOf(const Streams& streams) {
@@ -78,16 +79,6 @@ std::int64_t total(const Counts& counts) {
   std::int64_t sum = 0;
   for (const auto& [key, count] : counts) sum += count;
   return sum;
-}
-
-template <class Reached>
-bool waitFor(const Reached& reached, std::chrono::seconds limit = 60s) {
-  const auto deadline = std::chrono::steady_clock::now() + limit;
-  while (!reached()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
 }
 
 class Kill : public ::testing::TestWithParam<bool> {};
@@ -114,13 +105,13 @@ TEST_P(Kill, StateAfterKillsEqualsARunWithoutThem) {
     cluster.produce("in", batch);
     // Somewhere in the middle: results are on their way, not all of them committed.
     const auto enough = before + static_cast<std::int64_t>(random() % 4'000) + 1;
-    ASSERT_TRUE(waitFor([&] { return cluster.end("out") >= enough; }));
+    ASSERT_TRUE(eventually([&] { return cluster.end("out") >= enough; }, 60s));
     EXPECT_EQ(application.end(SIGKILL), -1);
     if (!GetParam()) std::filesystem::remove_all(state.path() + "/app");
   }
   Streams streams(countTopology(), sameHere(cluster, state.path()));
   ASSERT_TRUE(streams.start());
-  ASSERT_TRUE(waitFor([&] { return total(countsOf(streams)) >= total(expected); }));
+  ASSERT_TRUE(eventually([&] { return total(countsOf(streams)) >= total(expected); }, 60s));
   EXPECT_EQ(countsOf(streams), expected);
   EXPECT_TRUE(streams.close(30s));
   EXPECT_EQ(cluster.lastValues<std::int64_t>("out"), expected);
@@ -130,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(State, Kill, ::testing::Values(true, false),
                          [](const auto& p) { return p.param ? "Kept" : "Lost"; });
 
 TEST(RunProgram, EndsCleanlyOnATerminationSignal) {
-  Cluster cluster;
+  Cluster cluster({{"group.min.session.timeout.ms", "100"}});
   cluster.createTopic("in", 2);
   cluster.createTopic("out", 1);
   cluster.produce("in", {{"a", "v"}, {"b", "v"}, {"a", "v"}});
@@ -138,7 +129,7 @@ TEST(RunProgram, EndsCleanlyOnATerminationSignal) {
   auto slow = arguments(cluster, state.path());
   slow[4] = "--commit.interval.ms=3600000";  // only the clean end commits
   Application application(slow);
-  ASSERT_TRUE(waitFor([&] { return cluster.end("out") == 3; }));
+  ASSERT_TRUE(eventually([&] { return cluster.end("out") == 3; }, 60s));
   EXPECT_EQ(application.end(SIGTERM), 0);
   Streams streams(countTopology(), sameHere(cluster, state.path()));
   ASSERT_TRUE(streams.start());

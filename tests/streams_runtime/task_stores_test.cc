@@ -45,7 +45,8 @@ Bytes stamped(Millis timestamp, const std::string& value) {
 }
 
 std::unique_ptr<TaskStores> openStores(const std::string& directory) {
-  auto stores = TaskStores::open(directory, {keyValueSpec(), windowSpec()}, makeStateMemory());
+  const StateMemoryOptions small{.write_buffer_bytes = 8 << 20};
+  auto stores = TaskStores::open(directory, {keyValueSpec(), windowSpec()}, makeStateMemory(small));
   EXPECT_TRUE(stores) << stores.error().toString();
   return std::move(*stores);
 }
