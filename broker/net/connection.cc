@@ -153,7 +153,8 @@ void Connection::start(const protocol::RequestFrame& request, ErasedHandler& han
   if (!started) close();  // the broker is stopping
 }
 
-Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place place, ChunkPtr chunk,
+Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place place,
+                         [[maybe_unused]] ChunkPtr chunk,  // keeps the request's bytes
                          protocol::RequestFrame request, ErasedHandler* handler) {
   auto decoded = protocol::decodeRequestBody(request);
   if (!decoded) {
