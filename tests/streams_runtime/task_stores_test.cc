@@ -1,14 +1,17 @@
 #include "streams/state/task_stores.h"
 
 #include <gmock/gmock.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
+#include <csignal>
 
 #include "base/varint.h"
 #include "tests/streams_runtime/support/temp_dir.h"
 #include "tests/streams_runtime/support/vectors.h"
+
+extern char** environ;  // NOLINT(readability-redundant-declaration)
 
 namespace millrace::streams {
 namespace {
@@ -181,28 +184,19 @@ TEST(TaskStores, AStoreThatLeftTheTopologyIsDropped) {
   EXPECT_EQ(get(**stores->keyValue(keyValueSpec()), "k"), "(none)");
 }
 
-/// Writes commits of two rows that must be equal, with the offset beside them, until it is killed.
-[[noreturn]] void writeUntilKilled(const std::string& directory, int ready) {
-  auto stores = openStores(directory);
-  KeyValueStore& store = **stores->keyValue(keyValueSpec());
-  for (std::int64_t i = 1;; ++i) {
-    const std::string value = std::to_string(i);
-    for (const auto* key : {"left", "right"}) {
-      if (!store.put(key, stamped(i, value), i)) _exit(1);
-    }
-    // Filler makes memtables fill up, so that RocksDB flushes by itself at moments of its own.
-    if (!store.put("filler" + value, stamped(i, std::string(4'000, 'f')), i)) _exit(1);
-    if (!stores->commit({{"counts", i}})) _exit(1);
-    if (i % 10'000 == 0 && write(ready, "x", 1) != 1) _exit(1);
-  }
-}
-
 TEST(TaskStores, KilledProcessLeavesOneWholeCommit) {
   TempDir dir;
   int ready[2];
   ASSERT_EQ(pipe(ready), 0);
-  const pid_t child = fork();
-  if (child == 0) writeUntilKilled(dir.path(), ready[1]);
+  // A program of its own: RocksDB's threads would not survive a fork.
+  const std::string fd = std::to_string(ready[1]);
+  const std::string directory = dir.path();
+  std::vector<std::string> arguments{MILLRACE_STREAMS_APP, "write-stores", directory, fd};
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  pid_t child = -1;
+  ASSERT_EQ(posix_spawn(&child, argv[0], nullptr, nullptr, argv.data(), environ), 0);
   char byte = 0;
   for (int i = 0; i < 3; ++i) ASSERT_EQ(read(ready[0], &byte, 1), 1);
   kill(child, SIGKILL);
