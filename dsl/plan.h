@@ -21,7 +21,7 @@ using NodePtr = std::shared_ptr<const streams::Node>;
 /// A step of the plan. It writes its nodes when all of its parents have written theirs.
 class PlanNode {
  public:
-  explicit PlanNode(std::string name) : name(std::move(name)) {}
+  explicit PlanNode(std::string node_name) : name(std::move(node_name)) {}
   virtual ~PlanNode() = default;
   [[nodiscard]] virtual Status write(TopologyBuilder& builder) const = 0;
 
@@ -44,8 +44,8 @@ class PlanNode {
 /// A processor with the stores it owns and the ones it reads.
 class ProcessorPlan : public PlanNode {
  public:
-  ProcessorPlan(std::string name, NodePtr prototype)
-      : PlanNode(std::move(name)), prototype(std::move(prototype)) {}
+  ProcessorPlan(std::string node_name, NodePtr node)
+      : PlanNode(std::move(node_name)), prototype(std::move(node)) {}
   [[nodiscard]] Status write(TopologyBuilder& builder) const override;
 
   NodePtr prototype;

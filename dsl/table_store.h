@@ -2,12 +2,12 @@
 // below.
 #pragma once
 
+#include "dsl/entry_pool.h"
 #include "dsl/hash_index.h"
 #include "dsl/store_access.h"
 #include "streams/topology.h"
 
 #include <algorithm>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -46,10 +46,10 @@ class TableStore final : public streams::TaskStore {
     Key key;
     std::optional<V> value = {};
     Millis timestamp = -1;  // of the value; of the deleting record where there is none
-    std::shared_ptr<const Headers> headers = {};
+    std::unique_ptr<const Headers> headers = {};
     std::uint64_t last_write = 0;
     std::uint64_t last_use = 0;
-    std::size_t charged_bytes = 0;
+    std::uint32_t charged_bytes = 0;
     bool dirty = false;
     bool live = false;
   };
@@ -120,7 +120,7 @@ class TableStore final : public streams::TaskStore {
     if (!entry.value) entry.timestamp = meta.timestamp;
     if (!cached_) return (void)write(entry);
     entry.headers =
-        meta.headers == nullptr ? nullptr : std::make_shared<const Headers>(*meta.headers);
+        meta.headers == nullptr ? nullptr : std::make_unique<const Headers>(*meta.headers);
     entry.last_write = entry.last_use = ++clock_;
     if (!entry.dirty) {
       entry.dirty = true;
@@ -133,16 +133,7 @@ class TableStore final : public streams::TaskStore {
     if (dirty_.empty()) return;
     std::vector<Entry*> batch = std::move(dirty_);
     dirty_.clear();
-    std::sort(batch.begin(), batch.end(),
-              [](const Entry* a, const Entry* b) { return a->last_write < b->last_write; });
-    for (Entry* entry : batch) entry->dirty = false;
-    flushing_ =
-        true;  // children may read this store: nothing is evicted until the batch is through
-    for (Entry* entry : batch) {
-      flush(*entry);
-      if (context_->failed()) break;
-    }
-    flushing_ = false;
+    flushBatch(batch);
     if (context_->failed()) return;
     for (Entry* entry : batch) {
       if (!entry->value && !entry->dirty) remove(*entry);
@@ -157,15 +148,15 @@ class TableStore final : public streams::TaskStore {
       decode(bytes, reading_);
       each(key, *reading_.value, reading_.timestamp);
     });
-    for (const Entry& entry : entries_) {
+    entries_.forEach([&](const Entry& entry) {
       if (entry.live && entry.value) each(entry.key, *entry.value, entry.timestamp);
-    }
+    });
     return status;
   }
   [[nodiscard]] StoreAccess<Key>& access() { return access_; }
 
  private:
-  static constexpr std::int64_t kEntryOverhead = 64;
+  static constexpr std::size_t kEntryOverhead = 24;  // in the hash index
 
   [[nodiscard]] static Row<V> rowOf(const Entry& entry) {
     return entry.value ? Row<V>{&*entry.value, entry.timestamp} : Row<V>{};
@@ -179,13 +170,7 @@ class TableStore final : public streams::TaskStore {
   }
   Entry& insert(std::uint64_t hash, const Key& key) {
     if (context_->cache().used_bytes > context_->cache().max_bytes) evict();
-    std::uint32_t number = static_cast<std::uint32_t>(entries_.size());
-    if (free_.empty()) {
-      entries_.emplace_back();
-    } else {
-      number = free_.back();
-      free_.pop_back();
-    }
+    const std::uint32_t number = entries_.take();
     Entry& entry = entries_[number];
     entry = Entry{.key = key, .last_use = ++clock_, .live = true};
     index_.insert(hash, number);
@@ -196,34 +181,57 @@ class TableStore final : public streams::TaskStore {
     const std::uint32_t number =
         index_.find(hash, [&](std::uint32_t i) { return &entries_[i] == &entry; });
     index_.erase(hash, number);
-    free_.push_back(number);
     charged_ -= static_cast<std::int64_t>(entry.charged_bytes);
     context_->cache().used_bytes -= static_cast<std::int64_t>(entry.charged_bytes);
     entry = Entry{};
+    entries_.giveBack(number);
   }
   void charge(Entry& entry) {
-    const std::size_t bytes = sizeof(Entry) + static_cast<std::size_t>(kEntryOverhead) +
-                              heapBytes(entry.key) + (entry.value ? heapBytes(*entry.value) : 0);
+    const std::size_t bytes = sizeof(Entry) + kEntryOverhead + heapBytes(entry.key) +
+                              (entry.value ? heapBytes(*entry.value) : 0);
     const std::int64_t more =
         static_cast<std::int64_t>(bytes) - static_cast<std::int64_t>(entry.charged_bytes);
-    entry.charged_bytes = bytes;
+    entry.charged_bytes = static_cast<std::uint32_t>(bytes);
     charged_ += more;
     context_->cache().used_bytes += more;
   }
-  /// Kafka evicts one entry at a time and flushes all dirty ones with it; here a quarter of the
+  /// In the order of the last writes, as Kafka's list of dirty keys.
+  void flushBatch(std::vector<Entry*>& batch) {
+    std::sort(batch.begin(), batch.end(),
+              [](const Entry* a, const Entry* b) { return a->last_write < b->last_write; });
+    for (Entry* entry : batch) entry->dirty = false;
+    flushing_ =
+        true;  // children may read this store: nothing is evicted until the batch is through
+    for (Entry* entry : batch) {
+      flush(*entry);
+      if (context_->failed()) break;
+    }
+    flushing_ = false;
+  }
+  /// Kafka evicts one entry at a time and flushes all dirty ones with it. Here a quarter of the
   /// entries go at once, the least recently used, so that the search for them costs little per
-  /// entry.
+  /// entry, and only those are flushed: a row that is written often stays and goes down once a
+  /// commit.
   void evict() {
     if (flushing_) return;
-    flushCache();
-    std::vector<Entry*> live;
-    for (Entry& entry : entries_) {
-      if (entry.live && !entry.dirty) live.push_back(&entry);
-    }
-    const std::size_t leaving = std::min(live.size(), live.size() / 4 + 1);
-    std::nth_element(live.begin(), live.begin() + static_cast<std::ptrdiff_t>(leaving), live.end(),
+    std::vector<Entry*> leaving;
+    entries_.forEach([&](Entry& entry) {
+      if (entry.live) leaving.push_back(&entry);
+    });
+    const auto count =
+        static_cast<std::ptrdiff_t>(std::min(leaving.size(), leaving.size() / 4 + 1));
+    std::nth_element(leaving.begin(), leaving.begin() + count, leaving.end(),
                      [](const Entry* a, const Entry* b) { return a->last_use < b->last_use; });
-    for (std::size_t i = 0; i < leaving; ++i) remove(*live[i]);
+    leaving.resize(static_cast<std::size_t>(count));
+    std::vector<Entry*> unwritten;
+    std::copy_if(leaving.begin(), leaving.end(), std::back_inserter(unwritten),
+                 [](const Entry* entry) { return entry->dirty; });
+    flushBatch(unwritten);
+    if (context_->failed()) return;
+    std::erase_if(dirty_, [](const Entry* entry) { return !entry->dirty; });
+    for (Entry* entry : leaving) {
+      if (!entry->dirty) remove(*entry);
+    }
   }
 
   /// Fills value and timestamp from the bytes store; no value where there is no row.
@@ -293,8 +301,7 @@ class TableStore final : public streams::TaskStore {
   std::uint64_t clock_ = 0;
   std::int64_t charged_ = 0;
   HashIndex index_;
-  std::deque<Entry> entries_;  // addresses stay
-  std::vector<std::uint32_t> free_;
+  EntryPool<Entry> entries_;
   std::vector<Entry*> dirty_;
   Entry reading_;
   Entry reading_old_;
