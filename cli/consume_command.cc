@@ -62,6 +62,7 @@ class Run {
   }
   /// What has been printed is what the group has read.
   void commitSometimes(Consumer& consumer);
+  Status commitAtTheEnd(Consumer& consumer, bool all);
 
   const ConsumeArguments& arguments_;
   const Context& context_;
@@ -72,6 +73,7 @@ class Run {
   bool broken_pipe_ = false;
   std::map<TopicPartition, std::int64_t> ends_;
   CommitOffsets to_commit_;
+  std::set<TopicPartition> seen_;  // partitions of which something was fetched
   Millis last_commit_ms_ = systemClock().monotonicMs();
 };
 
@@ -130,7 +132,20 @@ Status Run::subscribe(Consumer& consumer) {
   for (const std::string& topic : arguments_.topics) {
     MILLRACE_TRY(const auto partitions, partitionsOf(admin, topic));
   }
-  return consumer.subscribe(arguments_.topics);
+  // Before partitions go to another member, what was printed of them must be known.
+  const auto hand_over = [this, &consumer](const std::vector<TopicPartition>& partitions) {
+    if (!to_commit_.empty()) {
+      const Status committed = consumer.commitSync(to_commit_);
+      if (!committed) printError(committed.error(), context_.output);
+    }
+    to_commit_.clear();
+    for (const auto& partition : partitions) {
+      ends_.erase(partition);
+      seen_.erase(partition);
+    }
+  };
+  return consumer.subscribe(arguments_.topics,
+                            {.onAssigned = {}, .onRevoked = hand_over, .onLost = {}});
 }
 
 Status Run::noteEnds(Consumer& consumer) {
@@ -174,13 +189,19 @@ void Run::print(const ConsumerRecords& records) {
   std::uint64_t bytes = 0;
   std::uint64_t count = 0;
   for (const Record& record : records) {
-    if (done()) break;
+    const TopicPartition partition{record.topic(), record.partition()};
+    if (inGroup()) seen_.insert(partition);
+    if (done()) {
+      // Fetched, not printed: the next run of the group must start here.
+      if (inGroup())
+        to_commit_.try_emplace(partition, OffsetAndMetadata{.offset = record.offset()});
+      continue;
+    }
     printOne(record);
     bytes += record.key().size() + record.value().size();
     ++count;
     ++printed_;
-    if (inGroup())
-      to_commit_[{record.topic(), record.partition()}] = {.offset = record.offset() + 1};
+    if (inGroup()) to_commit_[partition] = {.offset = record.offset() + 1};
   }
   if (count == 0) return;
   progress_.clear();
@@ -196,6 +217,18 @@ void Run::commitSometimes(Consumer& consumer) {
   last_commit_ms_ = now;
   consumer.commitAsync(to_commit_);
   to_commit_.clear();
+}
+
+Status Run::commitAtTheEnd(Consumer& consumer, bool all) {
+  // A partition that brought nothing yet is committed too: without that, the group's next run would
+  // apply --from to it once more and might miss what has arrived since.
+  for (const auto& partition : consumer.assignment()) {
+    if (!all || seen_.contains(partition)) continue;
+    MILLRACE_TRY(const std::int64_t position, consumer.position(partition));
+    to_commit_[partition] = {.offset = position};
+  }
+  if (to_commit_.empty()) return {};
+  return consumer.commitSync(to_commit_);
 }
 
 Status Run::loop(Consumer& consumer) {
@@ -219,9 +252,9 @@ Status Run::run() {
   catchInterrupts();
   Status status = loop(consumer);
   progress_.clear();
-  if (inGroup() && !to_commit_.empty()) {
-    const Status committed = consumer.commitSync(to_commit_);
-    if (status && !committed) status = committed;
+  if (inGroup()) {
+    const Status committed = commitAtTheEnd(consumer, status.has_value());
+    if (status) status = committed;
   }
   const Status closed = consumer.close();
   if (status && isatty(STDERR_FILENO) == 1 && !context_.json()) {
