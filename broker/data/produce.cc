@@ -160,9 +160,9 @@ void ProduceJob::append(Work& work) {
   const auto done =
       partition->append(*batch, acks_, record::AppendOrigin::kClient, services_.clock->wallMs());
   if (!done) {
-    const Errc code = done.error().error.code;
+    const Errc code = toWire(done.error().error.code);
     refuse(answer, code);
-    if (!isFoundBeforeTheLog(toWire(code)) || code == Errc::kMalformed)
+    if (!isFoundBeforeTheLog(code))
       answer.log_start_offset = partition->log().startOffset().value();
     explain(answer, done.error());
     return;
