@@ -26,9 +26,11 @@ using ::testing::HasSubstr;
 class StandaloneTest : public ::testing::Test {
  protected:
   StandaloneTest()
-      : broker_(Broker::open(BrokerOptions{
-            .directory = dir_.file("data"),
-            .properties = {{"listeners", "PLAINTEXT://127.0.0.1:0"}, {"num.partitions", "1"}}})) {}
+      : broker_(Broker::open(
+            BrokerOptions{.directory = dir_.file("data"),
+                          .properties = {{"listeners", "PLAINTEXT://127.0.0.1:0"},
+                                         {"num.partitions", "1"},
+                                         {"group.initial.rebalance.delay.ms", "0"}}})) {}
 
   Properties workerProperties() const {
     return {{"bootstrap.servers", broker_.bootstrap()},
