@@ -133,19 +133,23 @@ Status Run::subscribe(Consumer& consumer) {
     MILLRACE_TRY(const auto partitions, partitionsOf(admin, topic));
   }
   // Before partitions go to another member, what was printed of them must be known.
-  const auto hand_over = [this, &consumer](const std::vector<TopicPartition>& partitions) {
-    if (!to_commit_.empty()) {
-      const Status committed = consumer.commitSync(to_commit_);
-      if (!committed) printError(committed.error(), context_.output);
-    }
+  const auto forget = [this](const std::vector<TopicPartition>& partitions) {
     to_commit_.clear();
     for (const auto& partition : partitions) {
       ends_.erase(partition);
       seen_.erase(partition);
     }
   };
+  const auto hand_over = [this, &consumer, forget](const std::vector<TopicPartition>& partitions) {
+    if (!to_commit_.empty()) {
+      const Status committed = consumer.commitSync(to_commit_);
+      if (!committed) printError(committed.error(), context_.output);
+    }
+    forget(partitions);
+  };
+  // Lost partitions belong to somebody else already: a commit would be refused.
   return consumer.subscribe(arguments_.topics,
-                            {.onAssigned = {}, .onRevoked = hand_over, .onLost = {}});
+                            {.onAssigned = {}, .onRevoked = hand_over, .onLost = forget});
 }
 
 Status Run::noteEnds(Consumer& consumer) {
@@ -228,7 +232,7 @@ Status Run::commitAtTheEnd(Consumer& consumer, bool all) {
     to_commit_[partition] = {.offset = position};
   }
   if (to_commit_.empty()) return {};
-  return consumer.commitSync(to_commit_);
+  return consumer.commitSync(std::exchange(to_commit_, {}));
 }
 
 Status Run::loop(Consumer& consumer) {
