@@ -421,7 +421,8 @@ Task<Status> PartitionStore::compactOne(TopicIdPartition id, std::size_t map_byt
   co_await onShard(shardOf(id), std::ref(prepare));
   if (!plan) co_return std::unexpected(plan.error());
   auto run = [&plan, map_bytes] { return log::runCompaction(*plan, {.map_bytes = map_bytes}); };
-  const Result<log::CompactionOutcome> outcome = co_await runBlocking(impl_->blocking, std::ref(run));
+  const Result<log::CompactionOutcome> outcome =
+      co_await runBlocking(impl_->blocking, std::ref(run));
   if (!outcome) co_return std::unexpected(outcome.error());
   Status placed;
   auto place = [this, &id, &plan, &outcome, &placed] {

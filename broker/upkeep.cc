@@ -3,26 +3,35 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/net/blocking_pool.h"
+#include "broker/metadata/metadata_cache.h"
 #include "broker/partitions.h"
 #include "log/log_manager.h"
 
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 namespace millrace::broker {
 
 namespace {
 
-/// Changes whenever something changes that a checkpoint file would say.
-std::uint64_t fingerprint(const log::LogManager& logs) {
+/// Changes whenever a partition grows or loses its oldest records: then the checkpoint files are
+/// out of date. Asks the shards: a log may be deleted at any time by somebody else.
+Task<std::uint64_t> fingerprint(Services& services) {
+  std::vector<TopicIdPartition> ids;
+  services.image->current()->topics_by_id.forEach([&ids](const Uuid& id, const TopicPtr& topic) {
+    for (std::size_t i = 0; i < topic->partitions.size(); ++i)
+      ids.push_back({id, static_cast<std::int32_t>(i)});
+  });
   std::uint64_t sum = 0;
-  for (const auto& [name, log] : logs.all()) {
-    sum = sum * 31 + static_cast<std::uint64_t>(log->highWatermark().value());
-    sum = sum * 31 + static_cast<std::uint64_t>(log->startOffset().value());
-    sum = sum * 31 + static_cast<std::uint64_t>(log->recoveryPoint().value());
-    sum = sum * 31 + static_cast<std::uint64_t>(log->cleanedTo().value());
+  for (const TopicIdPartition& id : ids) {
+    const auto bounds = co_await services.partitions->bounds(id);
+    if (!bounds) continue;
+    const auto start = static_cast<std::uint64_t>(bounds->start.value());
+    const auto end = static_cast<std::uint64_t>(bounds->end.value());
+    sum += (TopicIdPartitionHash{}(id) | 1) * (start * 31 + end);
   }
-  return sum;
+  co_return sum;
 }
 
 }  // namespace
@@ -52,13 +61,13 @@ Task<> Upkeep::runCheckpoints() {
   const bool cleaner = config_.getBool("log.cleaner.enable");
   const auto map_bytes =
       static_cast<std::size_t>(config_.getLong("log.cleaner.dedupe.buffer.size"));
-  std::uint64_t written = fingerprint(*services_.logs);
+  std::uint64_t written = co_await fingerprint(services_);
   for (;;) {
     const bool slept = co_await sleepFor(interval);
     if (!slept) co_return;
     co_await services_.partitions->flushRolled();
     if (cleaner) co_await services_.partitions->compactDue(map_bytes);
-    const std::uint64_t now = fingerprint(*services_.logs);
+    const std::uint64_t now = co_await fingerprint(services_);
     if (now == written) continue;
     auto write = [this] { return services_.logs->writeCheckpoints(); };
     const Status done = co_await runBlocking(*services_.blocking, std::ref(write));
