@@ -200,16 +200,14 @@ Status MetadataLog::replay(MetadataDelta& delta) const {
 
 Status MetadataLog::writeQuorumState() const {
   const std::string json = fmt::format(
-      "{{\"clusterId\":\"\",\"leaderId\":{0},\"leaderEpoch\":{1},\"votedId\":-1,\"appliedOffset\":"
-      "0,"
-      "\"currentVoters\":[{{\"voterId\":{0}}}],\"data_version\":0}}",
+      "{{\"clusterId\":\"\",\"leaderId\":{0},\"leaderEpoch\":{1},\"votedId\":-1,"
+      "\"appliedOffset\":0,\"currentVoters\":[{{\"voterId\":{0}}}],\"data_version\":0}}",
       options_.node_id, epoch_);
   return options_.logs->files().writeAtomically(log_.directory() + "/quorum-state", json);
 }
 
 Status MetadataLog::becomeLeader(Millis now_ms) {
   ++epoch_;
-  MILLRACE_CHECK_OK(writeQuorumState());
   protocol::LeaderChangeMessage message;
   message.leader_id = options_.node_id;
   message.voters.emplace_back().voter_id = options_.node_id;

@@ -33,8 +33,11 @@ class MetadataLog {
   /// Applies the latest snapshot, if the log starts behind one, and all records. Errors:
   /// kCorruptData.
   [[nodiscard]] Status replay(MetadataDelta& delta) const;
-  /// Starts the next leader epoch: quorum-state first (fsync), then a LeaderChange batch.
+  /// Starts the next leader epoch with a LeaderChange batch. quorum-state follows by
+  /// writeQuorumState(), which may come later: the epoch stands in the log, and nobody else votes.
   [[nodiscard]] Status becomeLeader(Millis now_ms);
+  /// Replaces the file quorum-state (fsync). From any thread after becomeLeader().
+  [[nodiscard]] Status writeQuorumState() const;
   /// One batch, all or nothing; `records` is not empty. Returns the first record's offset.
   [[nodiscard]] Result<std::int64_t> append(const MetadataRecords& records, Millis now_ms);
 
@@ -45,7 +48,6 @@ class MetadataLog {
 
  private:
   MetadataLog(Options options, log::PartitionLog& log) : options_(std::move(options)), log_(log) {}
-  [[nodiscard]] Status writeQuorumState() const;
 
   Options options_;
   log::PartitionLog& log_;

@@ -21,6 +21,7 @@
 #include <fmt/core.h>
 
 #include <chrono>
+#include <latch>
 
 namespace millrace::broker {
 namespace {
@@ -102,6 +103,9 @@ struct MetadataService::Impl {
   template <class Response, class Decide>
   Task<Response> change(Decide decide);
   Task<Result<std::int64_t>> takeProducerId();
+  /// bootstrap.checkpoint and quorum-state, in the background: each costs two fsyncs, and all that
+  /// they say stands in the log, too.
+  void writeFormatFiles(Millis now_ms);
 
   const Clock& clock;
   Shard& shard;
@@ -117,6 +121,7 @@ struct MetadataService::Impl {
   Gate gate;
   ProducerIdBlock producer_ids;
   std::int64_t broker_epoch = -1;
+  std::shared_ptr<std::latch> format_files = std::make_shared<std::latch>(1);
 };
 
 using Impl = MetadataService::Impl;
@@ -217,6 +222,18 @@ Task<Result<std::int64_t>> Impl::takeProducerId() {
   co_return producer_ids.first++;
 }
 
+void Impl::writeFormatFiles(Millis now_ms) {
+  options.blocking->submit([this, now_ms, done = format_files] {
+    const Status bootstrap =
+        writeBootstrapCheckpoint(options.logs->files(), options.directory, now_ms);
+    const Status quorum = log->writeQuorumState();
+    for (const Status* status : {&bootstrap, &quorum}) {
+      if (!*status) MILLRACE_LOG_WARN("metadata: {}", status->error().toString());
+    }
+    done->count_down();
+  });
+}
+
 MetadataService::MetadataService(const Clock& clock, Shard& shard)
     : impl_(std::make_unique<Impl>(clock, shard)) {}
 MetadataService::~MetadataService() = default;
@@ -232,7 +249,6 @@ Status MetadataService::open(MetadataOptions options) {
   s.options = std::move(options);
   s.controller = std::make_unique<Controller>(s.options.controller, randomUuid);
   const Millis now = s.clock.wallMs();
-  MILLRACE_CHECK_OK(writeBootstrapCheckpoint(s.options.logs->files(), s.options.directory, now));
   MetadataLog::Options log_options;
   log_options.logs = s.options.logs;
   log_options.directory = s.options.directory;
@@ -248,6 +264,7 @@ Status MetadataService::open(MetadataOptions options) {
     MILLRACE_TRY(const auto outcome, s.append(s.controller->bootstrap()));
   }
   s.cache.publish(s.image);
+  s.writeFormatFiles(now);
   return {};
 }
 
@@ -289,6 +306,9 @@ Task<void> MetadataService::stop() {
   }
   s.turn.close();
   co_await s.gate.close();
+  if (s.broker_epoch < 0) co_return;
+  auto written = [done = s.format_files] { done->wait(); };
+  co_await runBlocking(*s.options.blocking, written);
 }
 
 template <class Response, class Decide>

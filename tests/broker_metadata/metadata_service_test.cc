@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace millrace::broker::testing {
@@ -44,7 +45,7 @@ class MetadataServiceTest : public ::testing::Test {
     service_ = std::make_unique<MetadataService>(systemClock(), shard_);
     MetadataOptions metadata;
     metadata.logs = logs_.get();
-    metadata.blocking = &blocking_;
+    metadata.blocking = &*blocking_;
     metadata.directory = root_ + "/data";
     metadata.cluster_id = "cluster";
     metadata.directory_id = Uuid{5, 6};
@@ -62,6 +63,9 @@ class MetadataServiceTest : public ::testing::Test {
     if (cleanly) {
       runAndWait(shard_.executor(), service_->stop());
       EXPECT_TRUE(logs_->close());
+    } else {
+      // What runs in the background uses the service.
+      blocking_.emplace(1);
     }
     service_.reset();
     logs_.reset();
@@ -82,7 +86,7 @@ class MetadataServiceTest : public ::testing::Test {
 
   std::string root_;
   Shard shard_{0};
-  BlockingPool blocking_{1};
+  std::optional<BlockingPool> blocking_{1};
   std::unique_ptr<log::LogManager> logs_;
   std::unique_ptr<MetadataService> service_;
   std::vector<std::string> followed_;
@@ -93,6 +97,7 @@ TEST_F(MetadataServiceTest, FreshDirectoryHasOneLiveBrokerAndFeatures) {
   EXPECT_EQ(image->liveBrokers().size(), 1U);
   EXPECT_EQ(image->cluster_id, "cluster");
   EXPECT_EQ(image->feature("metadata.version"), 29);
+  stop(true);
   EXPECT_TRUE(std::filesystem::exists(root_ + "/data/bootstrap.checkpoint"));
   EXPECT_TRUE(std::filesystem::exists(root_ + "/data/__cluster_metadata-0/quorum-state"));
 }
