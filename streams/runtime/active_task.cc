@@ -1,21 +1,23 @@
 #include "streams/runtime/active_task.h"
 
-#include <fmt/core.h>
-
-#include <algorithm>
-#include <sstream>
-
 #include "base/assert.h"
 #include "base/file.h"
 #include "streams/runtime/offset_metadata.h"
 #include "streams/runtime/topic_plan.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <sstream>
 
 namespace millrace::streams {
 namespace {
 
 constexpr const char* kCheckpointFile = ".checkpoint";
 
-std::string changelogKey(const std::string& store) { return std::string(OffsetMetadata::kChangelogKey) + store; }
+std::string changelogKey(const std::string& store) {
+  return std::string(OffsetMetadata::kChangelogKey) + store;
+}
 
 }  // namespace
 
@@ -52,21 +54,23 @@ const Subtopology& ActiveTask::subtopology() const {
 void ActiveTask::describeChangelogs(const Subtopology& subtopology) {
   for (const auto& [store, changelog] : subtopology.changelogs) {
     const std::string& application_id = application_.config.application_id;
-    const std::string topic = changelog.created
-                                  ? decorateTopic(application_id, changelog.topic.name)
-                                  : realTopic(application_.topology, application_id, changelog.topic.name);
+    const std::string topic =
+        changelog.created ? decorateTopic(application_id, changelog.topic.name)
+                          : realTopic(application_.topology, application_id, changelog.topic.name);
     changelogs_.push_back({store, {topic, id_.partition}, changelog.created});
   }
 }
 
-void ActiveTask::readCommitted(const std::map<TopicPartition, std::optional<OffsetAndMetadata>>& committed) {
+void ActiveTask::readCommitted(
+    const std::map<TopicPartition, std::optional<OffsetAndMetadata>>& committed) {
   const auto is_committed = [&](const auto& input) {
     const auto found = committed.find(input);
     return found != committed.end() && found->second;
   };
   if (std::ranges::none_of(inputs_, is_committed)) {
-    // The inputs are read from their start: what a crash before the first commit left in the changelogs would
-    // count twice. (Where the user starts from the end instead, the state is all there is, and stays.)
+    // The inputs are read from their start: what a crash before the first commit left in the
+    // changelogs would count twice. (Where the user starts from the end instead, the state is all
+    // there is, and stays.)
     const auto& reset = application_.config.mainConsumer("").properties.at("auto.offset.reset");
     if (reset != "earliest") return;
     for (Changelog& changelog : changelogs_) changelog.committed = 0;
@@ -79,7 +83,8 @@ void ActiveTask::readCommitted(const std::map<TopicPartition, std::optional<Offs
     const OffsetMetadata metadata = decodeOffsetMetadata(found->second->metadata);
     partition_times_[i] = metadata.partition_time;
     for (Changelog& changelog : changelogs_) {
-      if (!changelog.own && changelog.partition == inputs_[i]) changelog.committed = found->second->offset;
+      if (!changelog.own && changelog.partition == inputs_[i])
+        changelog.committed = found->second->offset;
       const auto value = metadata.values.find(changelogKey(changelog.store));
       if (!changelog.own || value == metadata.values.end()) continue;
       // Inputs are committed at different times: the newest note counts.
@@ -90,7 +95,8 @@ void ActiveTask::readCommitted(const std::map<TopicPartition, std::optional<Offs
 
 Status ActiveTask::open() {
   std::vector<StoreSpec> specs;
-  for (const std::string& name : subtopology().stores) specs.push_back(application_.topology.store(name).spec());
+  for (const std::string& name : subtopology().stores)
+    specs.push_back(application_.topology.store(name).spec());
   MILLRACE_TRY(stores_, TaskStores::open(directory_, specs, application_.memory));
   return {};
 }
@@ -118,7 +124,8 @@ Status ActiveTask::start() {
   for (const TopicPartition& input : inputs_) {
     const bool internal = input.topic.starts_with(prefix) &&
                           application_.topology.isInternal(input.topic.substr(prefix.size()));
-    options.inputs.push_back({internal ? input.topic.substr(prefix.size()) : input.topic, input.partition});
+    options.inputs.push_back(
+        {internal ? input.topic.substr(prefix.size()) : input.topic, input.partition});
   }
   options.collector = &collector_;
   options.stores = stores_.get();
@@ -167,7 +174,8 @@ bool ActiveTask::ready(const Consumer& consumer, Millis now_ms) {
   if (task_->buffered() == 0) return false;
   if (application_.config.max_task_idle_ms < 0 || inputs_.size() == 1) return true;
   bool ready = true;
-  for (std::size_t i = 0; i < inputs_.size(); ++i) ready = inputIsSettled(consumer, i, now_ms) && ready;
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    ready = inputIsSettled(consumer, i, now_ms) && ready;
   return ready;
 }
 
@@ -176,15 +184,18 @@ std::map<std::string, std::int64_t> ActiveTask::changelogOffsets() const {
   for (const Changelog& changelog : changelogs_) {
     if (!changelog.own) continue;
     const std::int64_t acknowledged = collector_.acknowledged(changelog.partition);
-    if (acknowledged >= 0) offsets[changelog.store] = acknowledged;
-    else offsets[changelog.store] = changelog.committed.value_or(0);
+    if (acknowledged >= 0)
+      offsets[changelog.store] = acknowledged;
+    else
+      offsets[changelog.store] = changelog.committed.value_or(0);
   }
   return offsets;
 }
 
 void ActiveTask::collectOffsets(Consumer& consumer, CommitOffsets& offsets) {
   OffsetMetadata metadata;
-  for (const auto& [store, offset] : changelogOffsets()) metadata.values[changelogKey(store)] = offset;
+  for (const auto& [store, offset] : changelogOffsets())
+    metadata.values[changelogKey(store)] = offset;
   bool any = false;
   for (const Task::Position& position : task_->committable()) {
     metadata.partition_time = position.partition_time;
@@ -233,10 +244,12 @@ Status ActiveTask::suspend() {
   for (const Changelog& changelog : changelogs_) {
     const auto offset = stores_->restoredTo(changelog.store);
     if (!offset) continue;
-    lines += fmt::format("{} {} {}\n", changelog.partition.topic, changelog.partition.partition, *offset);
+    lines += fmt::format("{} {} {}\n", changelog.partition.topic, changelog.partition.partition,
+                         *offset);
     ++count;
   }
-  return systemFiles().writeAtomically(directory_ + "/" + kCheckpointFile, fmt::format("0\n{}\n{}", count, lines));
+  return systemFiles().writeAtomically(directory_ + "/" + kCheckpointFile,
+                                       fmt::format("0\n{}\n{}", count, lines));
 }
 
 std::optional<std::int64_t> ActiveTask::offsetSumOnDisk(const std::string& directory) {

@@ -1,11 +1,6 @@
 // What the threads of one application share.
 #pragma once
 
-#include <atomic>
-#include <functional>
-#include <memory>
-#include <string>
-
 #include "base/clock.h"
 #include "client/admin.h"
 #include "streams/runtime/state_directory.h"
@@ -13,6 +8,11 @@
 #include "streams/runtime/streams_config.h"
 #include "streams/state/task_database.h"
 #include "streams/topology.h"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
 
 namespace millrace::streams {
 
@@ -23,7 +23,8 @@ struct Counters {
   std::atomic<std::uint64_t> commits{0};
 };
 
-/// Lives as long as any of its threads. The topology, configuration and listeners do not change after start().
+/// Lives as long as any of its threads. The topology, configuration and listeners do not change
+/// after start().
 struct Application {
   Topology topology;
   StreamsConfig config;

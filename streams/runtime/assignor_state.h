@@ -1,15 +1,15 @@
 // What the two task assignors share: a client under construction and the queue of clients by load.
 #pragma once
 
+#include "streams/runtime/task_assignor.h"
+#include "streams/runtime/user_data.h"
+
 #include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <utility>
 #include <vector>
-
-#include "streams/runtime/task_assignor.h"
-#include "streams/runtime/user_data.h"
 
 namespace millrace::streams::detail {
 
@@ -22,8 +22,12 @@ struct ClientState {
   [[nodiscard]] std::size_t count() const { return active.size() + standby.size(); }
   [[nodiscard]] double capacity() const { return static_cast<double>(input->threads); }
   [[nodiscard]] double load() const { return static_cast<double>(count()) / capacity(); }
-  [[nodiscard]] double activeLoad() const { return static_cast<double>(active.size()) / capacity(); }
-  [[nodiscard]] bool has(const TaskId& task) const { return active.contains(task) || standby.contains(task); }
+  [[nodiscard]] double activeLoad() const {
+    return static_cast<double>(active.size()) / capacity();
+  }
+  [[nodiscard]] bool has(const TaskId& task) const {
+    return active.contains(task) || standby.contains(task);
+  }
   [[nodiscard]] std::int64_t lag(const TaskId& task) const {
     const auto found = input->lags.find(task);
     return found == input->lags.end() ? 0 : found->second;
@@ -41,12 +45,13 @@ using ClientStates = std::map<Uuid, ClientState>;
 [[nodiscard]] inline AssignmentPlan takePlan(ClientStates& states, bool followup) {
   AssignmentPlan plan;
   plan.followup = followup;
-  for (auto& [id, state] : states) plan.clients[id] = {std::move(state.active), std::move(state.standby)};
+  for (auto& [id, state] : states)
+    plan.clients[id] = {std::move(state.active), std::move(state.standby)};
   return plan;
 }
 
-/// Clients by weight, then id, under a constraint per task (Kafka's ConstrainedPrioritySet). Weights are read
-/// when asked: a client whose weight changed must be offered again.
+/// Clients by weight, then id, under a constraint per task (Kafka's ConstrainedPrioritySet).
+/// Weights are read when asked: a client whose weight changed must be offered again.
 class ClientQueue {
  public:
   using Weight = std::function<double(const Uuid&)>;
@@ -80,11 +85,13 @@ class ClientQueue {
   std::set<Uuid> clients_;
 };
 
-/// Standby tasks for every stateful task that `states` runs actively: spread over tag values where tags are
-/// configured, else by load.
-void assignStandbys(ClientStates& states, const std::vector<TaskId>& stateful, const AssignmentConfigs& configs);
+/// Standby tasks for every stateful task that `states` runs actively: spread over tag values where
+/// tags are configured, else by load.
+void assignStandbys(ClientStates& states, const std::vector<TaskId>& stateful,
+                    const AssignmentConfigs& configs);
 /// Whether moving a standby between two clients keeps its copies on as many tag values as before.
-[[nodiscard]] bool mayMoveStandby(const ClientStates& states, const Uuid& source, const Uuid& destination,
-                                  const TaskId& task, const AssignmentConfigs& configs);
+[[nodiscard]] bool mayMoveStandby(const ClientStates& states, const Uuid& source,
+                                  const Uuid& destination, const TaskId& task,
+                                  const AssignmentConfigs& configs);
 
 }  // namespace millrace::streams::detail

@@ -29,7 +29,8 @@ Result<std::map<std::string, GroupMember>> decodeMembers(const client::GroupSubs
 
 bool shutdownRequested(const std::map<std::string, GroupMember>& members) {
   for (const auto& [id, member] : members) {
-    if (member.info.error_code == static_cast<std::int32_t>(AssignorError::kShutdownRequested)) return true;
+    if (member.info.error_code == static_cast<std::int32_t>(AssignorError::kShutdownRequested))
+      return true;
   }
   return false;
 }
@@ -42,7 +43,8 @@ std::optional<Bytes> StreamsGroupAssignor::subscriptionUserData(const std::set<s
   info.user_end_point = application_.config.values.getString("application.server");
   info.task_offset_sums = offset_sums_();
   info.unique_field = ++unique_field_;
-  if (application_.shutdown_requested) info.error_code = static_cast<std::int32_t>(AssignorError::kShutdownRequested);
+  if (application_.shutdown_requested)
+    info.error_code = static_cast<std::int32_t>(AssignorError::kShutdownRequested);
   for (const auto& [key, value] : application_.config.values.originalsWithPrefix("client.tag.")) {
     info.client_tags.emplace_back(key, value);
   }
@@ -64,8 +66,8 @@ Result<TopicPlan> StreamsGroupAssignor::planTopicsOf(const client::AssignableTop
   return planTopics(app.topology, app.config.application_id, existing);
 }
 
-Result<client::GroupAssignment> StreamsGroupAssignor::assign(const client::AssignableTopics& topics,
-                                                             const client::GroupSubscriptions& group) {
+Result<client::GroupAssignment> StreamsGroupAssignor::assign(
+    const client::AssignableTopics& topics, const client::GroupSubscriptions& group) {
   GroupPlanInput input;
   MILLRACE_TRY(input.members, decodeMembers(group));
   if (shutdownRequested(input.members)) {
@@ -75,12 +77,14 @@ Result<client::GroupAssignment> StreamsGroupAssignor::assign(const client::Assig
   if (!plan) {
     MILLRACE_LOG_ERROR("streams: {}", plan.error().toString());
     const bool missing = plan.error().code == Errc::kUnknownTopicOrPartition;
-    return encodePlans(refuseGroup(input.members, missing ? AssignorError::kIncompleteSourceTopicMetadata
-                                                          : AssignorError::kAssignmentError));
+    return encodePlans(
+        refuseGroup(input.members, missing ? AssignorError::kIncompleteSourceTopicMetadata
+                                           : AssignorError::kAssignmentError));
   }
   std::vector<PlannedTopic> internal = plan->repartition;
   internal.insert(internal.end(), plan->changelogs.begin(), plan->changelogs.end());
-  const auto replication = static_cast<std::int16_t>(application_.config.values.getInt("replication.factor"));
+  const auto replication =
+      static_cast<std::int16_t>(application_.config.values.getInt("replication.factor"));
   const Status ready = ensureTopics(*application_.admin, internal, replication);
   if (!ready) {
     MILLRACE_LOG_ERROR("streams: {}", ready.error().toString());
@@ -105,7 +109,8 @@ void StreamsGroupAssignor::onAssignment(const client::MemberAssignment& assignme
   next_rebalance_ms_ = info->next_rebalance_ms;
   auto partitions = assignment.partitions;
   std::ranges::sort(partitions);
-  for (std::size_t i = 0; i < info->active.size(); ++i) tasks_[info->active[i].id].push_back(partitions[i]);
+  for (std::size_t i = 0; i < info->active.size(); ++i)
+    tasks_[info->active[i].id].push_back(partitions[i]);
 }
 
 }  // namespace millrace::streams

@@ -25,7 +25,8 @@ class Planner {
 
   std::map<std::string, MemberPlan> make() {
     const AssignorInput clients = describeClients();
-    const AssignmentPlan plan = input_.sticky ? assignSticky(clients) : assignHighlyAvailable(clients);
+    const AssignmentPlan plan =
+        input_.sticky ? assignSticky(clients) : assignHighlyAvailable(clients);
     std::map<std::string, MemberPlan> members;
     const std::int32_t version = commonVersion();
     for (const auto& [process, client] : plan.clients) {
@@ -33,7 +34,8 @@ class Planner {
         members[member] = memberPlan(member, tasks, version);
       }
     }
-    if (plan.followup && !members.empty()) members.begin()->second.info.next_rebalance_ms = input_.next_probe_ms;
+    if (plan.followup && !members.empty())
+      members.begin()->second.info.next_rebalance_ms = input_.next_probe_ms;
     for (auto& [id, member] : members) member.info.partitions_by_host = hosts_;
     return members;
   }
@@ -41,7 +43,8 @@ class Planner {
  private:
   void addTask(TaskId task) {
     auto& inputs = inputs_[task];
-    inputs = inputPartitions(*input_.topology, input_.application_id, input_.topics.partitions, task);
+    inputs =
+        inputPartitions(*input_.topology, input_.application_id, input_.topics.partitions, task);
     for (const TopicPartition& partition : inputs) task_of_[partition] = task;
   }
 
@@ -54,7 +57,8 @@ class Planner {
 
   [[nodiscard]] std::int32_t commonVersion() const {
     std::int32_t version = kLatestUserDataVersion;
-    for (const auto& [id, member] : input_.members) version = std::min(version, member.info.version);
+    for (const auto& [id, member] : input_.members)
+      version = std::min(version, member.info.version);
     return version;
   }
 
@@ -66,12 +70,14 @@ class Planner {
       ClientInput& client = out.clients[process];
       client.threads = static_cast<std::int32_t>(members.size());
       for (const auto& [task, end] : input_.changelog_ends) client.lags[task] = end;
-      for (const std::string& id : members) describeMember(input_.members.at(id), owned_tasks_[id], client);
+      for (const std::string& id : members)
+        describeMember(input_.members.at(id), owned_tasks_[id], client);
     }
     return out;
   }
 
-  void describeMember(const GroupMember& member, const std::set<TaskId>& owned, ClientInput& client) {
+  void describeMember(const GroupMember& member, const std::set<TaskId>& owned,
+                      ClientInput& client) {
     for (const auto& [key, value] : member.info.client_tags) client.tags[key] = value;
     client.prev_active.insert(owned.begin(), owned.end());
     for (const TaskOffsetSum& sum : member.info.task_offset_sums) {
@@ -80,7 +86,8 @@ class Planner {
       std::int64_t lag = sum.sum;
       if (sum.sum >= 0) {
         client.prev_standby.insert(sum.task);
-        if (end != input_.changelog_ends.end()) lag = std::max<std::int64_t>(end->second - sum.sum, 0);
+        if (end != input_.changelog_ends.end())
+          lag = std::max<std::int64_t>(end->second - sum.sum, 0);
       } else if (sum.sum == kLatestOffset) {
         client.prev_active.insert(sum.task);
       }
@@ -120,7 +127,8 @@ class Planner {
     });
   }
 
-  MemberPlan memberPlan(const std::string& member, const std::set<TaskId>& tasks, std::int32_t version) {
+  MemberPlan memberPlan(const std::string& member, const std::set<TaskId>& tasks,
+                        std::int32_t version) {
     std::vector<std::pair<TopicPartition, TaskId>> pairs;
     for (const TaskId& task : tasks) {
       if (isOwnedByAnother(member, task)) continue;
@@ -143,7 +151,8 @@ class Planner {
     HostInfo host{end_point.substr(0, colon)};
     std::from_chars(end_point.data() + colon + 1, end_point.data() + end_point.size(), host.port);
     auto& list = hosts_[host];
-    for (const TopicPartition& partition : partitions) list.emplace_back(partition.topic, partition.partition);
+    for (const TopicPartition& partition : partitions)
+      list.emplace_back(partition.topic, partition.partition);
   }
 
   const GroupPlanInput& input_;
@@ -157,7 +166,9 @@ class Planner {
 
 }  // namespace
 
-std::map<std::string, MemberPlan> planGroup(const GroupPlanInput& input) { return Planner(input).make(); }
+std::map<std::string, MemberPlan> planGroup(const GroupPlanInput& input) {
+  return Planner(input).make();
+}
 
 std::map<std::string, MemberPlan> refuseGroup(const std::map<std::string, GroupMember>& members,
                                               AssignorError error) {

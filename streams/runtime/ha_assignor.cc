@@ -1,8 +1,8 @@
 // KIP-441, as Kafka's HighAvailabilityTaskAssignor and TaskMovement decide.
-#include <algorithm>
-
 #include "base/assert.h"
 #include "streams/runtime/assignor_state.h"
+
+#include <algorithm>
 
 namespace millrace::streams {
 namespace {
@@ -50,8 +50,8 @@ struct Movement {
   std::size_t caught_up_clients = 0;
 };
 
-/// The order in which Java's PriorityQueue yields movements: equal ones (same count and task) come as its
-/// binary heap happens to hold them, and the outcome depends on it.
+/// The order in which Java's PriorityQueue yields movements: equal ones (same count and task) come
+/// as its binary heap happens to hold them, and the outcome depends on it.
 std::vector<Movement> inHeapOrder(std::vector<Movement> heap) {
   const auto before = [](const Movement& a, const Movement& b) {
     return std::tie(a.caught_up_clients, a.task) < std::tie(b.caught_up_clients, b.task);
@@ -80,8 +80,11 @@ std::vector<Movement> inHeapOrder(std::vector<Movement> heap) {
 class Plan {
  public:
   explicit Plan(const AssignorInput& input)
-      : input_(input), states_(detail::makeStates(input)), remaining_warmups_(input.configs.max_warmup_replicas) {
-    for (const auto& [task, is_stateful] : input.tasks) (is_stateful ? stateful_ : stateless_).push_back(task);
+      : input_(input),
+        states_(detail::makeStates(input)),
+        remaining_warmups_(input.configs.max_warmup_replicas) {
+    for (const auto& [task, is_stateful] : input.tasks)
+      (is_stateful ? stateful_ : stateless_).push_back(task);
     for (const TaskId& task : stateful_) rankByLag(task);
   }
 
@@ -101,10 +104,12 @@ class Plan {
       const auto lag = state.lag(task);
       ranking.push_back(id);
       const auto acceptable = input_.configs.acceptable_recovery_lag;
-      const bool caught_up = lag == kLatestOffset || acceptable == INT64_MAX || (lag >= 0 && lag <= acceptable);
+      const bool caught_up =
+          lag == kLatestOffset || acceptable == INT64_MAX || (lag >= 0 && lag <= acceptable);
       if (caught_up) caught_up_[task].insert(id);
     }
-    std::ranges::sort(ranking, {}, [&](const Uuid& id) { return std::pair(states_[id].lag(task), id); });
+    std::ranges::sort(ranking, {},
+                      [&](const Uuid& id) { return std::pair(states_[id].lag(task), id); });
   }
 
   void assignStateful() {
@@ -120,9 +125,10 @@ class Plan {
   void assignStandbyReplicas() {
     if (input_.configs.num_standby_replicas == 0) return;
     detail::assignStandbys(states_, stateful_, input_.configs);
-    balanceOverThreads(states_, &ClientState::standby, [&](const Uuid& from, const Uuid& to, const TaskId& task) {
-      return detail::mayMoveStandby(states_, from, to, task, input_.configs);
-    });
+    balanceOverThreads(states_, &ClientState::standby,
+                       [&](const Uuid& from, const Uuid& to, const TaskId& task) {
+                         return detail::mayMoveStandby(states_, from, to, task, input_.configs);
+                       });
   }
 
   void assignStateless() {
@@ -169,7 +175,8 @@ class Plan {
 
   /// The client with the least lag other than `destination` that passes `eligible`.
   template <class Eligible>
-  std::optional<Uuid> mostCaughtUp(const TaskId& task, const Uuid& destination, const Eligible& eligible) {
+  std::optional<Uuid> mostCaughtUp(const TaskId& task, const Uuid& destination,
+                                   const Eligible& eligible) {
     for (const Uuid& id : by_lag_[task]) {
       if (id == destination) break;
       if (eligible(id)) return id;
@@ -197,14 +204,17 @@ class Plan {
     for (const Movement& move : moves) {
       const TaskId& task = move.task;
       ClientState& destination = states_[move.destination];
-      auto client = queue.poll(task, [&](const Uuid& id) { return states_[id].standby.contains(task); });
+      auto client =
+          queue.poll(task, [&](const Uuid& id) { return states_[id].standby.contains(task); });
       const bool from_standby = client.has_value();
       if (!client) client = queue.poll(task);
       if (!client) client = mostCaughtUp(task, move.destination, [](const Uuid&) { return true; });
       MILLRACE_ASSERT(client.has_value(), "a more caught-up client exists for every movement");
       ClientState& source = states_[*client];
-      if (from_standby || source.standby.contains(task)) swapStandbyAndActive(task, source, destination);
-      else runAtAndWarmUp(task, source, move.destination);
+      if (from_standby || source.standby.contains(task))
+        swapStandbyAndActive(task, source, destination);
+      else
+        runAtAndWarmUp(task, source, move.destination);
       queue.offer(*client);
       queue.offer(move.destination);
     }

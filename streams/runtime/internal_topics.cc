@@ -1,9 +1,9 @@
 #include "streams/runtime/internal_topics.h"
 
+#include "base/log.h"
+
 #include <chrono>
 #include <thread>
-
-#include "base/log.h"
 
 namespace millrace::streams {
 namespace {
@@ -14,7 +14,8 @@ constexpr auto kPause = std::chrono::milliseconds(50);
 Status checkCount(const PlannedTopic& topic, std::size_t existing) {
   if (existing == static_cast<std::size_t>(topic.partitions)) return {};
   return fail(Errc::kConfig, "internal topic " + topic.name + " has " + std::to_string(existing) +
-                                 " partitions but the topology needs " + std::to_string(topic.partitions) +
+                                 " partitions but the topology needs " +
+                                 std::to_string(topic.partitions) +
                                  "; reset the application or give it a new application.id");
 }
 
@@ -30,7 +31,8 @@ Result<std::vector<PlannedTopic>> missingOf(Admin& admin, const std::vector<Plan
       MILLRACE_CHECK_OK(checkCount(topic, found->second->partitions.size()));
       continue;
     }
-    const bool unknown = found == described.end() || found->second.error().code == Errc::kUnknownTopicOrPartition;
+    const bool unknown =
+        found == described.end() || found->second.error().code == Errc::kUnknownTopicOrPartition;
     if (!unknown) return std::unexpected(found->second.error());
     missing.push_back(topic);
   }
@@ -46,14 +48,16 @@ Status create(Admin& admin, const std::vector<PlannedTopic>& topics, std::int16_
   for (const auto& [name, result] : created) {
     if (result) MILLRACE_LOG_INFO("streams: created internal topic {}", name);
     // Another member may have been faster: the next look checks what it made.
-    else if (result.error().code != Errc::kTopicAlreadyExists) return std::unexpected(result.error());
+    else if (result.error().code != Errc::kTopicAlreadyExists)
+      return std::unexpected(result.error());
   }
   return {};
 }
 
 }  // namespace
 
-Status ensureTopics(Admin& admin, const std::vector<PlannedTopic>& topics, std::int16_t replication) {
+Status ensureTopics(Admin& admin, const std::vector<PlannedTopic>& topics,
+                    std::int16_t replication) {
   if (topics.empty()) return {};
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     MILLRACE_TRY(const auto missing, missingOf(admin, topics));
@@ -61,7 +65,8 @@ Status ensureTopics(Admin& admin, const std::vector<PlannedTopic>& topics, std::
     if (attempt > 0) std::this_thread::sleep_for(kPause);
     MILLRACE_CHECK_OK(create(admin, missing, replication));
   }
-  return fail(Errc::kTimeout, "internal topic " + topics.front().name + " was created but does not show up");
+  return fail(Errc::kTimeout,
+              "internal topic " + topics.front().name + " was created but does not show up");
 }
 
 }  // namespace millrace::streams

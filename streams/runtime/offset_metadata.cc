@@ -1,14 +1,15 @@
 #include "streams/runtime/offset_metadata.h"
 
-#include <optional>
-
 #include "base/bytes.h"
 #include "base/varint.h"
+
+#include <optional>
 
 namespace millrace::streams {
 namespace {
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 std::string toBase64(BytesView bytes) {
   std::string out;

@@ -1,8 +1,8 @@
 #include "streams/runtime/producer_collector.h"
 
-#include <algorithm>
-
 #include "streams/topology.h"
+
+#include <algorithm>
 
 namespace millrace::streams {
 
@@ -16,7 +16,8 @@ void DeliveryLog::record(const DeliveryReport& report) {
   if (!report.status) {
     if (!error_) {
       error_ = report.status.error();
-      error_->detail = report.topic + "-" + std::to_string(report.partition) + ": " + error_->detail;
+      error_->detail =
+          report.topic + "-" + std::to_string(report.partition) + ": " + error_->detail;
     }
     return;
   }
@@ -60,18 +61,21 @@ Result<std::unique_ptr<ProducerCollector>> ProducerCollector::create(ProducerOpt
   auto deliveries = std::make_shared<DeliveryLog>();
   options.onDelivery = [deliveries](const DeliveryReport& report) { deliveries->record(report); };
   MILLRACE_TRY(Producer producer, Producer::create(std::move(options)));
-  return std::unique_ptr<ProducerCollector>(new ProducerCollector(
-      std::make_unique<Producer>(std::move(producer)), std::move(deliveries), std::move(application_id)));
+  return std::unique_ptr<ProducerCollector>(
+      new ProducerCollector(std::make_unique<Producer>(std::move(producer)), std::move(deliveries),
+                            std::move(application_id)));
 }
 
-ProducerCollector::ProducerCollector(std::unique_ptr<Producer> producer, std::shared_ptr<DeliveryLog> deliveries,
+ProducerCollector::ProducerCollector(std::unique_ptr<Producer> producer,
+                                     std::shared_ptr<DeliveryLog> deliveries,
                                      std::string application_id)
     : producer_(std::move(producer)),
       deliveries_(std::move(deliveries)),
       application_id_(std::move(application_id)) {}
 
 std::int32_t ProducerCollector::topicHandle(std::string_view topic, bool internal) {
-  const std::string name = internal ? decorateTopic(application_id_, std::string(topic)) : std::string(topic);
+  const std::string name =
+      internal ? decorateTopic(application_id_, std::string(topic)) : std::string(topic);
   const auto known = std::ranges::find(topics_, name, &Topic::name);
   if (known != topics_.end()) return static_cast<std::int32_t>(known - topics_.begin());
   topics_.push_back({name});
@@ -96,19 +100,24 @@ Status ProducerCollector::send(const OutputRecord& record) {
   MILLRACE_CHECK_OK(resolve(topic));
   dirty_ = true;
   if (record.headers == nullptr || record.headers->empty()) {
-    return producer_->append(*topic.handle, record.partition, record.key, record.value, record.timestamp);
+    return producer_->append(*topic.handle, record.partition, record.key, record.value,
+                             record.timestamp);
   }
   headers_.clear();
   for (const Header& header : *record.headers) {
-    headers_.push_back({header.key, header.value ? std::optional<BytesView>(*header.value) : std::nullopt});
+    headers_.push_back(
+        {header.key, header.value ? std::optional<BytesView>(*header.value) : std::nullopt});
   }
-  return producer_->append(*topic.handle, record.partition, record.key, record.value, record.timestamp, headers_);
+  return producer_->append(*topic.handle, record.partition, record.key, record.value,
+                           record.timestamp, headers_);
 }
 
-Result<std::unique_ptr<ChangelogWriter>> ProducerCollector::changelog(const TopicPartition& partition) {
+Result<std::unique_ptr<ChangelogWriter>> ProducerCollector::changelog(
+    const TopicPartition& partition) {
   MILLRACE_TRY(const TopicHandle handle, producer_->topic(partition.topic));
   deliveries_->track(partition);
-  return std::unique_ptr<ChangelogWriter>(std::make_unique<PartitionWriter>(*this, handle, partition.partition));
+  return std::unique_ptr<ChangelogWriter>(
+      std::make_unique<PartitionWriter>(*this, handle, partition.partition));
 }
 
 Status ProducerCollector::flush() {

@@ -1,6 +1,10 @@
 // Sends the output and the changelogs of a thread's tasks through one producer.
 #pragma once
 
+#include "client/producer.h"
+#include "streams/record_collector.h"
+#include "streams/state/changelog.h"
+
 #include <map>
 #include <memory>
 #include <mutex>
@@ -8,13 +12,10 @@
 #include <string>
 #include <vector>
 
-#include "client/producer.h"
-#include "streams/record_collector.h"
-#include "streams/state/changelog.h"
-
 namespace millrace::streams {
 
-/// What the producer's I/O thread reports: the first failure, and how far tracked partitions are acknowledged.
+/// What the producer's I/O thread reports: the first failure, and how far tracked partitions are
+/// acknowledged.
 class DeliveryLog {
  public:
   /// Next offset after what was acknowledged is kept for this partition from now on.
@@ -34,16 +35,18 @@ class DeliveryLog {
 class ProducerCollector final : public RecordCollector {
  public:
   /// `options` without onDelivery: it belongs to the collector.
-  [[nodiscard]] static Result<std::unique_ptr<ProducerCollector>> create(ProducerOptions options,
-                                                                         std::string application_id);
+  [[nodiscard]] static Result<std::unique_ptr<ProducerCollector>> create(
+      ProducerOptions options, std::string application_id);
 
   std::int32_t topicHandle(std::string_view topic, bool internal) override;
   Result<std::int32_t> partitionCount(std::int32_t topic) override;
   Status send(const OutputRecord& record) override;
 
-  /// A writer for one changelog partition; valid while the collector lives. Errors: the topic is not there.
+  /// A writer for one changelog partition; valid while the collector lives. Errors: the topic is
+  /// not there.
   [[nodiscard]] Result<std::unique_ptr<ChangelogWriter>> changelog(const TopicPartition& partition);
-  /// Next offset after the last acknowledged record of a changelog; -1 where this producer wrote none.
+  /// Next offset after the last acknowledged record of a changelog; -1 where this producer wrote
+  /// none.
   [[nodiscard]] std::int64_t acknowledged(const TopicPartition& partition) const {
     return deliveries_->acknowledged(partition);
   }

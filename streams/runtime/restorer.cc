@@ -1,8 +1,8 @@
 #include "streams/runtime/restorer.h"
 
-#include <algorithm>
-
 #include "base/log.h"
+
+#include <algorithm>
 
 namespace millrace::streams {
 namespace {
@@ -25,8 +25,8 @@ Result<std::map<TopicPartition, Restorer::Bounds>> Restorer::boundsOf(const Acti
   return bounds;
 }
 
-Result<Restorer::Job> Restorer::makeJob(ActiveTask& task, const ActiveTask::Changelog& changelog, Bounds bounds,
-                                        bool& stale) {
+Result<Restorer::Job> Restorer::makeJob(ActiveTask& task, const ActiveTask::Changelog& changelog,
+                                        Bounds bounds, bool& stale) {
   Job job;
   job.task = &task;
   job.changelog = changelog;
@@ -35,7 +35,8 @@ Result<Restorer::Job> Restorer::makeJob(ActiveTask& task, const ActiveTask::Chan
   if (!changelog.own) job.end = job.target;
   const auto local = task.stores().restoredTo(changelog.store);
   job.position = std::max(local.value_or(bounds.begin), bounds.begin);
-  // A copy that is ahead of the committed input, or behind what the changelog still has, cannot be completed.
+  // A copy that is ahead of the committed input, or behind what the changelog still has, cannot be
+  // completed.
   const bool lost_records = local && *local < bounds.begin && bounds.begin > 0;
   stale = local && (*local > job.target || lost_records);
   return job;
@@ -55,8 +56,9 @@ Status Restorer::add(ActiveTask& task) {
       jobs.push_back(std::move(job));
     }
     if (!any_stale) break;
-    MILLRACE_LOG_WARN("streams: local state of task {} does not fit its changelogs; restoring it from the start",
-                      task.id().toString());
+    MILLRACE_LOG_WARN(
+        "streams: local state of task {} does not fit its changelogs; restoring it from the start",
+        task.id().toString());
     MILLRACE_CHECK_OK(task.reset());
   }
   for (Job& job : jobs) {
@@ -83,7 +85,8 @@ Status Restorer::assign() {
   std::vector<TopicPartition> partitions;
   for (const auto& [partition, job] : jobs_) partitions.push_back(partition);
   MILLRACE_CHECK_OK(consumer_->assign(partitions));
-  for (const auto& [partition, job] : jobs_) MILLRACE_CHECK_OK(consumer_->seek(partition, job.position));
+  for (const auto& [partition, job] : jobs_)
+    MILLRACE_CHECK_OK(consumer_->seek(partition, job.position));
   return {};
 }
 
@@ -122,7 +125,8 @@ Status Restorer::apply(Job& job, const RecordSlice& slice) {
   job.records += restored;
   application_.counters.restored += static_cast<std::uint64_t>(restored);
   const auto& listener = application_.restore_listener.onBatchRestored;
-  if (listener && restored > 0) listener(job.changelog.partition, job.changelog.store, job.position, restored);
+  if (listener && restored > 0)
+    listener(job.changelog.partition, job.changelog.store, job.position, restored);
   if (job.task->stores().uncommittedBytes() < kFlushBytes) return {};
   return job.task->restored(job.changelog.store, std::min(job.position, job.target));
 }
@@ -141,7 +145,8 @@ Status Restorer::finishReached() {
 
 Status Restorer::finish(Job& job) {
   MILLRACE_CHECK_OK(job.task->restored(job.changelog.store, job.target));
-  for (const auto& [key, timestamp] : job.tail) MILLRACE_CHECK_OK(job.task->rewrite(job.changelog, key, timestamp));
+  for (const auto& [key, timestamp] : job.tail)
+    MILLRACE_CHECK_OK(job.task->rewrite(job.changelog, key, timestamp));
   if (!job.tail.empty()) {
     MILLRACE_LOG_INFO("streams: took back {} uncommitted keys of {}", job.tail.size(),
                       job.changelog.partition.toString());

@@ -1,6 +1,9 @@
 // Brings the stores of newly assigned tasks to where their inputs were committed.
 #pragma once
 
+#include "client/consumer.h"
+#include "streams/runtime/active_task.h"
+
 #include <chrono>
 #include <map>
 #include <memory>
@@ -8,15 +11,13 @@
 #include <string>
 #include <vector>
 
-#include "client/consumer.h"
-#include "streams/runtime/active_task.h"
-
 namespace millrace::streams {
 
-/// Belongs to one stream thread. A store is restored from its local copy plus the changelog up to the offset that was
-/// committed with the inputs. What lies behind that offset (written after the last commit before a crash) is taken
-/// back: every key of it is written to the changelog again with its committed value, so that records which are
-/// processed again do not count twice. Without a noted offset everything is restored, as Kafka does.
+/// Belongs to one stream thread. A store is restored from its local copy plus the changelog up to
+/// the offset that was committed with the inputs. What lies behind that offset (written after the
+/// last commit before a crash) is taken back: every key of it is written to the changelog again
+/// with its committed value, so that records which are processed again do not count twice. Without
+/// a noted offset everything is restored, as Kafka does.
 class Restorer {
  public:
   Restorer(Application& application, ConsumerOptions options)
@@ -46,8 +47,8 @@ class Restorer {
     std::int64_t end = 0;
   };
   [[nodiscard]] Result<std::map<TopicPartition, Bounds>> boundsOf(const ActiveTask& task);
-  [[nodiscard]] static Result<Job> makeJob(ActiveTask& task, const ActiveTask::Changelog& changelog, Bounds bounds,
-                                           bool& stale);
+  [[nodiscard]] static Result<Job> makeJob(ActiveTask& task, const ActiveTask::Changelog& changelog,
+                                           Bounds bounds, bool& stale);
   [[nodiscard]] Status assign();
   [[nodiscard]] Status apply(Job& job, const RecordSlice& slice);
   [[nodiscard]] Status finish(Job& job);

@@ -1,16 +1,16 @@
 // run(): a topology as a program of its own.
+#include "base/config.h"
+#include "streams/runtime/streams.h"
+
 #include <fmt/core.h>
 #include <pthread.h>
-#include <csignal>
 
+#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <string_view>
 #include <variant>
-
-#include "base/config.h"
-#include "streams/runtime/streams.h"
 
 namespace millrace {
 namespace {
@@ -24,11 +24,13 @@ void printHelp(const char* program) {
       "Usage: {} [--bootstrap HOST:PORT[,...]] [--application-id ID] [--NAME=VALUE ...]\n\n"
       "Runs the topology until Ctrl-C.\n"
       "  --bootstrap HOST:PORT   brokers to start from (default localhost:9092)\n"
-      "  --application-id ID     group id and prefix of internal topics (default: the program's name)\n"
+      "  --application-id ID     group id and prefix of internal topics (default: the program's "
+      "name)\n"
       "  --describe              print the topology and stop\n"
       "  --NAME=VALUE            any key of Kafka Streams, for example:\n",
       program);
-  for (const char* key : {"num.stream.threads", "state.dir", "commit.interval.ms", "statestore.cache.max.bytes"}) {
+  for (const char* key :
+       {"num.stream.threads", "state.dir", "commit.interval.ms", "statestore.cache.max.bytes"}) {
     const ConfigKey* const known = streamsConfigDef().find(key);
     if (known == nullptr) continue;
     fmt::print("    --{}={}\n        {}\n", key, known->default_value.value_or(""), known->doc);
@@ -44,13 +46,15 @@ Parsed refuse(const std::string& message) {
 }
 
 /// "--name=value" or "--name value" from position `i`, which moves over a value of its own.
-std::pair<std::string, std::optional<std::string>> option(int argc, const char* const* argv, int& i) {
+std::pair<std::string, std::optional<std::string>> option(int argc, const char* const* argv,
+                                                          int& i) {
   const std::string_view argument(argv[i] + 2);
   const auto equals = argument.find('=');
   if (equals != std::string_view::npos) {
     return {std::string(argument.substr(0, equals)), std::string(argument.substr(equals + 1))};
   }
-  if (i + 1 < argc && !std::string_view(argv[i + 1]).starts_with("--")) return {std::string(argument), argv[++i]};
+  if (i + 1 < argc && !std::string_view(argv[i + 1]).starts_with("--"))
+    return {std::string(argument), argv[++i]};
   return {std::string(argument), std::nullopt};
 }
 
@@ -71,9 +75,12 @@ Parsed parseArguments(const streams::Topology& topology, int argc, const char* c
     }
     auto [name, value] = option(argc, argv, i);
     if (!value) return refuse(fmt::format("--{} needs a value", name));
-    if (name == "bootstrap") options.bootstrapServers = *value;
-    else if (name == "application-id") options.applicationId = *value;
-    else options.properties[name] = *value;
+    if (name == "bootstrap")
+      options.bootstrapServers = *value;
+    else if (name == "application-id")
+      options.applicationId = *value;
+    else
+      options.properties[name] = *value;
   }
   return options;
 }

@@ -1,17 +1,19 @@
+#include "streams/runtime/assignor_state.h"
+
 #include <algorithm>
 #include <string>
-
-#include "streams/runtime/assignor_state.h"
 
 namespace millrace::streams::detail {
 namespace {
 
 using Tag = std::pair<std::string, std::string>;
 
-/// Spreads the copies of a task over values of the tags (Kafka's ClientTagAwareStandbyTaskAssignor, KIP-708).
+/// Spreads the copies of a task over values of the tags (Kafka's ClientTagAwareStandbyTaskAssignor,
+/// KIP-708).
 class TagSpread {
  public:
-  TagSpread(ClientStates& states, const AssignmentConfigs& configs) : states_(states), configs_(configs) {
+  TagSpread(ClientStates& states, const AssignmentConfigs& configs)
+      : states_(states), configs_(configs) {
     for (const auto& [id, state] : states) {
       for (const auto& tag : state.input->tags) {
         values_[tag.first].insert(tag.second);
@@ -20,7 +22,8 @@ class TagSpread {
     }
   }
 
-  /// Places standbys on clients that share no tag value with a copy yet. Returns how many could not be.
+  /// Places standbys on clients that share no tag value with a copy yet. Returns how many could not
+  /// be.
   std::int32_t place(const TaskId& task, const Uuid& active_client, ClientQueue& queue) {
     queue.offerAll(states_);
     used_.clear();
@@ -54,7 +57,8 @@ class TagSpread {
     }
   }
   [[nodiscard]] bool isUsed(const Uuid& client) const {
-    return std::ranges::any_of(used_, [&](const Tag& tag) { return clients_.at(tag).contains(client); });
+    return std::ranges::any_of(used_,
+                               [&](const Tag& tag) { return clients_.at(tag).contains(client); });
   }
 
   ClientStates& states_;
@@ -64,7 +68,8 @@ class TagSpread {
   std::set<Tag> used_;
 };
 
-void placeByLoad(ClientStates& states, const TaskId& task, std::int32_t remaining, ClientQueue& queue) {
+void placeByLoad(ClientStates& states, const TaskId& task, std::int32_t remaining,
+                 ClientQueue& queue) {
   for (; remaining > 0; --remaining) {
     const auto client = queue.poll(task);
     if (!client) return;
@@ -75,7 +80,8 @@ void placeByLoad(ClientStates& states, const TaskId& task, std::int32_t remainin
 
 }  // namespace
 
-void assignStandbys(ClientStates& states, const std::vector<TaskId>& stateful, const AssignmentConfigs& configs) {
+void assignStandbys(ClientStates& states, const std::vector<TaskId>& stateful,
+                    const AssignmentConfigs& configs) {
   ClientQueue queue([&](const Uuid& id, const TaskId& task) { return !states[id].has(task); },
                     [&](const Uuid& id) { return states[id].load(); });
   std::map<TaskId, std::int32_t> remaining;
@@ -83,7 +89,8 @@ void assignStandbys(ClientStates& states, const std::vector<TaskId>& stateful, c
   if (!configs.rack_aware_assignment_tags.empty() && configs.num_standby_replicas > 0) {
     TagSpread spread(states, configs);
     for (const TaskId& task : stateful) {
-      const auto owner = std::ranges::find_if(states, [&](const auto& e) { return e.second.active.contains(task); });
+      const auto owner = std::ranges::find_if(
+          states, [&](const auto& e) { return e.second.active.contains(task); });
       if (owner != states.end()) remaining[task] = spread.place(task, owner->first, queue);
     }
   }
@@ -91,15 +98,17 @@ void assignStandbys(ClientStates& states, const std::vector<TaskId>& stateful, c
   for (const auto& [task, count] : remaining) placeByLoad(states, task, count, queue);
 }
 
-bool mayMoveStandby(const ClientStates& states, const Uuid& source, const Uuid& destination, const TaskId& task,
-                    const AssignmentConfigs& configs) {
+bool mayMoveStandby(const ClientStates& states, const Uuid& source, const Uuid& destination,
+                    const TaskId& task, const AssignmentConfigs& configs) {
   if (configs.rack_aware_assignment_tags.empty()) return true;
   std::set<Tag> with_source;
   std::set<Tag> with_destination;
   for (const auto& [id, state] : states) {
     const bool other_copy = state.has(task) && id != source && id != destination;
-    if (other_copy || id == source) with_source.insert(state.input->tags.begin(), state.input->tags.end());
-    if (other_copy || id == destination) with_destination.insert(state.input->tags.begin(), state.input->tags.end());
+    if (other_copy || id == source)
+      with_source.insert(state.input->tags.begin(), state.input->tags.end());
+    if (other_copy || id == destination)
+      with_destination.insert(state.input->tags.begin(), state.input->tags.end());
   }
   return with_destination.size() >= with_source.size();
 }

@@ -1,5 +1,7 @@
 #include "streams/runtime/state_directory.h"
 
+#include "base/file.h"
+
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/file.h>
@@ -9,8 +11,6 @@
 #include <cstring>
 #include <filesystem>
 
-#include "base/file.h"
-
 namespace millrace::streams {
 namespace {
 
@@ -18,8 +18,8 @@ constexpr const char* kProcessFile = "kafka-streams-process-metadata";
 
 /// "8-4-4-4-12" hexadecimal, as Java prints a UUID.
 std::string javaUuid(const Uuid& id) {
-  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", id.high >> 32, id.high >> 16 & 0xFFFF, id.high & 0xFFFF,
-                     id.low >> 48, id.low & 0xFFFFFFFFFFFF);
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", id.high >> 32, id.high >> 16 & 0xFFFF,
+                     id.high & 0xFFFF, id.low >> 48, id.low & 0xFFFFFFFFFFFF);
 }
 
 /// The 32 digits after `"processId":"`; nullopt where there are none.
@@ -32,7 +32,8 @@ std::optional<Uuid> findUuid(std::string_view json) {
     if (digits.size() == 32) break;
   }
   if (digits.size() != 32) return std::nullopt;
-  return Uuid{std::stoull(digits.substr(0, 16), nullptr, 16), std::stoull(digits.substr(16), nullptr, 16)};
+  return Uuid{std::stoull(digits.substr(0, 16), nullptr, 16),
+              std::stoull(digits.substr(16), nullptr, 16)};
 }
 
 Status ioError(const std::string& path, const char* what) {
@@ -78,7 +79,9 @@ Status StateDirectory::loadProcessId() {
   return systemFiles().writeAtomically(file, "{\"processId\":\"" + javaUuid(process_id_) + "\"}");
 }
 
-std::string StateDirectory::taskDirectory(TaskId task) const { return path_ + "/" + task.toString(); }
+std::string StateDirectory::taskDirectory(TaskId task) const {
+  return path_ + "/" + task.toString();
+}
 
 bool StateDirectory::lock(TaskId task) {
   const std::lock_guard guard(mutex_);

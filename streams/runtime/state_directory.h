@@ -1,5 +1,10 @@
-// Where an application keeps its state: <state.dir>/<application id>/<task>/, as Kafka Streams lays it out.
+// Where an application keeps its state: <state.dir>/<application id>/<task>/, as Kafka Streams lays
+// it out.
 #pragma once
+
+#include "base/result.h"
+#include "base/uuid.h"
+#include "streams/task_id.h"
 
 #include <memory>
 #include <mutex>
@@ -7,19 +12,15 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
-#include "base/uuid.h"
-#include "streams/task_id.h"
-
 namespace millrace::streams {
 
 /// Locked for this process while the object lives. Thread-safe.
 class StateDirectory {
  public:
-  /// Opens, creates and locks. The process id lives in `kafka-streams-process-metadata`, so that a restart is
-  /// recognised. Errors: kIo; kState where another process uses the directory.
-  [[nodiscard]] static Result<std::shared_ptr<StateDirectory>> open(const std::string& state_dir,
-                                                                    const std::string& application_id);
+  /// Opens, creates and locks. The process id lives in `kafka-streams-process-metadata`, so that a
+  /// restart is recognised. Errors: kIo; kState where another process uses the directory.
+  [[nodiscard]] static Result<std::shared_ptr<StateDirectory>> open(
+      const std::string& state_dir, const std::string& application_id);
   ~StateDirectory();
   StateDirectory(const StateDirectory&) = delete;
   StateDirectory& operator=(const StateDirectory&) = delete;
@@ -34,8 +35,10 @@ class StateDirectory {
   [[nodiscard]] std::vector<TaskId> tasksOnDisk() const;
   /// Deletes one task's directory. The caller holds its lock.
   [[nodiscard]] Status removeTask(TaskId task) const;
-  /// Deletes everything that belongs to the application. Errors: kState while another process uses it; kIo.
-  [[nodiscard]] static Status removeAll(const std::string& state_dir, const std::string& application_id);
+  /// Deletes everything that belongs to the application. Errors: kState while another process uses
+  /// it; kIo.
+  [[nodiscard]] static Status removeAll(const std::string& state_dir,
+                                        const std::string& application_id);
 
  private:
   explicit StateDirectory(std::string path) : path_(std::move(path)) {}

@@ -1,8 +1,9 @@
-// Kafka's StickyTaskAssignor: previous owners first, within a quota per thread, then the least loaded.
-#include <algorithm>
-
+// Kafka's StickyTaskAssignor: previous owners first, within a quota per thread, then the least
+// loaded.
 #include "base/assert.h"
 #include "streams/runtime/assignor_state.h"
+
+#include <algorithm>
 
 namespace millrace::streams {
 namespace {
@@ -19,8 +20,11 @@ class TaskPairs {
   [[nodiscard]] bool hasNewPair(const TaskId& task, const ClientState& client) const {
     if (pairs_.size() == max_pairs_) return false;
     if (client.count() == 0) return true;
-    const auto is_new = [&](const TaskId& other) { return !pairs_.contains(std::minmax(task, other)); };
-    return std::ranges::any_of(client.active, is_new) || std::ranges::any_of(client.standby, is_new);
+    const auto is_new = [&](const TaskId& other) {
+      return !pairs_.contains(std::minmax(task, other));
+    };
+    return std::ranges::any_of(client.active, is_new) ||
+           std::ranges::any_of(client.standby, is_new);
   }
   void add(const TaskId& task, const ClientState& client) {
     for (const auto* tasks : {&client.active, &client.standby}) {
@@ -56,7 +60,8 @@ class Plan {
 
   void assignActive() {
     std::size_t capacity = 0;
-    for (const auto& [id, state] : states_) capacity += static_cast<std::size_t>(state.input->threads);
+    for (const auto& [id, state] : states_)
+      capacity += static_cast<std::size_t>(state.input->threads);
     MILLRACE_ASSERT(capacity > 0, "a group has at least one thread");
     const std::size_t quota = input_.tasks.size() / capacity;
     std::set<TaskId> unassigned;
@@ -69,7 +74,7 @@ class Plan {
     for (const TaskId& task : unassigned) give(task, *choose(task, false), &ClientState::active);
   }
 
-  bool giveBack(const TaskId& task, std::set<TaskId> ClientInput::*previous, std::size_t quota) {
+  bool giveBack(const TaskId& task, std::set<TaskId> ClientInput::* previous, std::size_t quota) {
     for (auto& [id, state] : states_) {
       if (!(state.input->*previous).contains(task)) continue;
       if (state.active.size() >= quota * static_cast<std::size_t>(state.input->threads)) continue;
@@ -97,7 +102,7 @@ class Plan {
       if (!standby || !state.has(task)) candidates.push_back(&state);
     }
     if (candidates.size() <= 1) return candidates.empty() ? nullptr : candidates.front();
-    const auto with = [&](std::set<TaskId> ClientInput::*previous) -> ClientState* {
+    const auto with = [&](std::set<TaskId> ClientInput::* previous) -> ClientState* {
       ClientState* best = nullptr;
       for (ClientState* client : candidates) {
         if (!(client->input->*previous).contains(task)) continue;
@@ -119,9 +124,11 @@ class Plan {
   }
   [[nodiscard]] bool shouldBalance(const ClientState& client) const {
     if (client.count() < static_cast<std::size_t>(client.input->threads)) return false;
-    return std::ranges::any_of(states_, [&](const auto& e) { return e.second.load() < client.load(); });
+    return std::ranges::any_of(states_,
+                               [&](const auto& e) { return e.second.load() < client.load(); });
   }
-  ClientState* leastLoaded(const TaskId& task, const std::vector<ClientState*>& candidates, bool new_pair) {
+  ClientState* leastLoaded(const TaskId& task, const std::vector<ClientState*>& candidates,
+                           bool new_pair) {
     ClientState* best = nullptr;
     for (ClientState* client : candidates) {
       if (client->count() == 0) return client;

@@ -1,11 +1,11 @@
 // The loop and its work; rebalancing stands in stream_thread_tasks.cc.
 #include "streams/runtime/stream_thread.h"
 
+#include "base/log.h"
+
 #include <pthread.h>
 
 #include <algorithm>
-
-#include "base/log.h"
 
 namespace millrace::streams {
 namespace {
@@ -19,12 +19,14 @@ constexpr Millis kMaxTurns_ms = 100;
 
 /// The member was thrown out: what it did since the last commit belongs to others now.
 bool isMigrated(Errc code) {
-  return code == Errc::kIllegalGeneration || code == Errc::kUnknownMemberId || code == Errc::kFencedInstanceId;
+  return code == Errc::kIllegalGeneration || code == Errc::kUnknownMemberId ||
+         code == Errc::kFencedInstanceId;
 }
 
 }  // namespace
 
-StreamThread::StreamThread(Application& application, std::string name, std::int64_t cache_bytes, ThreadEvents events)
+StreamThread::StreamThread(Application& application, std::string name, std::int64_t cache_bytes,
+                           ThreadEvents events)
     : application_(application), name_(std::move(name)), events_(std::move(events)) {
   cache_.max_bytes = cache_bytes;
   metadata_.name = name_;
@@ -75,8 +77,10 @@ void StreamThread::run() {
 Status StreamThread::open() {
   assignor_ = std::make_shared<StreamsGroupAssignor>(application_, [this] { return offsetSums(); });
   const StreamsConfig& config = application_.config;
-  MILLRACE_TRY(collector_, ProducerCollector::create(config.producer(name_ + "-producer"), config.application_id));
-  restorer_ = std::make_unique<Restorer>(application_, config.restoreConsumer(name_ + "-restore-consumer"));
+  MILLRACE_TRY(collector_, ProducerCollector::create(config.producer(name_ + "-producer"),
+                                                     config.application_id));
+  restorer_ =
+      std::make_unique<Restorer>(application_, config.restoreConsumer(name_ + "-restore-consumer"));
   ConsumerOptions options = config.mainConsumer(name_ + "-consumer");
   options.customAssignor = assignor_;
   MILLRACE_TRY(Consumer consumer, Consumer::create(std::move(options)));
@@ -146,7 +150,8 @@ Status StreamThread::addRecords(const ConsumerRecords& records) {
   for (const RecordSlice& slice : records.slices()) {
     const auto route = routes_.find({slice.topic(), slice.partition()});
     if (route == routes_.end()) {
-      return fail(Errc::kState, "records of " + slice.topic() + "-" + std::to_string(slice.partition()) +
+      return fail(Errc::kState, "records of " + slice.topic() + "-" +
+                                    std::to_string(slice.partition()) +
                                     " arrived, which no task reads");
     }
     route->second.first->task().add(route->second.second, slice);
@@ -229,7 +234,8 @@ Status StreamThread::maybeCommit() {
   last_commit_ms_ = now_ms_ = application_.clock->wallMs();
   if (status) return {};
   const Errc code = status.error().code;
-  // The next polls rejoin: a rebalance is under way (commit again afterwards), or the tasks are lost.
+  // The next polls rejoin: a rebalance is under way (commit again afterwards), or the tasks are
+  // lost.
   if (code == Errc::kRebalanceInProgress || isMigrated(code)) {
     MILLRACE_LOG_WARN("{}: commit refused: {}", name_, status.error().toString());
     return {};
@@ -239,7 +245,8 @@ Status StreamThread::maybeCommit() {
 
 Status StreamThread::commit(const std::vector<ActiveTask*>& tasks) {
   std::vector<ActiveTask*> dirty;
-  std::ranges::copy_if(tasks, std::back_inserter(dirty), [](const ActiveTask* t) { return t->commitNeeded(); });
+  std::ranges::copy_if(tasks, std::back_inserter(dirty),
+                       [](const ActiveTask* t) { return t->commitNeeded(); });
   if (dirty.empty()) return {};
   for (ActiveTask* task : dirty) MILLRACE_CHECK_OK(task->flush());
   MILLRACE_CHECK_OK(collector_->flush());
@@ -250,24 +257,30 @@ Status StreamThread::commit(const std::vector<ActiveTask*>& tasks) {
   ++application_.counters.commits;
   const std::string prefix = application_.config.application_id + "-";
   for (const auto& [partition, offset] : offsets) {
-    if (partition.topic.starts_with(prefix) && application_.topology.isInternal(partition.topic.substr(prefix.size())))
+    if (partition.topic.starts_with(prefix) &&
+        application_.topology.isInternal(partition.topic.substr(prefix.size())))
       purgeable_[partition] = offset;
   }
   return {};
 }
 
 void StreamThread::maybePurge() {
-  if (purgeable_.empty() || now_ms_ - last_purge_ms_ < application_.config.purge_interval_ms) return;
+  if (purgeable_.empty() || now_ms_ - last_purge_ms_ < application_.config.purge_interval_ms)
+    return;
   last_purge_ms_ = now_ms_;
   std::map<TopicPartition, std::int64_t> before;
   for (const auto& [partition, offset] : purgeable_) before[partition] = offset.offset;
   purgeable_.clear();
   const auto deleted = application_.admin->deleteRecords(before);
   // Only space: the next purge takes what this one could not.
-  if (!deleted) MILLRACE_LOG_WARN("{}: purge of repartition topics: {}", name_, deleted.error().toString());
-  else for (const auto& [partition, result] : *deleted) {
-    if (!result) MILLRACE_LOG_WARN("{}: purge of {}: {}", name_, partition.toString(), result.error().toString());
-  }
+  if (!deleted)
+    MILLRACE_LOG_WARN("{}: purge of repartition topics: {}", name_, deleted.error().toString());
+  else
+    for (const auto& [partition, result] : *deleted) {
+      if (!result)
+        MILLRACE_LOG_WARN("{}: purge of {}: {}", name_, partition.toString(),
+                          result.error().toString());
+    }
 }
 
 bool StreamThread::visitTasks(const std::function<void(ActiveTask&)>& call) {

@@ -1,6 +1,11 @@
 // One thread of an application: polls, restores, processes, punctuates, commits.
 #pragma once
 
+#include "client/consumer.h"
+#include "streams/runtime/active_task.h"
+#include "streams/runtime/group_assignor.h"
+#include "streams/runtime/restorer.h"
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -13,25 +18,22 @@
 #include <thread>
 #include <vector>
 
-#include "client/consumer.h"
-#include "streams/runtime/active_task.h"
-#include "streams/runtime/group_assignor.h"
-#include "streams/runtime/restorer.h"
-
 namespace millrace::streams {
 
 /// What the owner learns from a thread. Called on that thread.
 struct ThreadEvents {
-  std::function<void()> on_change = {};                ///< tasks or activity() changed
-  std::function<void(const Error&)> on_failure = {};   ///< it is about to end because of an error
+  std::function<void()> on_change = {};               ///< tasks or activity() changed
+  std::function<void(const Error&)> on_failure = {};  ///< it is about to end because of an error
 };
 
-/// Owns a consumer, a producer and the tasks assigned to them; nothing of these is touched by another thread.
+/// Owns a consumer, a producer and the tasks assigned to them; nothing of these is touched by
+/// another thread.
 class StreamThread {
  public:
   enum class Activity : std::uint8_t { kStarting, kRebalancing, kRestoring, kRunning, kStopped };
 
-  StreamThread(Application& application, std::string name, std::int64_t cache_bytes, ThreadEvents events);
+  StreamThread(Application& application, std::string name, std::int64_t cache_bytes,
+               ThreadEvents events);
   /// Stops and joins.
   ~StreamThread();
   StreamThread(const StreamThread&) = delete;
@@ -47,7 +49,8 @@ class StreamThread {
   /// Rejoins the group soon. From any thread.
   void requestRebalance();
 
-  /// Runs `call` between two records with the thread's running tasks, and waits. False where the thread has ended.
+  /// Runs `call` between two records with the thread's running tasks, and waits. False where the
+  /// thread has ended.
   bool visitTasks(const std::function<void(ActiveTask&)>& call);
 
  private:
@@ -108,7 +111,7 @@ class StreamThread {
   std::unique_ptr<Restorer> restorer_;
   std::map<TaskId, std::unique_ptr<ActiveTask>> tasks_;
   std::map<TopicPartition, std::pair<ActiveTask*, std::size_t>> routes_;  // task and its input
-  std::map<TaskId, std::vector<TopicPartition>> waiting_;                // assigned, not opened yet
+  std::map<TaskId, std::vector<TopicPartition>> waiting_;  // assigned, not opened yet
   std::set<TopicPartition> paused_;
   CommitOffsets purgeable_;
   std::optional<Error> callback_error_;

@@ -1,8 +1,8 @@
 // Which tasks a stream thread has: created, restored and closed as its group decides.
-#include <algorithm>
-
 #include "base/log.h"
 #include "streams/runtime/stream_thread.h"
+
+#include <algorithm>
 
 namespace millrace::streams {
 
@@ -10,13 +10,13 @@ Status StreamThread::checkAssignment() {
   switch (assignor_->error()) {
     case AssignorError::kIncompleteSourceTopicMetadata:
       return fail(Errc::kUnknownTopicOrPartition,
-                  "a source topic of the application does not exist; the log of the group's leader names it");
+                  "a source topic of the application does not exist; the log of the group's leader "
+                  "names it");
     case AssignorError::kShutdownRequested:
       return fail(Errc::kClosed, "an instance asked for the shutdown of the application");
     case AssignorError::kAssignmentError:
       return fail(Errc::kState, "the group's leader could not assign; its log says why");
-    default:
-      return {};
+    default: return {};
   }
 }
 
@@ -54,12 +54,14 @@ void StreamThread::onRevoked(const std::vector<TopicPartition>& partitions) {
   for (const TaskId& id : ids) tasks.push_back(tasks_.at(id).get());
   const Status status = commit(tasks);
   // What was not committed is processed again by the next owner.
-  if (!status) MILLRACE_LOG_WARN("{}: commit of revoked tasks: {}", name_, status.error().toString());
+  if (!status)
+    MILLRACE_LOG_WARN("{}: commit of revoked tasks: {}", name_, status.error().toString());
   remember(closeTasks(ids, status.has_value()));
 }
 
 void StreamThread::onLost(const std::vector<TopicPartition>& partitions) {
-  MILLRACE_LOG_WARN("{}: lost its place in the group; {} partitions go without a commit", name_, partitions.size());
+  MILLRACE_LOG_WARN("{}: lost its place in the group; {} partitions go without a commit", name_,
+                    partitions.size());
   waiting_.clear();
   remember(closeTasks(tasksOf(partitions), false));
 }
@@ -86,7 +88,8 @@ Status StreamThread::createTask(TaskId id, const std::vector<TopicPartition>& in
     if (application_.directory) application_.directory->unlock(id);
     return std::unexpected(committed.error());
   }
-  auto task = std::make_unique<ActiveTask>(application_, id, inputs, *collector_, cache_, *committed);
+  auto task =
+      std::make_unique<ActiveTask>(application_, id, inputs, *collector_, cache_, *committed);
   MILLRACE_CHECK_OK(task->open());
   MILLRACE_CHECK_OK(restorer_->add(*task));
   for (std::size_t i = 0; i < inputs.size(); ++i) routes_[inputs[i]] = {task.get(), i};

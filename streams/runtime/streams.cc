@@ -1,14 +1,14 @@
 #include "streams/runtime/streams.h"
 
+#include "base/log.h"
+#include "streams/runtime/application.h"
+#include "streams/runtime/stream_thread.h"
+
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
-
-#include "base/log.h"
-#include "streams/runtime/application.h"
-#include "streams/runtime/stream_thread.h"
 
 namespace millrace {
 
@@ -34,7 +34,8 @@ bool isTerminal(StreamsState state) {
   return state == StreamsState::kNotRunning || state == StreamsState::kError;
 }
 bool isStopping(StreamsState state) {
-  return isTerminal(state) || state == StreamsState::kPendingShutdown || state == StreamsState::kPendingError;
+  return isTerminal(state) || state == StreamsState::kPendingShutdown ||
+         state == StreamsState::kPendingError;
 }
 
 bool hasPersistentStores(const streams::Topology& topology) {
@@ -67,7 +68,8 @@ class Streams::Impl {
     const std::lock_guard lock(mutex_);
     return state_;
   }
-  bool waitFor(const std::function<bool(StreamsState)>& reached, std::chrono::milliseconds timeout) const {
+  bool waitFor(const std::function<bool(StreamsState)>& reached,
+               std::chrono::milliseconds timeout) const {
     std::unique_lock lock(mutex_);
     const auto done = [&] { return reached(state_); };
     if (timeout == std::chrono::milliseconds::max()) {
@@ -89,7 +91,8 @@ class Streams::Impl {
   void addThread();
   void onChange();
   void onFailure(const Error& error);
-  /// Moves to `next` where Kafka Streams' table of states allows it. Listeners are called without the lock.
+  /// Moves to `next` where Kafka Streams' table of states allows it. Listeners are called without
+  /// the lock.
   void moveTo(StreamsState next);
   void stopThreads(StreamsState terminal);
 
@@ -106,7 +109,8 @@ class Streams::Impl {
 Status Streams::Impl::start() {
   {
     const std::lock_guard lock(mutex_);
-    if (state_ != StreamsState::kCreated) return fail(Errc::kState, "the application was started before");
+    if (state_ != StreamsState::kCreated)
+      return fail(Errc::kState, "the application was started before");
   }
   const streams::StreamsConfig& config = application_.config;
   if (hasPersistentStores(application_.topology)) {
@@ -128,13 +132,14 @@ void Streams::Impl::addThread() {
   std::shared_ptr<StreamThread> thread;
   {
     const std::lock_guard lock(mutex_);
-    const std::string name = application_.config.application_id + "-" + application_.process_id.toString() +
-                             "-StreamThread-" + std::to_string(next_thread_++);
+    const std::string name = application_.config.application_id + "-" +
+                             application_.process_id.toString() + "-StreamThread-" +
+                             std::to_string(next_thread_++);
     streams::ThreadEvents events;
     events.on_change = [this] { onChange(); };
     events.on_failure = [this](const Error& error) { onFailure(error); };
-    thread = std::make_shared<StreamThread>(application_, name,
-                                            application_.config.cache_bytes / application_.config.threads, events);
+    thread = std::make_shared<StreamThread>(
+        application_, name, application_.config.cache_bytes / application_.config.threads, events);
     threads_.push_back(thread);
   }
   thread->start();
@@ -152,7 +157,8 @@ void Streams::Impl::moveTo(StreamsState next) {
     state_ = next;
     changed_.notify_all();
   }
-  MILLRACE_LOG_INFO("streams {}: {} -> {}", application_.config.application_id, toString(before), toString(next));
+  MILLRACE_LOG_INFO("streams {}: {} -> {}", application_.config.application_id, toString(before),
+                    toString(next));
   if (state_listener_) state_listener_(next, before);
 }
 
@@ -240,7 +246,8 @@ StreamsState Streams::state() const { return impl_->state(); }
 std::optional<Error> Streams::error() const { return impl_->error(); }
 const streams::Topology& Streams::topology() const { return impl_->application_.topology; }
 
-bool Streams::waitFor(const std::function<bool(StreamsState)>& reached, std::chrono::milliseconds timeout) const {
+bool Streams::waitFor(const std::function<bool(StreamsState)>& reached,
+                      std::chrono::milliseconds timeout) const {
   return impl_->waitFor(reached, timeout);
 }
 
@@ -294,8 +301,9 @@ std::vector<ThreadMetadata> Streams::threads() const {
   return all;
 }
 
-Status Streams::query(const std::string& store,
-                      const std::function<void(streams::TaskId, streams::TaskStore&)>& query) const {
+Status Streams::query(
+    const std::string& store,
+    const std::function<void(streams::TaskId, streams::TaskStore&)>& query) const {
   if (isStopping(state()) || state() == StreamsState::kCreated) {
     return fail(Errc::kState, "stores can be asked only while the application runs");
   }
@@ -308,7 +316,8 @@ Status Streams::query(const std::string& store,
       query(task.id(), *local);
     });
   }
-  if (!found) return fail(Errc::kNotFound, "no running task of this instance has a store named " + store);
+  if (!found)
+    return fail(Errc::kNotFound, "no running task of this instance has a store named " + store);
   return {};
 }
 

@@ -1,6 +1,10 @@
 // The application: a topology that runs on threads against a cluster.
 #pragma once
 
+#include "client/transport.h"
+#include "streams/task.h"
+#include "streams/topology.h"
+
 #include <chrono>
 #include <concepts>
 #include <functional>
@@ -11,20 +15,18 @@
 #include <string_view>
 #include <vector>
 
-#include "client/transport.h"
-#include "streams/task.h"
-#include "streams/topology.h"
-
 namespace millrace {
 
 enum class ProcessingGuarantee : std::uint8_t { kAtLeastOnce, kExactlyOnceV2 };
-inline constexpr auto atLeastOnce = ProcessingGuarantee::kAtLeastOnce;    // NOLINT(readability-identifier-naming)
-inline constexpr auto exactlyOnce = ProcessingGuarantee::kExactlyOnceV2;  // NOLINT(readability-identifier-naming)
+inline constexpr auto atLeastOnce =
+    ProcessingGuarantee::kAtLeastOnce;  // NOLINT(readability-identifier-naming)
+inline constexpr auto exactlyOnce =
+    ProcessingGuarantee::kExactlyOnceV2;  // NOLINT(readability-identifier-naming)
 
 /// Kafka Streams' client states.
 enum class StreamsState : std::uint8_t {
   kCreated,
-  kRebalancing,      ///< joining the group, or restoring
+  kRebalancing,  ///< joining the group, or restoring
   kRunning,
   kPendingShutdown,
   kNotRunning,
@@ -35,41 +37,51 @@ enum class StreamsState : std::uint8_t {
 [[nodiscard]] std::string_view toString(StreamsState state);
 
 /// What a handler wants after a thread has died of an error (KIP-671).
-enum class UncaughtResponse : std::uint8_t { kReplaceThread, kShutdownClient, kShutdownApplication };
+enum class UncaughtResponse : std::uint8_t {
+  kReplaceThread,
+  kShutdownClient,
+  kShutdownApplication
+};
 
-/// A broker in this process: anything with a transport(), that is millrace::Broker. It must outlive the Streams.
+/// A broker in this process: anything with a transport(), that is millrace::Broker. It must outlive
+/// the Streams.
 class BrokerHandle {
  public:
   BrokerHandle() = default;
   template <class B>
     requires requires(B& b) { std::shared_ptr<client::Transport>(b.transport()); }
-  BrokerHandle(B& broker) : transport_(broker.transport()) {}  // NOLINT(google-explicit-constructor)
+  BrokerHandle(B& broker)
+      : transport_(broker.transport()) {}  // NOLINT(google-explicit-constructor)
   [[nodiscard]] const std::shared_ptr<client::Transport>& transport() const { return transport_; }
 
  private:
   std::shared_ptr<client::Transport> transport_;
 };
 
-/// The common options; every other key of Kafka Streams goes into `properties` (text), which wins over the
-/// fields. Keys for the clients may be prefixed: "consumer.", "producer.", "main.consumer.", "restore.consumer.",
-/// "admin.". Unknown keys are warned about.
+/// The common options; every other key of Kafka Streams goes into `properties` (text), which wins
+/// over the fields. Keys for the clients may be prefixed: "consumer.", "producer.",
+/// "main.consumer.", "restore.consumer.", "admin.". Unknown keys are warned about.
 struct StreamsOptions {
-  std::string applicationId = {};               ///< required; group id and prefix of internal topics
-  BrokerHandle broker = {};                     ///< either a broker in this process ...
-  std::string bootstrapServers = {};            ///< ... or "host:port,host:port"
-  ProcessingGuarantee guarantee = atLeastOnce;  ///< exactlyOnce is refused: not there yet
-  std::string stateDir = {};                    ///< default /tmp/kafka-streams, as Kafka's
+  std::string applicationId = {};     ///< required; group id and prefix of internal topics
+  BrokerHandle broker = {};           ///< either a broker in this process ...
+  std::string bootstrapServers = {};  ///< ... or "host:port,host:port"
+  ProcessingGuarantee guarantee = atLeastOnce;         ///< exactlyOnce is refused: not there yet
+  std::string stateDir = {};                           ///< default /tmp/kafka-streams, as Kafka's
   std::optional<std::int32_t> threads = std::nullopt;  ///< num.stream.threads, default 1
   std::map<std::string, std::string> properties = {};
 };
 
-/// Told about restores, on the thread that restores (Kafka's StateRestoreListener). Offsets are the changelog's.
+/// Told about restores, on the thread that restores (Kafka's StateRestoreListener). Offsets are the
+/// changelog's.
 struct RestoreListener {
-  std::function<void(const TopicPartition&, const std::string& store, std::int64_t from, std::int64_t to)>
+  std::function<void(const TopicPartition&, const std::string& store, std::int64_t from,
+                     std::int64_t to)>
       onRestoreStart = {};
-  std::function<void(const TopicPartition&, const std::string& store, std::int64_t next, std::int64_t records)>
+  std::function<void(const TopicPartition&, const std::string& store, std::int64_t next,
+                     std::int64_t records)>
       onBatchRestored = {};
-  std::function<void(const TopicPartition&, const std::string& store, std::int64_t records)> onRestoreEnd = {};
+  std::function<void(const TopicPartition&, const std::string& store, std::int64_t records)>
+      onRestoreEnd = {};
 };
 
 /// What one thread does now.
@@ -81,9 +93,9 @@ struct ThreadMetadata {
 
 /// Totals since start(). Cheap to ask, from any thread.
 struct StreamsMetrics {
-  std::uint64_t processed = 0;         ///< records that tasks took
-  std::uint64_t dropped = 0;           ///< of these, skipped by operators (dropped-records)
-  std::uint64_t restored = 0;          ///< changelog records read back
+  std::uint64_t processed = 0;  ///< records that tasks took
+  std::uint64_t dropped = 0;    ///< of these, skipped by operators (dropped-records)
+  std::uint64_t restored = 0;   ///< changelog records read back
   std::uint64_t commits = 0;
   std::uint32_t running_tasks = 0;
   std::uint32_t restoring_tasks = 0;
@@ -106,14 +118,15 @@ class Streams {
   /// Closes and waits.
   ~Streams();
 
-  /// Starts the threads and returns. Errors: kState when called twice; kIo, kState where the state directory
-  /// cannot be used.
+  /// Starts the threads and returns. Errors: kState when called twice; kIo, kState where the state
+  /// directory cannot be used.
   Status start();
   /// Commits, closes tasks and leaves. Waits at most `timeout`; false where it ran out. Idempotent.
   bool close(std::chrono::milliseconds timeout = std::chrono::milliseconds::max());
   [[nodiscard]] StreamsState state() const;
   /// Waits until `reached(state)`; false after the timeout.
-  bool waitFor(const std::function<bool(StreamsState)>& reached, std::chrono::milliseconds timeout) const;
+  bool waitFor(const std::function<bool(StreamsState)>& reached,
+               std::chrono::milliseconds timeout) const;
   /// True once RUNNING; false after the timeout or where it stopped before.
   bool waitUntilRunning(std::chrono::milliseconds timeout = std::chrono::seconds(60)) const;
   /// Why the state is ERROR.
@@ -136,7 +149,8 @@ class Streams {
   /// Runs `query` for every running local task that has the store, on the task's own
   /// thread between two records, and waits. Errors: kNotFound where no local
   /// task has such a store, kState while not running.
-  Status query(const std::string& store, const std::function<void(streams::TaskId, streams::TaskStore&)>& query) const;
+  Status query(const std::string& store,
+               const std::function<void(streams::TaskId, streams::TaskStore&)>& query) const;
 
  private:
   class Impl;
@@ -144,9 +158,10 @@ class Streams {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Runs a topology until Ctrl-C or SIGTERM, then closes cleanly. Arguments: --bootstrap HOST:PORT[,...] (default
-/// localhost:9092), --application-id ID, --name=value for any Kafka Streams key, --help. Returns the exit code:
-/// 0, 1 where the application failed, 2 where an argument is wrong.
+/// Runs a topology until Ctrl-C or SIGTERM, then closes cleanly. Arguments: --bootstrap
+/// HOST:PORT[,...] (default localhost:9092), --application-id ID, --name=value for any Kafka
+/// Streams key, --help. Returns the exit code: 0, 1 where the application failed, 2 where an
+/// argument is wrong.
 int run(const streams::Topology& topology, int argc, const char* const* argv);
 /// `return run(builder, argc, argv);`
 template <class Builder>

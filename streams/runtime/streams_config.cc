@@ -1,15 +1,15 @@
 #include "streams/runtime/streams_config.h"
 
+#include "base/log.h"
+
 #include <algorithm>
 #include <charconv>
-
-#include "base/log.h"
 
 namespace millrace::streams {
 namespace {
 
-constexpr std::string_view kPrefixes[] = {"consumer.", "producer.",        "admin.",
-                                          "topic.",    "main.consumer.",   "restore.consumer.",
+constexpr std::string_view kPrefixes[] = {"consumer.",   "producer.",       "admin.",
+                                          "topic.",      "main.consumer.",  "restore.consumer.",
                                           "client.tag.", "global.consumer."};
 /// KIP-892's key; Kafka has it with transactional state stores only.
 constexpr const char* kMaxUncommitted = "statestore.uncommitted.max.bytes";
@@ -28,7 +28,8 @@ Properties gather(const StreamsOptions& options) {
 }
 
 bool isClientKey(const std::string& key) {
-  if (std::ranges::any_of(kPrefixes, [&](std::string_view p) { return key.starts_with(p); })) return true;
+  if (std::ranges::any_of(kPrefixes, [&](std::string_view p) { return key.starts_with(p); }))
+    return true;
   return consumerConfigDef().find(key) != nullptr || producerConfigDef().find(key) != nullptr ||
          adminConfigDef().find(key) != nullptr || key == kMaxUncommitted;
 }
@@ -40,7 +41,8 @@ Result<std::size_t> parseBytes(const Properties& given, std::size_t fallback) {
   std::size_t value = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (ec != std::errc{} || end != text.data() + text.size()) {
-    return fail(Errc::kConfig, std::string(kMaxUncommitted) + "=" + text + " is not a number of bytes");
+    return fail(Errc::kConfig,
+                std::string(kMaxUncommitted) + "=" + text + " is not a number of bytes");
   }
   return value;
 }
@@ -54,7 +56,8 @@ Status checkSupported(const Config& values) {
   if (protocol != "classic" && protocol != "CLASSIC") {
     return fail(Errc::kConfig, "group.protocol=" + protocol + " is not supported yet; use classic");
   }
-  if (values.getInt("num.stream.threads") < 1) return fail(Errc::kConfig, "num.stream.threads must be at least 1");
+  if (values.getInt("num.stream.threads") < 1)
+    return fail(Errc::kConfig, "num.stream.threads must be at least 1");
   return {};
 }
 
@@ -76,12 +79,15 @@ Result<StreamsConfig> StreamsConfig::parse(const StreamsOptions& options) {
   config.commit_interval_ms = values.getLong("commit.interval.ms");
   config.poll_ms = values.getLong("poll.ms");
   config.max_task_idle_ms = values.getLong("max.task.idle.ms");
-  config.buffered_records = static_cast<std::size_t>(std::max(values.getInt("buffered.records.per.partition"), 1));
-  config.cache_bytes = values.isSet("statestore.cache.max.bytes") || !values.isSet("cache.max.bytes.buffering")
-                           ? values.getLong("statestore.cache.max.bytes")
-                           : values.getLong("cache.max.bytes.buffering");
+  config.buffered_records =
+      static_cast<std::size_t>(std::max(values.getInt("buffered.records.per.partition"), 1));
+  config.cache_bytes =
+      values.isSet("statestore.cache.max.bytes") || !values.isSet("cache.max.bytes.buffering")
+          ? values.getLong("statestore.cache.max.bytes")
+          : values.getLong("cache.max.bytes.buffering");
   config.purge_interval_ms = values.getLong("repartition.purge.interval.ms");
-  MILLRACE_TRY(config.max_uncommitted_bytes, parseBytes(values.originals(), config.max_uncommitted_bytes));
+  MILLRACE_TRY(config.max_uncommitted_bytes,
+               parseBytes(values.originals(), config.max_uncommitted_bytes));
   return config;
 }
 
@@ -95,7 +101,8 @@ std::map<std::string, std::string> StreamsConfig::clientProperties(
   for (const std::string_view prefix : prefixes) {
     for (const auto& [key, value] : values.originalsWithPrefix(prefix)) properties[key] = value;
   }
-  if (!transport) properties["bootstrap.servers"] = values.originals().find("bootstrap.servers")->second;
+  if (!transport)
+    properties["bootstrap.servers"] = values.originals().find("bootstrap.servers")->second;
   return properties;
 }
 
@@ -108,7 +115,8 @@ ConsumerOptions StreamsConfig::mainConsumer(const std::string& client_id) const 
                         {"auto.offset.reset", "earliest"},
                         {"allow.auto.create.topics", "false"},
                         {"enable.auto.commit", "false"}};
-  for (const auto& [key, value] : clientProperties(consumerConfigDef(), {"consumer.", "main.consumer."})) {
+  for (const auto& [key, value] :
+       clientProperties(consumerConfigDef(), {"consumer.", "main.consumer."})) {
     options.properties[key] = value;
   }
   options.properties["enable.auto.commit"] = "false";
@@ -134,9 +142,11 @@ ProducerOptions StreamsConfig::producer(const std::string& client_id) const {
   ProducerOptions options;
   options.clientId = client_id;
   options.transport = transport;
-  // Kafka's default of 16 KiB makes a request of some hundred records; batches fill within the linger time anyway.
+  // Kafka's default of 16 KiB makes a request of some hundred records; batches fill within the
+  // linger time anyway.
   options.properties = {{"linger.ms", "100"}, {"batch.size", "65536"}};
-  for (const auto& [key, value] : clientProperties(producerConfigDef(), {"producer."})) options.properties[key] = value;
+  for (const auto& [key, value] : clientProperties(producerConfigDef(), {"producer."}))
+    options.properties[key] = value;
   return options;
 }
 

@@ -1,15 +1,15 @@
 // From StreamsOptions to a checked configuration, and what it sets in the clients it makes.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
-
 #include "base/config.h"
 #include "client/admin.h"
 #include "client/consumer.h"
 #include "client/producer.h"
 #include "streams/runtime/streams.h"
+
+#include <map>
+#include <memory>
+#include <string>
 
 namespace millrace::streams {
 
@@ -22,9 +22,9 @@ struct StreamsConfig {
   Millis commit_interval_ms = 30'000;
   Millis poll_ms = 100;
   Millis max_task_idle_ms = 0;
-  std::size_t buffered_records = 1'000;           ///< per partition; more pauses it
-  std::int64_t cache_bytes = 10 << 20;            ///< over all threads
-  std::size_t max_uncommitted_bytes = 64 << 20;   ///< per thread; more forces a commit
+  std::size_t buffered_records = 1'000;          ///< per partition; more pauses it
+  std::int64_t cache_bytes = 10 << 20;           ///< over all threads
+  std::size_t max_uncommitted_bytes = 64 << 20;  ///< per thread; more forces a commit
   Millis purge_interval_ms = 30'000;
 
   /// Errors: kConfig, naming the key.

@@ -29,7 +29,9 @@ class Planner {
   [[nodiscard]] std::string real(const std::string& topic) const {
     return realTopic(topology_, application_id_, topic);
   }
-  [[nodiscard]] bool isRepartition(const std::string& topic) const { return topology_.isInternal(topic); }
+  [[nodiscard]] bool isRepartition(const std::string& topic) const {
+    return topology_.isInternal(topic);
+  }
 
   Status checkSources() {
     for (const Subtopology& sub : topology_.subtopologies()) {
@@ -37,8 +39,9 @@ class Planner {
         if (isRepartition(topic)) continue;
         const auto found = existing_.find(real(topic));
         if (found == existing_.end() || found->second <= 0) {
-          return fail(Errc::kUnknownTopicOrPartition,
-                      "source topic " + topic + " does not exist; create it before the application starts");
+          return fail(
+              Errc::kUnknownTopicOrPartition,
+              "source topic " + topic + " does not exist; create it before the application starts");
         }
         counts_[topic] = found->second;
       }
@@ -49,7 +52,8 @@ class Planner {
     return {};
   }
 
-  /// The most partitions of what the writers of `topic` read; nullopt while one of them is not known.
+  /// The most partitions of what the writers of `topic` read; nullopt while one of them is not
+  /// known.
   [[nodiscard]] std::optional<std::int32_t> countFromWriters(const std::string& topic) const {
     std::int32_t most = 0;
     for (const Subtopology& sub : topology_.subtopologies()) {
@@ -102,8 +106,9 @@ class Planner {
       most = std::max(most, count);
       if (!isFixed(topic)) continue;
       if (fixed && *fixed != count) {
-        return fail(Errc::kConfig, "Topics not co-partitioned: " + fixed_by + " has " + std::to_string(*fixed) +
-                                       " partitions, " + topic + " has " + std::to_string(count));
+        return fail(Errc::kConfig, "Topics not co-partitioned: " + fixed_by + " has " +
+                                       std::to_string(*fixed) + " partitions, " + topic + " has " +
+                                       std::to_string(count));
       }
       fixed = count;
       fixed_by = topic;
@@ -145,19 +150,23 @@ Result<TopicPlan> planTopics(const Topology& topology, const std::string& applic
   return Planner(topology, application_id, existing).make();
 }
 
-std::string realTopic(const Topology& topology, const std::string& application_id, const std::string& topic) {
+std::string realTopic(const Topology& topology, const std::string& application_id,
+                      const std::string& topic) {
   return topology.isInternal(topic) ? decorateTopic(application_id, topic) : topic;
 }
 
-std::vector<TopicPartition> inputPartitions(const Topology& topology, const std::string& application_id,
-                                            const std::map<std::string, std::int32_t>& partitions, TaskId task) {
+std::vector<TopicPartition> inputPartitions(const Topology& topology,
+                                            const std::string& application_id,
+                                            const std::map<std::string, std::int32_t>& partitions,
+                                            TaskId task) {
   std::vector<TopicPartition> inputs;
   for (const Subtopology& sub : topology.subtopologies()) {
     if (sub.id != task.subtopology) continue;
     for (const std::string& topic : sub.source_topics) {
       const std::string name = realTopic(topology, application_id, topic);
       const auto count = partitions.find(name);
-      if (count != partitions.end() && task.partition < count->second) inputs.push_back({name, task.partition});
+      if (count != partitions.end() && task.partition < count->second)
+        inputs.push_back({name, task.partition});
     }
   }
   std::ranges::sort(inputs);
@@ -168,7 +177,8 @@ std::vector<std::string> sourceTopics(const Topology& topology, const std::strin
   std::set<std::string> topics;
   for (const Subtopology& sub : topology.subtopologies()) {
     if (sub.global) continue;
-    for (const std::string& topic : sub.source_topics) topics.insert(realTopic(topology, application_id, topic));
+    for (const std::string& topic : sub.source_topics)
+      topics.insert(realTopic(topology, application_id, topic));
   }
   return {topics.begin(), topics.end()};
 }

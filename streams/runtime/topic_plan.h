@@ -1,14 +1,15 @@
-// Which internal topics an application needs, how many partitions they get, how many tasks there are.
+// Which internal topics an application needs, how many partitions they get, how many tasks there
+// are.
 #pragma once
+
+#include "base/result.h"
+#include "client/record.h"
+#include "streams/topology.h"
 
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
-
-#include "base/result.h"
-#include "client/record.h"
-#include "streams/topology.h"
 
 namespace millrace::streams {
 
@@ -26,21 +27,24 @@ struct TopicPlan {
   std::vector<PlannedTopic> changelogs;
 };
 
-/// Decides from the partition counts of the topics that exist (by real name; internal ones may be missing).
-/// Kafka's rules: a repartition topic gets what was asked for, else the most partitions of what its writers read;
-/// topics that are joined must agree, and repartition topics among them follow the external ones. Errors:
-/// kUnknownTopicOrPartition naming a source topic that does not exist; kConfig where topics are not copartitioned.
-[[nodiscard]] Result<TopicPlan> planTopics(const Topology& topology, const std::string& application_id,
+/// Decides from the partition counts of the topics that exist (by real name; internal ones may be
+/// missing). Kafka's rules: a repartition topic gets what was asked for, else the most partitions
+/// of what its writers read; topics that are joined must agree, and repartition topics among them
+/// follow the external ones. Errors: kUnknownTopicOrPartition naming a source topic that does not
+/// exist; kConfig where topics are not copartitioned.
+[[nodiscard]] Result<TopicPlan> planTopics(const Topology& topology,
+                                           const std::string& application_id,
                                            const std::map<std::string, std::int32_t>& existing);
 
 /// The name on the cluster of a topic as the topology names it.
 [[nodiscard]] std::string realTopic(const Topology& topology, const std::string& application_id,
                                     const std::string& topic);
 /// The input partitions of a task, by topic, as Kafka orders them.
-[[nodiscard]] std::vector<TopicPartition> inputPartitions(const Topology& topology, const std::string& application_id,
-                                                          const std::map<std::string, std::int32_t>& partitions,
-                                                          TaskId task);
+[[nodiscard]] std::vector<TopicPartition> inputPartitions(
+    const Topology& topology, const std::string& application_id,
+    const std::map<std::string, std::int32_t>& partitions, TaskId task);
 /// Every source topic of the application, by real name.
-[[nodiscard]] std::vector<std::string> sourceTopics(const Topology& topology, const std::string& application_id);
+[[nodiscard]] std::vector<std::string> sourceTopics(const Topology& topology,
+                                                    const std::string& application_id);
 
 }  // namespace millrace::streams

@@ -1,8 +1,8 @@
 #include "streams/runtime/user_data.h"
 
-#include <algorithm>
-
 #include "base/varint.h"
+
+#include <algorithm>
 
 namespace millrace::streams {
 namespace {
@@ -22,7 +22,8 @@ class Writer {
     count(value.size());
     out_.append(value);
   }
-  /// int16 length and UTF-8, as Java's writeUTF (equal for all text of the basic multilingual plane).
+  /// int16 length and UTF-8, as Java's writeUTF (equal for all text of the basic multilingual
+  /// plane).
   void text(BytesView value) {
     put(static_cast<std::int16_t>(value.size()));
     out_.append(value);
@@ -45,7 +46,8 @@ class Reader {
   /// A count of items that take at least `item_size` bytes each: bounded by what is left.
   std::int32_t count(std::size_t item_size) {
     const auto n = get<std::int32_t>();
-    if (n < 0 || static_cast<std::size_t>(n) > (data_.size() - position_) / item_size) return refuse();
+    if (n < 0 || static_cast<std::size_t>(n) > (data_.size() - position_) / item_size)
+      return refuse();
     return n;
   }
   std::string bytes() {
@@ -67,7 +69,8 @@ class Reader {
       refuse();
       return {};
     }
-    return std::string(data_.substr(position_ - static_cast<std::size_t>(size), static_cast<std::size_t>(size)));
+    return std::string(
+        data_.substr(position_ - static_cast<std::size_t>(size), static_cast<std::size_t>(size)));
   }
   [[nodiscard]] bool ok() const { return ok_; }
 
@@ -92,8 +95,9 @@ class Reader {
 
 Status checkVersion(std::int32_t version, const char* what) {
   if (version >= kOldestUserDataVersion && version <= kLatestUserDataVersion) return {};
-  return fail(Errc::kUnsupportedVersion, std::string("user data of a streams ") + what + " has version " +
-                                             std::to_string(version) + "; known are 7 to 11");
+  return fail(Errc::kUnsupportedVersion, std::string("user data of a streams ") + what +
+                                             " has version " + std::to_string(version) +
+                                             "; known are 7 to 11");
 }
 
 Uuid readUuid(Reader& in) {
@@ -139,8 +143,10 @@ void writeSums(Writer& out, const std::vector<TaskOffsetSum>& sums) {
     out.put(sum.task.subtopology);
     out.put(sum.task.partition);
     out.put(sum.sum);
-    if (sum.named_topology) out.text(*sum.named_topology);
-    else out.put(std::int16_t{-1});
+    if (sum.named_topology)
+      out.text(*sum.named_topology);
+    else
+      out.put(std::int16_t{-1});
   }
 }
 
@@ -162,7 +168,8 @@ void writeTask(Writer& out, const AssignedTask& task, std::int32_t version) {
   out.put(task.id.partition);
   if (version < 10) return;
   out.count(task.named_topology.size());
-  for (const char c : task.named_topology) out.put(static_cast<std::uint16_t>(static_cast<unsigned char>(c)));
+  for (const char c : task.named_topology)
+    out.put(static_cast<std::uint16_t>(static_cast<unsigned char>(c)));
 }
 
 AssignedTask readTask(Reader& in, std::int32_t version) {
@@ -170,7 +177,8 @@ AssignedTask readTask(Reader& in, std::int32_t version) {
   task.id.subtopology = in.get<std::int32_t>();
   task.id.partition = in.get<std::int32_t>();
   const auto units = version >= 10 ? in.count(2) : 0;
-  for (std::int32_t i = 0; i < units; ++i) task.named_topology += static_cast<char>(in.get<std::uint16_t>());
+  for (std::int32_t i = 0; i < units; ++i)
+    task.named_topology += static_cast<char>(in.get<std::uint16_t>());
   return task;
 }
 
@@ -203,7 +211,8 @@ void writeHosts(Writer& out, const HostPartitions& hosts,
   }
 }
 
-Result<HostPartitions> readHosts(Reader& in, const std::map<std::int32_t, std::string>& dictionary) {
+Result<HostPartitions> readHosts(Reader& in,
+                                 const std::map<std::int32_t, std::string>& dictionary) {
   HostPartitions hosts;
   const auto n = in.count(10);
   for (std::int32_t i = 0; i < n && in.ok(); ++i) {
@@ -215,7 +224,8 @@ Result<HostPartitions> readHosts(Reader& in, const std::map<std::int32_t, std::s
     for (std::int32_t p = 0; p < count && in.ok(); ++p) {
       const auto index = in.get<std::int32_t>();
       const auto topic = dictionary.find(index);
-      if (topic == dictionary.end()) return fail(Errc::kMalformed, "topic index not in the dictionary");
+      if (topic == dictionary.end())
+        return fail(Errc::kMalformed, "topic index not in the dictionary");
       partitions.emplace_back(topic->second, in.get<std::int32_t>());
     }
   }
@@ -233,8 +243,10 @@ Bytes encodeSubscriptionInfo(const SubscriptionInfo& info) {
   out.bytes(info.user_end_point);
   auto sums = info.task_offset_sums;
   std::ranges::sort(sums, {}, &TaskOffsetSum::task);
-  if (info.version >= 10) writeSums(out, sums);
-  else writeGroupedSums(out, sums);
+  if (info.version >= 10)
+    writeSums(out, sums);
+  else
+    writeGroupedSums(out, sums);
   if (info.version >= 8) out.put(info.unique_field);
   if (info.version >= 9) out.put(info.error_code);
   if (info.version < 11) return out.take();
@@ -254,8 +266,10 @@ Result<SubscriptionInfo> decodeSubscriptionInfo(BytesView data) {
   info.latest_supported_version = in.get<std::int32_t>();
   info.process_id = readUuid(in);
   info.user_end_point = in.bytes();
-  if (info.version >= 10) readSums(in, info.task_offset_sums);
-  else readGroupedSums(in, info.task_offset_sums);
+  if (info.version >= 10)
+    readSums(in, info.task_offset_sums);
+  else
+    readGroupedSums(in, info.task_offset_sums);
   if (info.version >= 8) info.unique_field = in.get<std::int8_t>();
   if (info.version >= 9) info.error_code = in.get<std::int32_t>();
   const auto tags = info.version >= 11 ? in.count(8) : 0;
@@ -302,7 +316,8 @@ Result<AssignmentInfo> decodeAssignmentInfo(BytesView data) {
   MILLRACE_CHECK_OK(checkVersion(info.version, "assignment"));
   info.commonly_supported_version = in.get<std::int32_t>();
   const auto active = in.count(8);
-  for (std::int32_t i = 0; i < active && in.ok(); ++i) info.active.push_back(readTask(in, info.version));
+  for (std::int32_t i = 0; i < active && in.ok(); ++i)
+    info.active.push_back(readTask(in, info.version));
   const auto standby = in.count(12);
   for (std::int32_t i = 0; i < standby && in.ok(); ++i) {
     auto& partitions = info.standby[readTask(in, info.version)];

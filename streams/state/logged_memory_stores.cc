@@ -1,10 +1,10 @@
 #include "streams/state/logged_memory_stores.h"
 
-#include <algorithm>
-
 #include "base/assert.h"
 #include "base/varint.h"
 #include "streams/state/persistent_stores.h"
+
+#include <algorithm>
 
 namespace millrace::streams {
 namespace {
@@ -18,7 +18,8 @@ Bytes stored(const StoreSpec& spec, BytesView value, Millis timestamp) {
   return out.append(value);
 }
 
-Result<bool> takePrefix(const StoreSpec& spec, Result<bool> found, Bytes& value, Millis& timestamp) {
+Result<bool> takePrefix(const StoreSpec& spec, Result<bool> found, Bytes& value,
+                        Millis& timestamp) {
   if (!found || !*found || !spec.timestamped()) return found;
   timestamp = loadBe<Millis>(value.data());
   value.erase(0, kTime);
@@ -63,11 +64,12 @@ Result<bool> LoggedWindowStore::logged(BytesView key, Bytes& value, Millis& time
   constexpr std::size_t suffix = PersistentWindowStore::kSuffix;
   if (key.size() < suffix) return false;
   const auto start = loadBe<Millis>(key.data() + key.size() - suffix);
-  return takePrefix(spec_, store_.fetch(key.substr(0, key.size() - suffix), start, value), value, timestamp);
+  return takePrefix(spec_, store_.fetch(key.substr(0, key.size() - suffix), start, value), value,
+                    timestamp);
 }
 
-Result<WindowPut> LoggedWindowStore::put(BytesView key, Millis start, std::optional<BytesView> value,
-                                         Millis timestamp) {
+Result<WindowPut> LoggedWindowStore::put(BytesView key, Millis start,
+                                         std::optional<BytesView> value, Millis timestamp) {
   MILLRACE_TRY(const WindowPut done, store_.put(key, start, value, timestamp));
   if (done == WindowPut::kExpired || changelog_ == nullptr) return done;
   if (spec_.retain_duplicates && !value) return done;

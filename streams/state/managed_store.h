@@ -1,11 +1,11 @@
 // What the runtime does with a store besides what its task does: log, restore, take back.
 #pragma once
 
-#include <optional>
-#include <utility>
-
 #include "streams/state/changelog.h"
 #include "streams/store.h"
+
+#include <optional>
+#include <utility>
 
 namespace millrace::streams {
 
@@ -19,8 +19,8 @@ class ManagedStore {
   virtual void setChangelog(ChangelogWriter* changelog) = 0;
   /// A record of the changelog comes back. Not logged again.
   virtual void restore(BytesView key, std::optional<BytesView> value, Millis timestamp) = 0;
-  /// What the changelog should hold for a key of it; false: nothing. Leaves `timestamp` alone where the
-  /// store does not know one.
+  /// What the changelog should hold for a key of it; false: nothing. Leaves `timestamp` alone where
+  /// the store does not know one.
   [[nodiscard]] virtual Result<bool> logged(BytesView key, Bytes& value, Millis& timestamp) = 0;
 
  protected:

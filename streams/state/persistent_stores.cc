@@ -1,9 +1,9 @@
 #include "streams/state/persistent_stores.h"
 
+#include "base/varint.h"
+
 #include <algorithm>
 #include <limits>
-
-#include "base/varint.h"
 
 namespace millrace::streams {
 namespace {
@@ -21,8 +21,8 @@ void windowKey(Bytes& out, BytesView key, Millis start, std::int32_t sequence) {
   appendBe(out, sequence);
 }
 
-/// Rows of a walk whose key has exactly `key_size` bytes before the suffix (0: any) and whose time lies in
-/// [from, to]. Keys of other lengths interleave, because a key's end is not marked.
+/// Rows of a walk whose key has exactly `key_size` bytes before the suffix (0: any) and whose time
+/// lies in [from, to]. Keys of other lengths interleave, because a key's end is not marked.
 struct WindowFilter {
   std::size_t key_size = 0;
   bool any_key = false;
@@ -96,8 +96,8 @@ class BackwardWindows final : public WindowIterator {
 /// Sessions of a walk, by end then start, of one key (key_size) or of all.
 class Sessions final : public SessionIterator {
  public:
-  Sessions(std::unique_ptr<KeyValueIterator> rows, std::size_t key_size, bool any_key, Millis earliest_end,
-           Millis latest_start)
+  Sessions(std::unique_ptr<KeyValueIterator> rows, std::size_t key_size, bool any_key,
+           Millis earliest_end, Millis latest_start)
       : rows_(std::move(rows)),
         key_size_(key_size),
         any_key_(any_key),
@@ -156,7 +156,8 @@ void PersistentStore::restore(BytesView key, std::optional<BytesView> value, Mil
 Result<bool> PersistentStore::logged(BytesView key, Bytes& value, Millis& timestamp) {
   MILLRACE_TRY(const bool found, rows_.get(key, value));
   if (!found || !spec_.timestamped()) return found;
-  if (value.size() < sizeof(Millis)) return fail(Errc::kCorruptData, "a row of " + spec_.name + " has no timestamp");
+  if (value.size() < sizeof(Millis))
+    return fail(Errc::kCorruptData, "a row of " + spec_.name + " has no timestamp");
   timestamp = loadBe<Millis>(value.data());
   value.erase(0, sizeof(Millis));
   return true;
@@ -176,7 +177,8 @@ void PersistentStore::setObservedTime(Millis time) {
   if (spec_.retention_ms > 0) rows_.expireBefore(oldestVisible());
 }
 
-Status PersistentKeyValueStore::put(BytesView key, std::optional<BytesView> value, Millis timestamp) {
+Status PersistentKeyValueStore::put(BytesView key, std::optional<BytesView> value,
+                                    Millis timestamp) {
   return rows_.put(key, value, timestamp, valuePrefix());
 }
 
@@ -195,9 +197,10 @@ Result<bool> PersistentWindowStore::fetch(BytesView key, Millis start, Bytes& ou
   return rows_.get(scratch_, out);
 }
 
-Result<WindowPut> PersistentWindowStore::put(BytesView key, Millis start, std::optional<BytesView> value,
-                                             Millis timestamp) {
-  if (!value && spec_.retain_duplicates) return WindowPut::kStored;  // duplicates are never deleted one by one
+Result<WindowPut> PersistentWindowStore::put(BytesView key, Millis start,
+                                             std::optional<BytesView> value, Millis timestamp) {
+  if (!value && spec_.retain_duplicates)
+    return WindowPut::kStored;  // duplicates are never deleted one by one
   observe(start);
   if (isExpired(start)) return WindowPut::kExpired;
   if (spec_.retain_duplicates) sequence_ = sequence_ == INT32_MAX ? 0 : sequence_ + 1;
@@ -206,7 +209,8 @@ Result<WindowPut> PersistentWindowStore::put(BytesView key, Millis start, std::o
   return WindowPut::kStored;
 }
 
-std::unique_ptr<WindowIterator> PersistentWindowStore::fetch(BytesView key, Millis from, Millis to, bool backward) {
+std::unique_ptr<WindowIterator> PersistentWindowStore::fetch(BytesView key, Millis from, Millis to,
+                                                             bool backward) {
   const WindowFilter filter{key.size(), false, std::max({from, oldestVisible(), Millis{0}}), to};
   Bytes lower;
   Bytes upper;
@@ -222,13 +226,15 @@ std::unique_ptr<WindowIterator> PersistentWindowStore::fetchAll(Millis from, Mil
   return std::make_unique<ForwardWindows>(rows_.walk({}, {}), filter);
 }
 
-void PersistentWindowStore::restore(BytesView key, std::optional<BytesView> value, Millis timestamp) {
+void PersistentWindowStore::restore(BytesView key, std::optional<BytesView> value,
+                                    Millis timestamp) {
   if (key.size() < kSuffix) return;  // no row of this store: a foreign record in the changelog
   const auto start = loadBe<Millis>(key.data() + key.size() - kSuffix);
   observe(start);
   if (isExpired(start)) return;
   if (spec_.retain_duplicates) {
-    sequence_ = std::max(sequence_, loadBe<std::int32_t>(key.data() + key.size() - sizeof(std::int32_t)));
+    sequence_ =
+        std::max(sequence_, loadBe<std::int32_t>(key.data() + key.size() - sizeof(std::int32_t)));
   }
   PersistentStore::restore(key, value, timestamp);
 }
@@ -249,7 +255,8 @@ std::unique_ptr<SessionIterator> PersistentSessionStore::find(BytesView key, Mil
   const Millis earliest = std::max({earliest_end, oldestVisible(), Millis{0}});
   Bytes lower(key);
   appendBe(lower, earliest);
-  return std::make_unique<Sessions>(rows_.walk(lower, afterPrefix(key)), key.size(), false, earliest, latest_start);
+  return std::make_unique<Sessions>(rows_.walk(lower, afterPrefix(key)), key.size(), false,
+                                    earliest, latest_start);
 }
 
 std::unique_ptr<SessionIterator> PersistentSessionStore::all() {
@@ -257,7 +264,8 @@ std::unique_ptr<SessionIterator> PersistentSessionStore::all() {
                                     std::numeric_limits<Millis>::max());
 }
 
-void PersistentSessionStore::restore(BytesView key, std::optional<BytesView> value, Millis timestamp) {
+void PersistentSessionStore::restore(BytesView key, std::optional<BytesView> value,
+                                     Millis timestamp) {
   if (key.size() < kSuffix) return;
   const auto end = loadBe<Millis>(key.data() + key.size() - kSuffix);
   observe(end);
@@ -267,14 +275,16 @@ void PersistentSessionStore::restore(BytesView key, std::optional<BytesView> val
 TaskDatabase::Family familyOf(const StoreSpec& spec) {
   TaskDatabase::Family family{.name = spec.name};
   family.expires = (spec.windowed() || spec.kind == StoreKind::kSession) && spec.retention_ms > 0;
-  family.time_offset = spec.windowed() ? PersistentWindowStore::kSuffix : PersistentSessionStore::kSuffix;
+  family.time_offset =
+      spec.windowed() ? PersistentWindowStore::kSuffix : PersistentSessionStore::kSuffix;
   return family;
 }
 
 std::unique_ptr<PersistentStore> makePersistentStore(const StoreSpec& spec, TaskDatabase& database,
                                                      std::size_t family) {
   if (spec.windowed()) return std::make_unique<PersistentWindowStore>(spec, database, family);
-  if (spec.kind == StoreKind::kSession) return std::make_unique<PersistentSessionStore>(spec, database, family);
+  if (spec.kind == StoreKind::kSession)
+    return std::make_unique<PersistentSessionStore>(spec, database, family);
   return std::make_unique<PersistentKeyValueStore>(spec, database, family);
 }
 

@@ -1,12 +1,12 @@
 // The store interfaces over rows in RocksDB, with Kafka's key layouts.
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include "streams/state/managed_store.h"
 #include "streams/state/rows.h"
 #include "streams/store.h"
+
+#include <memory>
+#include <string>
 
 namespace millrace::streams {
 
@@ -42,7 +42,8 @@ class PersistentKeyValueStore final : public PersistentStore, public KeyValueSto
   using PersistentStore::PersistentStore;
   Result<bool> get(BytesView key, Bytes& out) override { return rows_.get(key, out); }
   Status put(BytesView key, std::optional<BytesView> value, Millis timestamp) override;
-  std::unique_ptr<KeyValueIterator> range(std::optional<BytesView> from, std::optional<BytesView> to) override;
+  std::unique_ptr<KeyValueIterator> range(std::optional<BytesView> from,
+                                          std::optional<BytesView> to) override;
   std::unique_ptr<KeyValueIterator> prefixScan(BytesView prefix) override;
   std::int64_t approximateEntries() override { return rows_.approximateRows(); }
 };
@@ -54,8 +55,10 @@ class PersistentWindowStore final : public PersistentStore, public WindowStore {
   static constexpr std::size_t kSuffix = sizeof(Millis) + sizeof(std::int32_t);
 
   Result<bool> fetch(BytesView key, Millis start, Bytes& out) override;
-  Result<WindowPut> put(BytesView key, Millis start, std::optional<BytesView> value, Millis timestamp) override;
-  std::unique_ptr<WindowIterator> fetch(BytesView key, Millis from, Millis to, bool backward) override;
+  Result<WindowPut> put(BytesView key, Millis start, std::optional<BytesView> value,
+                        Millis timestamp) override;
+  std::unique_ptr<WindowIterator> fetch(BytesView key, Millis from, Millis to,
+                                        bool backward) override;
   std::unique_ptr<WindowIterator> fetchAll(Millis from, Millis to) override;
   Millis observedStreamTime() const override { return observed_time_; }
   void restore(BytesView key, std::optional<BytesView> value, Millis timestamp) override;
@@ -72,14 +75,16 @@ class PersistentSessionStore final : public PersistentStore, public SessionStore
 
   Result<WindowPut> put(BytesView key, Millis start, Millis end, std::optional<BytesView> value,
                         Millis timestamp) override;
-  std::unique_ptr<SessionIterator> find(BytesView key, Millis earliest_end, Millis latest_start) override;
+  std::unique_ptr<SessionIterator> find(BytesView key, Millis earliest_end,
+                                        Millis latest_start) override;
   std::unique_ptr<SessionIterator> all() override;
   void restore(BytesView key, std::optional<BytesView> value, Millis timestamp) override;
 };
 
 /// The family that a store of this kind needs.
 [[nodiscard]] TaskDatabase::Family familyOf(const StoreSpec& spec);
-[[nodiscard]] std::unique_ptr<PersistentStore> makePersistentStore(const StoreSpec& spec, TaskDatabase& database,
+[[nodiscard]] std::unique_ptr<PersistentStore> makePersistentStore(const StoreSpec& spec,
+                                                                   TaskDatabase& database,
                                                                    std::size_t family);
 
 }  // namespace millrace::streams

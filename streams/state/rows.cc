@@ -58,7 +58,8 @@ Result<bool> Rows::get(BytesView key, Bytes& out) const {
   return true;
 }
 
-Status Rows::put(BytesView key, std::optional<BytesView> value, Millis timestamp, std::size_t strip) {
+Status Rows::put(BytesView key, std::optional<BytesView> value, Millis timestamp,
+                 std::size_t strip) {
   buffer_.put(key, value);
   if (changelog_ == nullptr) return {};
   if (value) value->remove_prefix(strip);

@@ -1,17 +1,18 @@
 // The rows of one persistent store: uncommitted writes over committed ones.
 #pragma once
 
-#include <memory>
-#include <optional>
-
 #include "streams/state/changelog.h"
 #include "streams/state/task_database.h"
 #include "streams/state/write_buffer.h"
 #include "streams/store.h"
 
+#include <memory>
+#include <optional>
+
 namespace millrace::streams {
 
-/// Reads see the buffer first, then the database. Every put is logged, unless it comes from a restore.
+/// Reads see the buffer first, then the database. Every put is logged, unless it comes from a
+/// restore.
 class Rows {
  public:
   Rows(TaskDatabase& database, std::size_t family) : database_(database), family_(family) {}
@@ -23,7 +24,8 @@ class Rows {
   /// Buffers only.
   void apply(BytesView key, std::optional<BytesView> value) { buffer_.put(key, value); }
   /// Buffers and logs; the first `strip` bytes of the value stay out of the changelog.
-  [[nodiscard]] Status put(BytesView key, std::optional<BytesView> value, Millis timestamp, std::size_t strip);
+  [[nodiscard]] Status put(BytesView key, std::optional<BytesView> value, Millis timestamp,
+                           std::size_t strip);
   /// Rows with lower <= key < upper (empty: open).
   [[nodiscard]] std::unique_ptr<KeyValueIterator> walk(BytesView lower, BytesView upper);
   [[nodiscard]] std::int64_t approximateRows() const;

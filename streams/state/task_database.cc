@@ -1,5 +1,7 @@
 #include "streams/state/task_database.h"
 
+#include "base/varint.h"
+
 #include <rocksdb/cache.h>
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/db.h>
@@ -13,14 +15,16 @@
 #include <atomic>
 #include <filesystem>
 
-#include "base/varint.h"
-
 namespace millrace::streams {
 namespace {
 
 constexpr const char* kOffsetsFamily = "offsets";
-// A task's own limit; usually the budget of the process flushes first.
-constexpr std::size_t kMemtableBytes = 64 << 20;
+/// A store's own limit; usually the budget of the process flushes first.
+constexpr std::size_t kMemtableBytes = 32 << 20;
+/// What an idle store costs of that budget (this and its bloom filter) must be small: an
+/// application may have hundreds, and a budget used up by empty memtables flushes at every write.
+constexpr std::size_t kArenaBytes = 128 << 10;
+constexpr std::size_t kOffsetsMemtableBytes = 1 << 20;
 
 struct SharedMemory final : StateMemory {
   std::shared_ptr<rocksdb::Cache> cache;
@@ -31,7 +35,9 @@ rocksdb::Slice slice(BytesView bytes) { return {bytes.data(), bytes.size()}; }
 BytesView view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
 
 Error errorOf(const rocksdb::Status& status, const std::string& what) {
-  const Errc code = status.IsCorruption() ? Errc::kCorruptData : status.IsNoSpace() ? Errc::kDiskFull : Errc::kIo;
+  const Errc code = status.IsCorruption() ? Errc::kCorruptData
+                    : status.IsNoSpace()  ? Errc::kDiskFull
+                                          : Errc::kIo;
   return {code, what + ": " + status.ToString()};
 }
 Status toStatus(const rocksdb::Status& status, const std::string& what) {
@@ -46,7 +52,8 @@ struct Expiry {
 
   [[nodiscard]] bool isExpired(BytesView key) const {
     if (key.size() < time_offset) return false;
-    return loadBe<Millis>(key.data() + key.size() - time_offset) < oldest_live.load(std::memory_order_relaxed);
+    return loadBe<Millis>(key.data() + key.size() - time_offset) <
+           oldest_live.load(std::memory_order_relaxed);
   }
 };
 
@@ -54,7 +61,8 @@ class ExpiryFilter final : public rocksdb::CompactionFilter {
  public:
   explicit ExpiryFilter(std::shared_ptr<const Expiry> expiry) : expiry_(std::move(expiry)) {}
   const char* Name() const override { return "millrace.expiry"; }
-  bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice&, std::string*, bool*) const override {
+  bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice&, std::string*,
+              bool*) const override {
     return expiry_->isExpired(view(key));
   }
 
@@ -62,8 +70,8 @@ class ExpiryFilter final : public rocksdb::CompactionFilter {
   std::shared_ptr<const Expiry> expiry_;
 };
 
-/// Leaves out rows older than the store's retention while RocksDB writes files anyway, flushes included: expiry
-/// costs no delete per row, and most rows of a short window never reach a file.
+/// Leaves out rows older than the store's retention while RocksDB writes files anyway, flushes
+/// included: expiry costs no delete per row, and most rows of a short window never reach a file.
 class ExpiryFilterFactory final : public rocksdb::CompactionFilterFactory {
  public:
   explicit ExpiryFilterFactory(std::shared_ptr<const Expiry> expiry) : expiry_(std::move(expiry)) {}
@@ -94,7 +102,8 @@ rocksdb::Options databaseOptions(const SharedMemory& memory) {
   options.info_log_level = rocksdb::WARN_LEVEL;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
-  options.avoid_flush_during_shutdown = true;  // what was not flushed on purpose must not look committed
+  options.avoid_flush_during_shutdown =
+      true;  // what was not flushed on purpose must not look committed
   return options;
 }
 
@@ -107,7 +116,8 @@ rocksdb::ColumnFamilyOptions familyOptions(const SharedMemory& memory) {
   // Commits write in the order of keys: each insert starts where the last one ended.
   options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewCappedPrefixTransform(0));
   options.memtable_whole_key_filtering = true;
-  options.memtable_prefix_bloom_size_ratio = 0.05;
+  options.memtable_prefix_bloom_size_ratio = 0.01;
+  options.arena_block_size = kArenaBytes;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = memory.cache;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
@@ -119,15 +129,26 @@ rocksdb::ColumnFamilyOptions familyOptions(const SharedMemory& memory) {
   return options;
 }
 
+rocksdb::ColumnFamilyOptions offsetsOptions(const SharedMemory& memory) {
+  rocksdb::ColumnFamilyOptions options = familyOptions(memory);
+  options.write_buffer_size = kOffsetsMemtableBytes;
+  options.arena_block_size = kArenaBytes / 8;
+  options.memtable_prefix_bloom_size_ratio = 0;
+  return options;
+}
+
 class DatabaseIterator final : public KeyValueIterator {
  public:
-  DatabaseIterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, BytesView lower, BytesView upper)
+  DatabaseIterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, BytesView lower,
+                   BytesView upper)
       : upper_bytes_(upper), upper_(upper_bytes_) {
     rocksdb::ReadOptions options;
     if (!upper.empty()) options.iterate_upper_bound = &upper_;
     iterator_.reset(db.NewIterator(options, family));
-    if (lower.empty()) iterator_->SeekToFirst();
-    else iterator_->Seek(slice(lower));
+    if (lower.empty())
+      iterator_->SeekToFirst();
+    else
+      iterator_->Seek(slice(lower));
   }
   bool valid() const override { return iterator_->Valid(); }
   void next() override { iterator_->Next(); }
@@ -162,16 +183,45 @@ struct TaskDatabase::State {
 
 namespace {
 
-/// Names of the families on disk; none where there is no database yet.
-std::vector<std::string> existingFamilies(const rocksdb::Options& options, const std::string& directory) {
+using Descriptors = std::vector<rocksdb::ColumnFamilyDescriptor>;
+
+/// The families that are wanted, the one of offsets last.
+Descriptors wantedFamilies(const std::vector<TaskDatabase::Family>& families,
+                           const SharedMemory& memory,
+                           std::vector<std::shared_ptr<Expiry>>& expiries) {
+  Descriptors descriptors;
+  for (const TaskDatabase::Family& family : families) {
+    auto options = familyOptions(memory);
+    auto& expiry = expiries.emplace_back();
+    if (family.expires) {
+      expiry = std::make_shared<Expiry>();
+      expiry->time_offset = family.time_offset;
+      options.compaction_filter_factory = std::make_shared<ExpiryFilterFactory>(expiry);
+    }
+    descriptors.emplace_back(family.name, options);
+  }
+  descriptors.emplace_back(kOffsetsFamily, offsetsOptions(memory));
+  return descriptors;
+}
+
+/// RocksDB opens a database with all of its families or not at all: those on disk that nobody
+/// wants.
+void addOtherFamilies(Descriptors& descriptors, const rocksdb::Options& options,
+                      const std::string& directory, const SharedMemory& memory) {
   std::vector<std::string> names;
-  if (!rocksdb::DB::ListColumnFamilies(options, directory, &names).ok()) names.clear();
-  return names;
+  const auto listed = rocksdb::DB::ListColumnFamilies(options, directory, &names);
+  if (!listed.ok() || names.empty()) names = {rocksdb::kDefaultColumnFamilyName};
+  for (const std::string& name : names) {
+    const auto known = [&](const auto& descriptor) { return descriptor.name == name; };
+    if (std::ranges::any_of(descriptors, known)) continue;
+    descriptors.emplace_back(name, offsetsOptions(memory));
+  }
 }
 
 }  // namespace
 
-Result<std::unique_ptr<TaskDatabase>> TaskDatabase::open(const std::string& directory, std::vector<Family> families,
+Result<std::unique_ptr<TaskDatabase>> TaskDatabase::open(const std::string& directory,
+                                                         std::vector<Family> families,
                                                          std::shared_ptr<StateMemory> memory) {
   const auto& shared = static_cast<const SharedMemory&>(*memory);
   std::error_code ec;
@@ -181,33 +231,17 @@ Result<std::unique_ptr<TaskDatabase>> TaskDatabase::open(const std::string& dire
   state->directory = directory;
   state->memory = memory;
   const rocksdb::Options options = databaseOptions(shared);
-
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (const Family& family : families) {
-    auto family_options = familyOptions(shared);
-    auto& expiry = state->expiries.emplace_back();
-    if (family.expires) {
-      expiry = std::make_shared<Expiry>();
-      expiry->time_offset = family.time_offset;
-      family_options.compaction_filter_factory = std::make_shared<ExpiryFilterFactory>(expiry);
-    }
-    descriptors.emplace_back(family.name, family_options);
-  }
-  descriptors.emplace_back(kOffsetsFamily, familyOptions(shared));
+  Descriptors descriptors = wantedFamilies(families, shared, state->expiries);
   const std::size_t wanted = descriptors.size();
-  auto names = existingFamilies(options, directory);
-  if (names.empty()) names.emplace_back(rocksdb::kDefaultColumnFamilyName);
-  for (const std::string& name : names) {
-    const auto known = [&](const auto& descriptor) { return descriptor.name == name; };
-    if (std::ranges::none_of(descriptors, known)) descriptors.emplace_back(name, familyOptions(shared));
-  }
+  addOtherFamilies(descriptors, options, directory, shared);
 
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   const auto status = rocksdb::DB::Open(options, directory, descriptors, &handles, &db);
   if (!status.ok()) return std::unexpected(errorOf(status, "opening the state in " + directory));
   state->db.reset(db);
-  state->families.assign(handles.begin(), handles.begin() + static_cast<std::ptrdiff_t>(wanted) - 1);
+  state->families.assign(handles.begin(),
+                         handles.begin() + static_cast<std::ptrdiff_t>(wanted) - 1);
   state->offsets = handles[wanted - 1];
   for (std::size_t i = wanted; i < handles.size(); ++i) {
     if (descriptors[i].name != rocksdb::kDefaultColumnFamilyName) db->DropColumnFamily(handles[i]);
@@ -243,18 +277,21 @@ Result<bool> TaskDatabase::get(std::size_t family, BytesView key, Bytes& out) co
   return read(*state_->db, state_->families[family], key, out, state_->directory);
 }
 
-std::unique_ptr<KeyValueIterator> TaskDatabase::walk(std::size_t family, BytesView lower, BytesView upper) const {
+std::unique_ptr<KeyValueIterator> TaskDatabase::walk(std::size_t family, BytesView lower,
+                                                     BytesView upper) const {
   return std::make_unique<DatabaseIterator>(*state_->db, state_->families[family], lower, upper);
 }
 
 std::int64_t TaskDatabase::approximateRows(std::size_t family) const {
   std::uint64_t rows = 0;
-  state_->db->GetIntProperty(state_->families[family], rocksdb::DB::Properties::kEstimateNumKeys, &rows);
+  state_->db->GetIntProperty(state_->families[family], rocksdb::DB::Properties::kEstimateNumKeys,
+                             &rows);
   return static_cast<std::int64_t>(rows);
 }
 
 void TaskDatabase::expireBefore(std::size_t family, Millis time) {
-  if (auto& expiry = state_->expiries[family]) expiry->oldest_live.store(time, std::memory_order_relaxed);
+  if (auto& expiry = state_->expiries[family])
+    expiry->oldest_live.store(time, std::memory_order_relaxed);
 }
 
 Status TaskDatabase::write(std::span<const FamilyWrites> writes, const Meta& meta) {
@@ -262,7 +299,9 @@ Status TaskDatabase::write(std::span<const FamilyWrites> writes, const Meta& met
   for (const FamilyWrites& family : writes) {
     auto* const handle = state_->families[family.family];
     const Expiry* const expiry = state_->expiries[family.family].get();
-    const auto is_live = [&](BytesView key) { return expiry == nullptr || !expiry->isExpired(key); };
+    const auto is_live = [&](BytesView key) {
+      return expiry == nullptr || !expiry->isExpired(key);
+    };
     for (const WriteBuffer::Entry* entry : family.writes->sorted(is_live)) {
       const auto value = entry->value();
       const auto status = value ? batch.Put(handle, slice(entry->key()), slice(*value))
@@ -285,7 +324,8 @@ Result<bool> TaskDatabase::meta(const std::string& name, Bytes& out) const {
 Status TaskDatabase::flush() {
   std::vector<rocksdb::ColumnFamilyHandle*> all = state_->families;
   all.push_back(state_->offsets);
-  return toStatus(state_->db->Flush(rocksdb::FlushOptions(), all), "flushing state in " + state_->directory);
+  return toStatus(state_->db->Flush(rocksdb::FlushOptions(), all),
+                  "flushing state in " + state_->directory);
 }
 
 }  // namespace millrace::streams

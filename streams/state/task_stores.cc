@@ -32,12 +32,14 @@ Result<std::unique_ptr<TaskStores>> TaskStores::open(const std::string& director
     if (spec.persistent) families.push_back(familyOf(spec));
   }
   if (!families.empty()) {
-    MILLRACE_TRY(stores->database_, TaskDatabase::open(directory + "/rocksdb", families, std::move(memory)));
+    MILLRACE_TRY(stores->database_,
+                 TaskDatabase::open(directory + "/rocksdb", families, std::move(memory)));
   }
   std::size_t family = 0;
   for (const StoreSpec& spec : specs) {
     if (!spec.persistent && spec.kind == StoreKind::kSession) {
-      return fail(Errc::kConfig, "store " + spec.name + ": session stores in memory are not supported");
+      return fail(Errc::kConfig,
+                  "store " + spec.name + ": session stores in memory are not supported");
     }
     if (!spec.persistent) {
       stores->stores_[spec.name] = makeMemoryStore(spec);
@@ -58,9 +60,11 @@ Status TaskStores::load() {
     const std::string& name = store->spec().name;
     Bytes value;
     MILLRACE_TRY(const bool has_offset, database_->meta(offsetName(name), value));
-    if (has_offset && value.size() == sizeof(std::int64_t)) restored_to_[name] = loadBe<std::int64_t>(value.data());
+    if (has_offset && value.size() == sizeof(std::int64_t))
+      restored_to_[name] = loadBe<std::int64_t>(value.data());
     MILLRACE_TRY(const bool has_time, database_->meta(timeName(name), value));
-    if (has_time && value.size() == sizeof(Millis)) store->setObservedTime(loadBe<Millis>(value.data()));
+    if (has_time && value.size() == sizeof(Millis))
+      store->setObservedTime(loadBe<Millis>(value.data()));
   }
   return {};
 }
@@ -72,15 +76,22 @@ Result<Wanted*> findStore(const std::map<std::string, std::unique_ptr<ManagedSto
                           const StoreSpec& spec) {
   const auto found = stores.find(spec.name);
   auto* const store = found == stores.end() ? nullptr : dynamic_cast<Wanted*>(found->second.get());
-  if (store == nullptr) return fail(Errc::kState, "store " + spec.name + " does not exist with that type");
+  if (store == nullptr)
+    return fail(Errc::kState, "store " + spec.name + " does not exist with that type");
   return store;
 }
 
 }  // namespace
 
-Result<KeyValueStore*> TaskStores::keyValue(const StoreSpec& spec) { return findStore<KeyValueStore>(stores_, spec); }
-Result<WindowStore*> TaskStores::window(const StoreSpec& spec) { return findStore<WindowStore>(stores_, spec); }
-Result<SessionStore*> TaskStores::session(const StoreSpec& spec) { return findStore<SessionStore>(stores_, spec); }
+Result<KeyValueStore*> TaskStores::keyValue(const StoreSpec& spec) {
+  return findStore<KeyValueStore>(stores_, spec);
+}
+Result<WindowStore*> TaskStores::window(const StoreSpec& spec) {
+  return findStore<WindowStore>(stores_, spec);
+}
+Result<SessionStore*> TaskStores::session(const StoreSpec& spec) {
+  return findStore<SessionStore>(stores_, spec);
+}
 
 ManagedStore& TaskStores::store(const std::string& name) {
   const auto found = stores_.find(name);
@@ -100,8 +111,10 @@ Status TaskStores::commit(const std::map<std::string, std::int64_t>& changelog_o
   TaskDatabase::Meta meta;
   for (PersistentStore* store : persistent_) {
     const std::string& name = store->spec().name;
-    if (store->rows().buffer().count() > 0) writes.push_back({store->rows().family(), &store->rows().buffer()});
-    if (store->observedTime() >= 0) meta.emplace_back(timeName(name), encode(store->observedTime()));
+    if (store->rows().buffer().count() > 0)
+      writes.push_back({store->rows().family(), &store->rows().buffer()});
+    if (store->observedTime() >= 0)
+      meta.emplace_back(timeName(name), encode(store->observedTime()));
     const auto offset = changelog_offsets.find(name);
     if (offset == changelog_offsets.end()) continue;
     meta.emplace_back(offsetName(name), encode(offset->second));

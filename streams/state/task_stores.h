@@ -1,26 +1,26 @@
 // All stores of one task: opened, restored, committed together.
 #pragma once
 
+#include "streams/state/managed_store.h"
+#include "streams/state/persistent_stores.h"
+#include "streams/store.h"
+
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "streams/state/managed_store.h"
-#include "streams/state/persistent_stores.h"
-#include "streams/store.h"
-
 namespace millrace::streams {
 
-/// Owned by the thread that runs the task. Persistent stores live in `<directory>/rocksdb`; a task without any
-/// makes no directory. What is put stays in memory until commit(); the directory holds whole commits only, each
-/// with the changelog offsets that it reflects.
+/// Owned by the thread that runs the task. Persistent stores live in `<directory>/rocksdb`; a task
+/// without any makes no directory. What is put stays in memory until commit(); the directory holds
+/// whole commits only, each with the changelog offsets that it reflects.
 class TaskStores final : public StoreProvider {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<TaskStores>> open(const std::string& directory,
-                                                                const std::vector<StoreSpec>& specs,
-                                                                std::shared_ptr<StateMemory> memory);
+  [[nodiscard]] static Result<std::unique_ptr<TaskStores>> open(
+      const std::string& directory, const std::vector<StoreSpec>& specs,
+      std::shared_ptr<StateMemory> memory);
   ~TaskStores() override;
 
   Result<KeyValueStore*> keyValue(const StoreSpec& spec) override;
@@ -29,7 +29,8 @@ class TaskStores final : public StoreProvider {
 
   [[nodiscard]] ManagedStore& store(const std::string& name);
   [[nodiscard]] bool contains(const std::string& name) const { return stores_.contains(name); }
-  /// The changelog offset up to which the directory holds a store; nullopt: nothing, or it lives in memory.
+  /// The changelog offset up to which the directory holds a store; nullopt: nothing, or it lives in
+  /// memory.
   [[nodiscard]] std::optional<std::int64_t> restoredTo(const std::string& name) const;
   /// Moves what waits in memory into the database, with the next changelog offset by store.
   [[nodiscard]] Status commit(const std::map<std::string, std::int64_t>& changelog_offsets);

@@ -1,10 +1,10 @@
 #include "streams/state/write_buffer.h"
 
+#include "base/varint.h"
+
 #include <algorithm>
 #include <cstring>
 #include <new>
-
-#include "base/varint.h"
 
 namespace millrace::streams {
 namespace {
@@ -60,7 +60,8 @@ void WriteBuffer::put(BytesView key, std::optional<BytesView> value) {
   if (size > 0) std::memcpy(entry.data() + entry.key_size, value->data(), size);
 }
 
-WriteBuffer::Entry* WriteBuffer::allocate(BytesView key, std::uint64_t hash, std::size_t value_capacity) {
+WriteBuffer::Entry* WriteBuffer::allocate(BytesView key, std::uint64_t hash,
+                                          std::size_t value_capacity) {
   const std::size_t size = (sizeof(Entry) + key.size() + value_capacity + 7) / 8 * 8;
   if (size > chunk_left_) {
     const std::size_t chunk = std::max(size, kChunkBytes);
@@ -92,16 +93,19 @@ void WriteBuffer::grow() {
 const WriteBuffer::Ordered& WriteBuffer::ordered() {
   if (!ordered_) {
     ordered_.emplace();
-    for (const Entry* entry : sorted()) ordered_->emplace_hint(ordered_->end(), entry->key(), entry);
+    for (const Entry* entry : sorted())
+      ordered_->emplace_hint(ordered_->end(), entry->key(), entry);
   }
   return *ordered_;
 }
 
-std::vector<const WriteBuffer::Entry*> WriteBuffer::sorted(const std::function<bool(BytesView)>& keep) const {
+std::vector<const WriteBuffer::Entry*> WriteBuffer::sorted(
+    const std::function<bool(BytesView)>& keep) const {
   std::vector<std::pair<std::uint64_t, const Entry*>> keyed;
   keyed.reserve(count_);
   for (const Entry* const entry : table_) {
-    if (entry != nullptr && (!keep || keep(entry->key()))) keyed.emplace_back(prefixOf(entry->key()), entry);
+    if (entry != nullptr && (!keep || keep(entry->key())))
+      keyed.emplace_back(prefixOf(entry->key()), entry);
   }
   std::ranges::sort(keyed, [](const auto& a, const auto& b) {
     if (a.first != b.first) return a.first < b.first;

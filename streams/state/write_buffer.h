@@ -1,6 +1,8 @@
 // The writes of one store that are not committed yet: newest value or deletion per key, in memory.
 #pragma once
 
+#include "base/bytes.h"
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -8,13 +10,12 @@
 #include <optional>
 #include <vector>
 
-#include "base/bytes.h"
-
 namespace millrace::streams {
 
-/// Point operations go through a hash table; the first ordered walk builds an index, which is kept up from
-/// then on (stores that are never scanned do not pay for it). Values that find() and walks return stay valid
-/// until the same key is written again, iterators of ordered() until clear(). One thread.
+/// Point operations go through a hash table; the first ordered walk builds an index, which is kept
+/// up from then on (stores that are never scanned do not pay for it). Values that find() and walks
+/// return stay valid until the same key is written again, iterators of ordered() until clear(). One
+/// thread.
 class WriteBuffer {
  public:
   struct Entry {
@@ -24,7 +25,9 @@ class WriteBuffer {
     std::uint32_t capacity;  ///< bytes reserved for the value
     bool deleted;
 
-    [[nodiscard]] const char* data() const { return reinterpret_cast<const char*>(this) + sizeof(Entry); }
+    [[nodiscard]] const char* data() const {
+      return reinterpret_cast<const char*>(this) + sizeof(Entry);
+    }
     [[nodiscard]] char* data() { return reinterpret_cast<char*>(this) + sizeof(Entry); }
     [[nodiscard]] BytesView key() const { return {data(), key_size}; }
     /// Nothing where the entry is a deletion.
@@ -45,9 +48,10 @@ class WriteBuffer {
   [[nodiscard]] const Entry* find(BytesView key) const;
   /// All entries by key.
   [[nodiscard]] const Ordered& ordered();
-  /// Entries of which `keep` accepts the key (unset: all), sorted by key, without building the index: what a
-  /// commit writes.
-  [[nodiscard]] std::vector<const Entry*> sorted(const std::function<bool(BytesView)>& keep = {}) const;
+  /// Entries of which `keep` accepts the key (unset: all), sorted by key, without building the
+  /// index: what a commit writes.
+  [[nodiscard]] std::vector<const Entry*> sorted(
+      const std::function<bool(BytesView)>& keep = {}) const;
   void clear();
 
   [[nodiscard]] std::size_t count() const { return count_; }

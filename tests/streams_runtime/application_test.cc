@@ -1,16 +1,16 @@
 // Applications against a broker in this process: tasks, commits, restarts, rebalances.
-#include <gmock/gmock.h>
-#include <millrace/streams.h>
-
-#include <atomic>
-
 #include "broker/broker.h"
 #include "client/admin.h"
 #include "client/consumer.h"
 #include "client/producer.h"
 #include "tests/streams_runtime/support/cluster.h"
-#include "tests/support/eventually.h"
 #include "tests/streams_runtime/support/temp_dir.h"
+#include "tests/support/eventually.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <millrace/streams.h>
 
 namespace millrace {
 namespace {
@@ -23,7 +23,11 @@ using testing::TempDir;
 /// "in" -> count by key -> table "counts" -> "out".
 Topology countTopology() {
   StreamsBuilder builder;
-  builder.stream<std::string, std::string>("in").groupByKey().count({.store = "counts"}).toStream().to("out");
+  builder.stream<std::string, std::string>("in")
+      .groupByKey()
+      .count({.store = "counts"})
+      .toStream()
+      .to("out");
   return builder.build();
 }
 
@@ -35,7 +39,8 @@ StreamsOptions options(Cluster& cluster, const std::string& state_dir) {
 }
 
 bool waitProcessed(const Streams& streams, std::uint64_t records) {
-  return eventually([&] { return streams.error() || streams.metrics().processed >= records; }, 60s) &&
+  return eventually([&] { return streams.error() || streams.metrics().processed >= records; },
+                    60s) &&
          !streams.error();
 }
 
@@ -117,7 +122,8 @@ TEST_F(Application, LostDirectoryIsRestoredFromTheChangelog) {
   Streams streams(countTopology(), options(cluster_, state_.path()));
   std::atomic<int> starts{0};
   std::atomic<int> ends{0};
-  streams.setRestoreListener({.onRestoreStart = [&](auto&&...) { ++starts; }, .onRestoreEnd = [&](auto&&...) { ++ends; }});
+  streams.setRestoreListener(
+      {.onRestoreStart = [&](auto&&...) { ++starts; }, .onRestoreEnd = [&](auto&&...) { ++ends; }});
   ASSERT_TRUE(streams.start());
   ASSERT_TRUE(streams.waitUntilRunning());
   EXPECT_EQ(countsOf(streams), first);
@@ -210,12 +216,14 @@ TEST_F(Application, AFailingLambdaReachesTheHandlerWhichMayReplaceTheThread) {
 }
 
 TEST_F(Application, WrongOptionsAreRefusedByName) {
-  const auto refused = Streams::create(countTopology(), {.applicationId = "app", .broker = cluster_.broker(),
-                                                         .guarantee = exactlyOnce});
+  const auto refused = Streams::create(
+      countTopology(),
+      {.applicationId = "app", .broker = cluster_.broker(), .guarantee = exactlyOnce});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::kConfig);
   EXPECT_FALSE(Streams::create(countTopology(), {.broker = cluster_.broker()}));
-  EXPECT_FALSE(Streams::create(countTopology(), {.applicationId = "app", .broker = cluster_.broker(),
+  EXPECT_FALSE(Streams::create(countTopology(), {.applicationId = "app",
+                                                 .broker = cluster_.broker(),
                                                  .properties = {{"commit.interval.ms", "soon"}}}));
 }
 

@@ -1,17 +1,17 @@
 // kill -9 of an application that counts: afterwards the state is as if nothing had happened.
+#include "client/transport.h"
+#include "tests/streams_runtime/support/cluster.h"
+#include "tests/streams_runtime/support/temp_dir.h"
+#include "tests/support/eventually.h"
+
 #include <gmock/gmock.h>
-#include <millrace/streams.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
 #include <csignal>
 #include <filesystem>
+#include <millrace/streams.h>
 #include <random>
-
-#include "client/transport.h"
-#include "tests/streams_runtime/support/cluster.h"
-#include "tests/streams_runtime/support/temp_dir.h"
-#include "tests/support/eventually.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration)
 
@@ -26,7 +26,11 @@ using Counts = std::map<std::string, std::int64_t>;
 
 Topology countTopology() {
   StreamsBuilder builder;
-  builder.stream<std::string, std::string>("in").groupByKey().count({.store = "counts"}).toStream().to("out");
+  builder.stream<std::string, std::string>("in")
+      .groupByKey()
+      .count({.store = "counts"})
+      .toStream()
+      .to("out");
   return builder.build();
 }
 
@@ -56,9 +60,15 @@ class Application {
 };
 
 std::vector<std::string> arguments(Cluster& cluster, const std::string& state_dir) {
-  return {"--bootstrap", cluster.bootstrap(), "--application-id=app", "--state.dir=" + state_dir,
-          "--commit.interval.ms=100", "--statestore.cache.max.bytes=0", "--producer.linger.ms=0",
-          "--consumer.session.timeout.ms=2000", "--consumer.heartbeat.interval.ms=200"};
+  return {"--bootstrap",
+          cluster.bootstrap(),
+          "--application-id=app",
+          "--state.dir=" + state_dir,
+          "--commit.interval.ms=100",
+          "--statestore.cache.max.bytes=0",
+          "--producer.linger.ms=0",
+          "--consumer.session.timeout.ms=2000",
+          "--consumer.heartbeat.interval.ms=200"};
 }
 
 StreamsOptions sameHere(Cluster& cluster, const std::string& state_dir) {
@@ -88,7 +98,8 @@ TEST_P(Kill, StateAfterKillsEqualsARunWithoutThem) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
-  Cluster cluster({{"group.min.session.timeout.ms", "100"}, {"group.initial.rebalance.delay.ms", "0"}});
+  Cluster cluster(
+      {{"group.min.session.timeout.ms", "100"}, {"group.initial.rebalance.delay.ms", "0"}});
   cluster.createTopic("in", 2);
   cluster.createTopic("out", 1);
   TempDir state;
@@ -139,7 +150,8 @@ TEST(RunProgram, EndsCleanlyOnATerminationSignal) {
 }
 
 TEST(RunProgram, RefusesWrongArguments) {
-  for (const auto& wrong : std::vector<std::vector<std::string>>{{"stray"}, {"--commit.interval.ms=soon"}, {"--poll.ms"}}) {
+  for (const auto& wrong : std::vector<std::vector<std::string>>{
+           {"stray"}, {"--commit.interval.ms=soon"}, {"--poll.ms"}}) {
     auto arguments = wrong;
     arguments.insert(arguments.begin(), MILLRACE_STREAMS_APP);
     std::vector<char*> argv;

@@ -24,7 +24,8 @@ TEST(OffsetMetadata, ForeignTextGivesNothing) {
 
 TEST(OffsetMetadata, ValuesGiveWayToTheSizeLimit) {
   OffsetMetadata metadata{5, {}};
-  for (int i = 0; i < 100; ++i) metadata.values["changelog:" + std::string(60, 'x') + std::to_string(i)] = i;
+  for (int i = 0; i < 100; ++i)
+    metadata.values["changelog:" + std::string(60, 'x') + std::to_string(i)] = i;
   const auto text = encodeOffsetMetadata(metadata, 4096);
   EXPECT_LE(text.size(), 4096U);
   EXPECT_EQ(decodeOffsetMetadata(text).partition_time, 5);

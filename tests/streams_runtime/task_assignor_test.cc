@@ -1,12 +1,12 @@
 // Both assignors against results recorded from Apache Kafka 4.2.0.
 #include "streams/runtime/task_assignor.h"
 
+#include "streams/runtime/user_data.h"
+#include "tests/streams_runtime/support/vectors.h"
+
 #include <gmock/gmock.h>
 
 #include <algorithm>
-
-#include "streams/runtime/user_data.h"
-#include "tests/streams_runtime/support/vectors.h"
 
 namespace millrace::streams {
 namespace {
@@ -17,7 +17,8 @@ using testing::text;
 
 Uuid uuidOf(std::string dashed) {
   std::erase(dashed, '-');
-  return {std::stoull(dashed.substr(0, 16), nullptr, 16), std::stoull(dashed.substr(16), nullptr, 16)};
+  return {std::stoull(dashed.substr(0, 16), nullptr, 16),
+          std::stoull(dashed.substr(16), nullptr, 16)};
 }
 
 std::set<TaskId> tasksOf(const value& list) {
@@ -36,8 +37,10 @@ AssignorInput inputOf(const value& v) {
   AssignorInput input;
   const auto& configs = v.at("configs").as_object();
   input.configs.acceptable_recovery_lag = configs.at("acceptable.recovery.lag").as_int64();
-  input.configs.max_warmup_replicas = static_cast<std::int32_t>(configs.at("max.warmup.replicas").as_int64());
-  input.configs.num_standby_replicas = static_cast<std::int32_t>(configs.at("num.standby.replicas").as_int64());
+  input.configs.max_warmup_replicas =
+      static_cast<std::int32_t>(configs.at("max.warmup.replicas").as_int64());
+  input.configs.num_standby_replicas =
+      static_cast<std::int32_t>(configs.at("num.standby.replicas").as_int64());
   for (const value& tag : configs.at("rack.aware.assignment.tags").as_array()) {
     input.configs.rack_aware_assignment_tags.push_back(text(tag));
   }
@@ -54,7 +57,8 @@ AssignorInput inputOf(const value& v) {
       for (const auto& [key, tag] : tags->as_object()) in.tags[std::string(key)] = text(tag);
     }
     if (const auto* lags = fields.if_contains("lags")) {
-      for (const auto& [task, lag] : lags->as_object()) in.lags[*parseTaskId(task)] = lag.as_int64();
+      for (const auto& [task, lag] : lags->as_object())
+        in.lags[*parseTaskId(task)] = lag.as_int64();
     }
   }
   return input;
@@ -92,14 +96,16 @@ void expectValid(const AssignorInput& input, const AssignmentPlan& plan, const s
   for (const auto& [id, client] : plan.clients) {
     for (const TaskId& task : client.active) {
       ++owners[task];
-      EXPECT_FALSE(client.standby.contains(task)) << name << " has both kinds of " << task.toString();
+      EXPECT_FALSE(client.standby.contains(task))
+          << name << " has both kinds of " << task.toString();
     }
   }
   EXPECT_EQ(owners.size(), input.tasks.size()) << name;
   for (const auto& [task, count] : owners) EXPECT_EQ(count, 1) << name << ' ' << task.toString();
 }
 
-/// Where the recorded result is one of several: the same balance, and nothing less kept than recorded.
+/// Where the recorded result is one of several: the same balance, and nothing less kept than
+/// recorded.
 void expectNoWorse(const AssignorInput& input, const AssignmentPlan& plan, const value& measures,
                    const std::string& name) {
   double standbys = 0;
@@ -107,7 +113,8 @@ void expectNoWorse(const AssignorInput& input, const AssignmentPlan& plan, const
   double tasks_max = 0;
   for (const auto& [id, client] : plan.clients) {
     standbys += static_cast<double>(client.standby.size());
-    tasks_max = std::max(tasks_max, static_cast<double>(client.standby.size() + client.active.size()));
+    tasks_max =
+        std::max(tasks_max, static_cast<double>(client.standby.size() + client.active.size()));
     const auto& previous = input.clients.at(id).prev_active;
     const auto was_here = [&](const TaskId& t) { return previous.contains(t); };
     kept += static_cast<double>(std::ranges::count_if(client.active, was_here));
@@ -149,7 +156,9 @@ TEST(HighAvailabilityAssignor, DecidesAsKafka) {
   replay("assignors/streams-ha.jsonl.gz", assignHighlyAvailable, 494);
 }
 
-TEST(StickyAssignor, DecidesAsKafka) { replay("assignors/streams-sticky.jsonl.gz", assignSticky, 570); }
+TEST(StickyAssignor, DecidesAsKafka) {
+  replay("assignors/streams-sticky.jsonl.gz", assignSticky, 570);
+}
 
 }  // namespace
 }  // namespace millrace::streams

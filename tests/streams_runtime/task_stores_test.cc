@@ -1,15 +1,15 @@
 #include "streams/state/task_stores.h"
 
+#include "base/varint.h"
+#include "tests/streams_runtime/support/temp_dir.h"
+#include "tests/streams_runtime/support/vectors.h"
+
 #include <gmock/gmock.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
-
-#include "base/varint.h"
-#include "tests/streams_runtime/support/temp_dir.h"
-#include "tests/streams_runtime/support/vectors.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration)
 
@@ -37,7 +37,10 @@ struct Log final : ChangelogWriter {
 
 StoreSpec keyValueSpec() { return {.name = "counts", .kind = StoreKind::kTimestampedKeyValue}; }
 StoreSpec windowSpec() {
-  return {.name = "windows", .kind = StoreKind::kTimestampedWindow, .retention_ms = 100, .window_size_ms = 10,
+  return {.name = "windows",
+          .kind = StoreKind::kTimestampedWindow,
+          .retention_ms = 100,
+          .window_size_ms = 10,
           .segment_interval_ms = 50};
 }
 
@@ -128,13 +131,16 @@ TEST(TaskStores, WindowsExpireBySegmentAndAreHiddenByRetention) {
   TempDir dir;
   auto stores = openStores(dir.path());
   WindowStore& store = **stores->window(windowSpec());
-  for (const Millis start : {0, 40, 60, 140}) ASSERT_EQ(*store.put("k", start, stamped(start, "v"), start), WindowPut::kStored);
-  // Stream time 140, retention 100: visible from 41; the segment of 40 [0, 50) is live as long as 140 - 100 is in it.
+  for (const Millis start : {0, 40, 60, 140})
+    ASSERT_EQ(*store.put("k", start, stamped(start, "v"), start), WindowPut::kStored);
+  // Stream time 140, retention 100: visible from 41; the segment of 40 [0, 50) is live as long as
+  // 140 - 100 is in it.
   EXPECT_THAT(windows(store.fetch("k", 0, 1000)), ElementsAre(Pair("k", 60), Pair("k", 140)));
   EXPECT_EQ(*store.put("k", 30, stamped(30, "v"), 30), WindowPut::kStored);
   ASSERT_EQ(*store.put("k", 155, stamped(155, "v"), 155), WindowPut::kStored);
   EXPECT_EQ(*store.put("k", 30, stamped(30, "v"), 30), WindowPut::kExpired);
-  EXPECT_THAT(windows(store.fetch("k", 0, 1000, true)), ElementsAre(Pair("k", 155), Pair("k", 140), Pair("k", 60)));
+  EXPECT_THAT(windows(store.fetch("k", 0, 1000, true)),
+              ElementsAre(Pair("k", 155), Pair("k", 140), Pair("k", 60)));
 }
 
 TEST(TaskStores, KeysThatArePrefixesOfOthersKeepTheirWindowsApart) {
@@ -179,7 +185,9 @@ TEST(TaskStores, AStoreThatLeftTheTopologyIsDropped) {
     ASSERT_TRUE(stores->commit({}));
     ASSERT_TRUE(stores->flush());
   }
-  { ASSERT_TRUE(TaskStores::open(dir.path(), {windowSpec()}, makeStateMemory())); }
+  {
+    ASSERT_TRUE(TaskStores::open(dir.path(), {windowSpec()}, makeStateMemory()));
+  }
   auto stores = openStores(dir.path());
   EXPECT_EQ(get(**stores->keyValue(keyValueSpec()), "k"), "(none)");
 }

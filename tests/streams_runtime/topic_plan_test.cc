@@ -16,22 +16,27 @@ class NoStore final : public StoreBuilder {
   std::unique_ptr<TaskStore> make() const override { return nullptr; }
 };
 
-/// "in" -> select -> repartition topic "keyed" -> count (store) -> "out"; joined with "other" where asked.
+/// "in" -> select -> repartition topic "keyed" -> count (store) -> "out"; joined with "other" where
+/// asked.
 class TopicPlanTest : public ::testing::Test {
  protected:
   void declare(std::optional<std::int32_t> repartition_count, bool joined) {
     ASSERT_TRUE(builder_.addSource({.name = "in", .kind = NodeKind::kSource, .topics = {"in"}}));
-    ASSERT_TRUE(builder_.addSink({.name = "sink", .kind = NodeKind::kSink, .parents = {"in"}, .topic = "keyed"}));
+    ASSERT_TRUE(builder_.addSink(
+        {.name = "sink", .kind = NodeKind::kSink, .parents = {"in"}, .topic = "keyed"}));
     builder_.addRepartitionTopic("keyed", repartition_count);
-    ASSERT_TRUE(builder_.addSource({.name = "keyed", .kind = NodeKind::kSource, .topics = {"keyed"}}));
+    ASSERT_TRUE(
+        builder_.addSource({.name = "keyed", .kind = NodeKind::kSource, .topics = {"keyed"}}));
     std::vector<std::string> parents{"keyed"};
     if (joined) {
-      ASSERT_TRUE(builder_.addSource({.name = "other", .kind = NodeKind::kSource, .topics = {"other"}}));
+      ASSERT_TRUE(
+          builder_.addSource({.name = "other", .kind = NodeKind::kSource, .topics = {"other"}}));
       builder_.copartition({"keyed", "other"});
       parents.push_back("other");
     }
     ASSERT_TRUE(builder_.addProcessor({.name = "count", .parents = parents}));
-    ASSERT_TRUE(builder_.addStateStore(std::make_shared<NoStore>(StoreSpec{.name = "counts"}), {"count"}));
+    ASSERT_TRUE(
+        builder_.addStateStore(std::make_shared<NoStore>(StoreSpec{.name = "counts"}), {"count"}));
     topology_ = *builder_.build();
   }
   Result<TopicPlan> plan(const std::map<std::string, std::int32_t>& existing) {

@@ -1,8 +1,8 @@
 #include "streams/runtime/user_data.h"
 
-#include <gmock/gmock.h>
-
 #include "tests/streams_runtime/support/vectors.h"
+
+#include <gmock/gmock.h>
 
 namespace millrace::streams {
 namespace {
@@ -32,13 +32,15 @@ AssignedTask taskOf(const value& v) {
 SubscriptionInfo subscriptionOf(const value& v) {
   SubscriptionInfo info;
   info.version = static_cast<std::int32_t>(v.at("version").as_int64());
-  info.latest_supported_version = static_cast<std::int32_t>(v.at("latest_supported_version").as_int64());
+  info.latest_supported_version =
+      static_cast<std::int32_t>(v.at("latest_supported_version").as_int64());
   info.process_id = uuidOf(text(v.at("process_id")));
   if (v.at("user_end_point").is_string()) info.user_end_point = text(v.at("user_end_point"));
   for (const value& sum : v.at("task_offset_sums").as_array()) {
     const AssignedTask task = taskOf(sum.at(0));
     info.task_offset_sums.push_back({task.id, sum.at(1).as_int64()});
-    if (!task.named_topology.empty()) info.task_offset_sums.back().named_topology = task.named_topology;
+    if (!task.named_topology.empty())
+      info.task_offset_sums.back().named_topology = task.named_topology;
   }
   info.unique_field = static_cast<std::int8_t>(v.at("unique_field").as_int64());
   info.error_code = static_cast<std::int32_t>(v.at("error_code").as_int64());
@@ -68,7 +70,8 @@ std::map<HostInfo, std::vector<TopicPartitionName>> hostsOf(const value& list) {
 AssignmentInfo assignmentOf(const value& v) {
   AssignmentInfo info;
   info.version = static_cast<std::int32_t>(v.at("version").as_int64());
-  info.commonly_supported_version = static_cast<std::int32_t>(v.at("commonly_supported_version").as_int64());
+  info.commonly_supported_version =
+      static_cast<std::int32_t>(v.at("commonly_supported_version").as_int64());
   for (const value& task : v.at("active").as_array()) info.active.push_back(taskOf(task));
   for (const value& task : v.at("standby").as_array()) {
     info.standby[taskOf(task.at(0))] = partitionsOf(task.at(1));
@@ -124,8 +127,10 @@ TEST(UserData, EveryTruncationIsRefused) {
     const Bytes bytes = fromHex(text(v.at("hex")));
     for (std::size_t size = 0; size < bytes.size(); ++size) {
       const auto cut = BytesView(bytes).substr(0, size);
-      if (kind == "streams-subscription") EXPECT_FALSE(decodeSubscriptionInfo(cut)) << v.at("name") << ' ' << size;
-      if (kind == "streams-assignment") EXPECT_FALSE(decodeAssignmentInfo(cut)) << v.at("name") << ' ' << size;
+      if (kind == "streams-subscription")
+        EXPECT_FALSE(decodeSubscriptionInfo(cut)) << v.at("name") << ' ' << size;
+      if (kind == "streams-assignment")
+        EXPECT_FALSE(decodeAssignmentInfo(cut)) << v.at("name") << ' ' << size;
     }
   }
 }
@@ -140,7 +145,8 @@ TEST(UserData, UnknownVersionIsRefusedByName) {
 TEST(TaskIds, ParseAndPrint) {
   EXPECT_EQ(parseTaskId("12_3"), (TaskId{12, 3}));
   EXPECT_EQ((TaskId{1, 0}).toString(), "1_0");
-  for (const auto* bad : {"", "_", "1_", "_1", "a_1", "1_2x", "-1_0"}) EXPECT_FALSE(parseTaskId(bad)) << bad;
+  for (const auto* bad : {"", "_", "1_", "_1", "a_1", "1_2x", "-1_0"})
+    EXPECT_FALSE(parseTaskId(bad)) << bad;
 }
 
 }  // namespace

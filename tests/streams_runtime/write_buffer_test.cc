@@ -31,7 +31,8 @@ TEST(WriteBuffer, AgreesWithAMapUnderRandomWrites) {
     if (random() % 4 != 0) value = std::string(random() % 40, 'x') + std::to_string(i);
     buffer.put(key, value ? std::optional<BytesView>(*value) : std::nullopt);
     model[key] = value;
-    if (i == 7'000) EXPECT_EQ(contents(buffer.ordered()), model);  // from here on the index is kept up
+    if (i == 7'000)
+      EXPECT_EQ(contents(buffer.ordered()), model);  // from here on the index is kept up
     if (i == 12'000) {
       buffer.clear();
       model.clear();
@@ -49,8 +50,9 @@ TEST(WriteBuffer, AgreesWithAMapUnderRandomWrites) {
 
 TEST(WriteBuffer, SortsByUnsignedBytes) {
   WriteBuffer buffer;
-  const std::vector<std::string> keys{"\xff", "", std::string(1, '\0'), "a", std::string("a\0b", 3), "aaaaaaaaab",
-                                      "aaaaaaaaaa", "aaaaaaaa"};
+  const std::vector<std::string> keys{
+      "\xff",       "",        std::string(1, '\0'), "a", std::string("a\0b", 3), "aaaaaaaaab",
+      "aaaaaaaaaa", "aaaaaaaa"};
   for (const auto& key : keys) buffer.put(key, "v");
   std::vector<std::string> sorted = keys;
   std::ranges::sort(sorted);

@@ -1,25 +1,26 @@
-// Programs of the tests' own, to be killed and started again: the counting application, and a task's stores
-// under constant commits.
-#include <millrace/streams.h>
+// Programs of the tests' own, to be killed and started again: the counting application, and a
+// task's stores under constant commits.
+#include "base/varint.h"
+#include "streams/state/task_stores.h"
+
 #include <unistd.h>
 
 #include <cstdlib>
+#include <millrace/streams.h>
 #include <string>
 #include <string_view>
-
-#include "base/varint.h"
-#include "streams/state/task_stores.h"
 
 namespace {
 
 using namespace millrace;
 using namespace millrace::streams;
 
-/// Commits of two rows that are always equal, with their number as changelog offset, until the process is killed.
-/// Writes a byte to `ready` now and then.
+/// Commits of two rows that are always equal, with their number as changelog offset, until the
+/// process is killed. Writes a byte to `ready` now and then.
 int writeStores(const std::string& directory, int ready) {
   const StoreSpec spec{.name = "counts", .kind = StoreKind::kTimestampedKeyValue};
-  auto stores = TaskStores::open(directory, {spec}, makeStateMemory({.write_buffer_bytes = 8 << 20}));
+  auto stores =
+      TaskStores::open(directory, {spec}, makeStateMemory({.write_buffer_bytes = 8 << 20}));
   if (!stores) return 1;
   const auto store = (*stores)->keyValue(spec);
   if (!store) return 1;
@@ -40,8 +41,13 @@ int writeStores(const std::string& directory, int ready) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 4 && std::string_view(argv[1]) == "write-stores") return writeStores(argv[2], std::stoi(argv[3]));
+  if (argc == 4 && std::string_view(argv[1]) == "write-stores")
+    return writeStores(argv[2], std::stoi(argv[3]));
   StreamsBuilder builder;
-  builder.stream<std::string, std::string>("in").groupByKey().count({.store = "counts"}).toStream().to("out");
+  builder.stream<std::string, std::string>("in")
+      .groupByKey()
+      .count({.store = "counts"})
+      .toStream()
+      .to("out");
   return run(builder, argc, argv);
 }

@@ -1,10 +1,10 @@
 #include "tests/streams_runtime/support/cluster.h"
 
-#include <gmock/gmock.h>
-
 #include "client/consumer.h"
 #include "client/producer.h"
 #include "client/transport.h"
+
+#include <gmock/gmock.h>
 
 namespace millrace::testing {
 namespace {
@@ -26,9 +26,11 @@ void Cluster::createTopic(const std::string& name, std::int32_t partitions) {
   EXPECT_TRUE(status) << status.error().toString();
 }
 
-void Cluster::produce(const std::string& topic, const std::vector<std::pair<std::string, std::string>>& records) {
+void Cluster::produce(const std::string& topic,
+                      const std::vector<std::pair<std::string, std::string>>& records) {
   Producer producer({.transport = broker_.transport()});
-  for (const auto& [key, value] : records) producer.send({.topic = topic, .key = key, .value = value});
+  for (const auto& [key, value] : records)
+    producer.send({.topic = topic, .key = key, .value = value});
   const Status status = producer.flush();
   EXPECT_TRUE(status) << status.error().toString();
 }
@@ -59,8 +61,12 @@ std::int64_t Cluster::sumOffsets(const std::string& topic, std::int64_t spec) {
   return sum;
 }
 
-std::int64_t Cluster::beginning(const std::string& topic) { return sumOffsets(topic, OffsetSpec::kEarliest); }
-std::int64_t Cluster::end(const std::string& topic) { return sumOffsets(topic, OffsetSpec::kLatest); }
+std::int64_t Cluster::beginning(const std::string& topic) {
+  return sumOffsets(topic, OffsetSpec::kEarliest);
+}
+std::int64_t Cluster::end(const std::string& topic) {
+  return sumOffsets(topic, OffsetSpec::kLatest);
+}
 
 std::map<std::string, std::string> Cluster::lastBytes(const std::string& topic) {
   Consumer consumer({.transport = broker_.transport()});
@@ -85,8 +91,10 @@ std::map<std::string, std::string> Cluster::lastBytes(const std::string& topic) 
       break;
     }
     for (const Record& record : records) {
-      if (record.hasValue()) out[std::string(record.key())] = std::string(record.value());
-      else out.erase(std::string(record.key()));
+      if (record.hasValue())
+        out[std::string(record.key())] = std::string(record.value());
+      else
+        out.erase(std::string(record.key()));
     }
   }
   return out;

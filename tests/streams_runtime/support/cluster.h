@@ -1,13 +1,13 @@
 // A broker of the test's own, with what tests ask of it.
 #pragma once
 
-#include <map>
-#include <string>
-#include <vector>
-
 #include "broker/broker.h"
 #include "client/admin.h"
 #include "tests/streams_runtime/support/temp_dir.h"
+
+#include <map>
+#include <string>
+#include <vector>
 
 namespace millrace::testing {
 
@@ -16,10 +16,13 @@ class Cluster {
  public:
   explicit Cluster(Properties properties = {});
   [[nodiscard]] Broker& broker() { return broker_; }
-  [[nodiscard]] std::string bootstrap() const { return "127.0.0.1:" + std::to_string(broker_.port()); }
+  [[nodiscard]] std::string bootstrap() const {
+    return "127.0.0.1:" + std::to_string(broker_.port());
+  }
 
   void createTopic(const std::string& name, std::int32_t partitions);
-  void produce(const std::string& topic, const std::vector<std::pair<std::string, std::string>>& records);
+  void produce(const std::string& topic,
+               const std::vector<std::pair<std::string, std::string>>& records);
   [[nodiscard]] std::int32_t partitions(const std::string& topic);
   [[nodiscard]] std::string topicConfig(const std::string& topic, const std::string& key);
   /// Log start offsets and end offsets, summed over the partitions.

@@ -10,7 +10,8 @@ namespace millrace::testing {
 class TempDir {
  public:
   TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "millrace-streams-XXXXXX").string();
+    std::string name =
+        (std::filesystem::temp_directory_path() / "millrace-streams-XXXXXX").string();
     path_ = mkdtemp(name.data());
   }
   ~TempDir() {

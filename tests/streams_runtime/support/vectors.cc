@@ -1,10 +1,10 @@
 #include "tests/streams_runtime/support/vectors.h"
 
+#include "base/assert.h"
+
 #include <zlib.h>
 
 #include <sstream>
-
-#include "base/assert.h"
 
 namespace millrace::testing {
 
