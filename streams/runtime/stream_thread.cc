@@ -265,7 +265,8 @@ Status StreamThread::commit(const std::vector<ActiveTask*>& tasks) {
 }
 
 void StreamThread::maybePurge() {
-  if (purgeable_.empty() || now_ms_ - last_purge_ms_ < application_.config.purge_interval_ms)
+  if (!purges_ || purgeable_.empty() ||
+      now_ms_ - last_purge_ms_ < application_.config.purge_interval_ms)
     return;
   last_purge_ms_ = now_ms_;
   std::map<TopicPartition, std::int64_t> before;
@@ -273,14 +274,16 @@ void StreamThread::maybePurge() {
   purgeable_.clear();
   const auto deleted = application_.admin->deleteRecords(before);
   // Only space: the next purge takes what this one could not.
-  if (!deleted)
-    MILLRACE_LOG_WARN("{}: purge of repartition topics: {}", name_, deleted.error().toString());
-  else
-    for (const auto& [partition, result] : *deleted) {
-      if (!result)
-        MILLRACE_LOG_WARN("{}: purge of {}: {}", name_, partition.toString(),
-                          result.error().toString());
-    }
+  const auto note = [&](const Error& error) {
+    if (error.code == Errc::kUnsupportedVersion)
+      purges_ = false;
+    else
+      MILLRACE_LOG_WARN("{}: purge of repartition topics: {}", name_, error.toString());
+  };
+  if (!deleted) return note(deleted.error());
+  for (const auto& [partition, result] : *deleted) {
+    if (!result) note(result.error());
+  }
 }
 
 bool StreamThread::visitTasks(const std::function<void(ActiveTask&)>& call) {

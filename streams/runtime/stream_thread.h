@@ -114,6 +114,7 @@ class StreamThread {
   std::map<TaskId, std::vector<TopicPartition>> waiting_;  // assigned, not opened yet
   std::set<TopicPartition> paused_;
   CommitOffsets purgeable_;
+  bool purges_ = true;  ///< false once a broker turned out not to know DeleteRecords
   std::optional<Error> callback_error_;
   bool assigned_once_ = false;
   bool tasks_changed_ = true;  ///< since publish()
