@@ -1,14 +1,14 @@
 #include "log/compaction.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <limits>
-
 #include "base/uuid.h"
 #include "log/compaction_rules.h"
 #include "log/segment.h"
 #include "record/builder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
 
 namespace millrace::log {
 namespace {

@@ -1,11 +1,11 @@
 #include "log/data_directory.h"
 
+#include "log/log_files.h"
+
 #include <fmt/format.h>
 #include <sys/file.h>
 
 #include <charconv>
-
-#include "log/log_files.h"
 
 namespace millrace::log {
 

@@ -1,11 +1,11 @@
 #include "log/index_file.h"
 
+#include "base/varint.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
-
-#include "base/varint.h"
 
 namespace millrace::log {
 namespace {

@@ -1,11 +1,11 @@
 #include "log/key_offset_map.h"
 
 #define XXH_INLINE_ALL
+#include "base/assert.h"
+
 #include <xxhash.h>
 
 #include <algorithm>
-
-#include "base/assert.h"
 
 namespace millrace::log {
 namespace {

@@ -1,5 +1,7 @@
 #include "log/log_manager.h"
 
+#include "log/data_directory.h"
+
 #include <fmt/format.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
@@ -8,8 +10,6 @@
 #include <mutex>
 #include <set>
 #include <unordered_map>
-
-#include "log/data_directory.h"
 
 namespace millrace::log {
 

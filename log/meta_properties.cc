@@ -1,9 +1,9 @@
 // meta.properties: whose directory this is.
+#include "log/log_manager.h"
+
 #include <fmt/format.h>
 
 #include <charconv>
-
-#include "log/log_manager.h"
 
 namespace millrace::log {
 namespace {

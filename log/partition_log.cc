@@ -1,8 +1,8 @@
 #include "log/partition_log.h"
 
-#include <algorithm>
-
 #include "log/partition_log_state.h"
+
+#include <algorithm>
 
 namespace millrace::log {
 
@@ -38,12 +38,9 @@ const Status& PartitionLog::health() const { return state_->health; }
 
 Offset PartitionLog::endFor(Isolation isolation) const {
   switch (isolation) {
-    case Isolation::kLogEnd:
-      return endOffset();
-    case Isolation::kHighWatermark:
-      return highWatermark();
-    case Isolation::kCommitted:
-      return lastStableOffset();
+    case Isolation::kLogEnd: return endOffset();
+    case Isolation::kHighWatermark: return highWatermark();
+    case Isolation::kCommitted: return lastStableOffset();
   }
   return endOffset();
 }

@@ -1,9 +1,9 @@
 // Appending: as a leader (validated, numbered) and as a follower (taken as it is).
+#include "log/partition_log_state.h"
+
 #include <fmt/format.h>
 
 #include <array>
-
-#include "log/partition_log_state.h"
 
 namespace millrace::log {
 namespace {
@@ -65,6 +65,35 @@ Status PartitionLog::State::noteProducer(const record::BatchView& batch, Offset 
   return {};
 }
 
+Result<std::optional<ProducerState::Duplicate>> PartitionLog::State::checkProducer(
+    const record::BatchView& batch, record::AppendOrigin origin) const {
+  if (!batch.hasProducerId()) return std::nullopt;
+  if (origin == record::AppendOrigin::kClient) {
+    if (const auto known = producers.findDuplicate(batch)) return known;
+  }
+  MILLRACE_TRY(const auto marker, markerIn(batch));
+  if (marker) {
+    MILLRACE_CHECK_OK(producers.checkMarker(batch, *marker));
+  } else if (!batch.isControl()) {
+    MILLRACE_CHECK_OK(producers.checkData(batch, origin));
+  }
+  return std::nullopt;
+}
+
+Status PartitionLog::State::write(const record::BatchView& batch, const record::ValidBatch& valid,
+                                  Offset first, const AppendOptions& how) {
+  const Segment::Written written{first, valid.last_offset, valid.max_timestamp,
+                                 static_cast<std::uint32_t>(valid.sizeInBytes())};
+  MILLRACE_CHECK_OK(
+      rollIfNeeded(written.size, written.max_timestamp, first, written.last_offset, how.now_ms));
+  if (active().size() == 0) names_changed = true;
+  if (epochs.assign(how.leader_epoch, first)) MILLRACE_CHECK_OK(epochs.save());
+  const std::array<BytesView, 2> slices = {BytesView(valid.header.data(), valid.header.size()),
+                                           valid.payload};
+  MILLRACE_CHECK_OK(active().append(slices, std::span(&written, 1), log.config_));
+  return noteProducer(batch, first, written.last_offset, written.max_timestamp);
+}
+
 std::expected<AppendInfo, AppendFailure> PartitionLog::append(const record::BatchView& batch,
                                                               const AppendOptions& options) {
   State& s = *state_;
@@ -84,90 +113,88 @@ std::expected<AppendInfo, AppendFailure> PartitionLog::append(const record::Batc
                   .log_start_offset = startOffset(),
                   .record_count = valid->record_count,
                   .bytes = valid->sizeInBytes()};
-  if (batch.hasProducerId()) {
-    if (options.origin == record::AppendOrigin::kClient) {
-      if (const auto known = s.producers.findDuplicate(batch)) {
-        info.base_offset = known->first_offset;
-        info.last_offset = known->last_offset;
-        info.log_append_time_ms = stamped ? known->timestamp : -1;
-        info.duplicate = true;
-        return info;
-      }
-    }
-    const auto marker = markerIn(batch);
-    if (!marker) return refuse(marker.error());
-    const Status fits = *marker             ? s.producers.checkMarker(batch, **marker)
-                        : batch.isControl() ? Status{}
-                                            : s.producers.checkData(batch, options.origin);
-    if (!fits) return refuse(fits.error());
+  const auto known = s.checkProducer(batch, options.origin);
+  if (!known) return refuse(known.error());
+  if (*known) {
+    info.base_offset = (*known)->first_offset;
+    info.last_offset = (*known)->last_offset;
+    info.log_append_time_ms = stamped ? (*known)->timestamp : -1;
+    info.duplicate = true;
+    return info;
   }
-  const std::array<BytesView, 2> slices = {BytesView(valid->header.data(), valid->header.size()),
-                                           valid->payload};
-  const Segment::Written written{first, valid->last_offset, valid->max_timestamp,
-                                 static_cast<std::uint32_t>(valid->sizeInBytes())};
-  const auto write = [&]() -> Status {
-    MILLRACE_CHECK_OK(s.rollIfNeeded(written.size, written.max_timestamp, first,
-                                     written.last_offset, options.now_ms));
-    if (s.active().size() == 0) s.names_changed = true;
-    if (s.epochs.assign(options.leader_epoch, first)) MILLRACE_CHECK_OK(s.epochs.save());
-    MILLRACE_CHECK_OK(s.active().append(slices, std::span(&written, 1), config_));
-    return s.noteProducer(batch, first, written.last_offset, written.max_timestamp);
-  };
-  if (const Status done = write(); !done) return refuse(s.goOffline(done.error()).error());
-  size_.fetch_add(written.size, std::memory_order_relaxed);
-  log_end_offset_.store((written.last_offset + 1).value(), std::memory_order_release);
+  if (const Status done = s.write(batch, *valid, first, options); !done)
+    return refuse(s.goOffline(done.error()).error());
+  size_.fetch_add(info.bytes, std::memory_order_relaxed);
+  log_end_offset_.store((info.last_offset + 1).value(), std::memory_order_release);
   s.publishStable();
   s.releaseIfLow();
   return info;
 }
 
-Result<AppendInfo> PartitionLog::appendAsFollower(BytesView batches) {
-  State& s = *state_;
-  if (!s.health) return std::unexpected(s.health.error());
+namespace {
+
+/// A leader's batches, checked and described.
+struct Arrivals {
   std::vector<Segment::Written> written;
   std::vector<record::BatchView> views;
+  BytesView bytes;
+  AppendInfo info;
+  std::int64_t newest = -1;
+};
+
+/// Errors: kCorruptMessage, kOffsetOutOfRange where a batch does not lie behind `next`.
+Result<Arrivals> checkArrivals(BytesView batches, Offset next) {
+  Arrivals out;
+  out.info.base_offset = next;
   record::BatchIterator walk(batches);
   record::BatchView batch;
-  Offset next = endOffset();
-  AppendInfo info{.base_offset = next, .last_offset = next - 1, .log_start_offset = startOffset()};
-  std::int64_t newest = -1;
   while (walk.next(batch)) {
     MILLRACE_CHECK_OK(batch.checkCrc());
     if (batch.baseOffset() < next || batch.lastOffset() < batch.baseOffset())
       return fail(Errc::kOffsetOutOfRange, fmt::format("a batch at offset {} behind {}",
                                                        batch.baseOffset().value(), next.value()));
+    if (out.views.empty()) out.info.base_offset = batch.baseOffset();
     next = batch.nextOffset();
-    newest = std::max(newest, batch.maxTimestamp());
-    info.record_count += batch.recordCount();
-    info.bytes += batch.sizeInBytes();
-    written.push_back({batch.baseOffset(), batch.lastOffset(), batch.maxTimestamp(),
-                       static_cast<std::uint32_t>(batch.sizeInBytes())});
-    views.push_back(batch);
+    out.newest = std::max(out.newest, batch.maxTimestamp());
+    out.info.record_count += batch.recordCount();
+    out.info.bytes += batch.sizeInBytes();
+    out.written.push_back({batch.baseOffset(), batch.lastOffset(), batch.maxTimestamp(),
+                           static_cast<std::uint32_t>(batch.sizeInBytes())});
+    out.views.push_back(batch);
   }
   MILLRACE_CHECK_OK(walk.status());
-  if (views.empty()) return info;
-  info.base_offset = views.front().baseOffset();
-  info.last_offset = next - 1;
-  const BytesView whole = batches.substr(0, walk.position());
+  out.info.last_offset = next - 1;
+  out.bytes = batches.substr(0, walk.position());
+  return out;
+}
+
+}  // namespace
+
+Result<AppendInfo> PartitionLog::appendAsFollower(BytesView batches) {
+  State& s = *state_;
+  if (!s.health) return std::unexpected(s.health.error());
+  MILLRACE_TRY(Arrivals arrived, checkArrivals(batches, endOffset()));
+  arrived.info.log_start_offset = startOffset();
+  if (arrived.views.empty()) return arrived.info;
   const auto write = [&]() -> Status {
-    MILLRACE_CHECK_OK(
-        s.rollIfNeeded(whole.size(), newest, info.base_offset, info.last_offset, newest));
+    MILLRACE_CHECK_OK(s.rollIfNeeded(arrived.bytes.size(), arrived.newest, arrived.info.base_offset,
+                                     arrived.info.last_offset, arrived.newest));
     if (s.active().size() == 0) s.names_changed = true;
     bool new_epoch = false;
-    for (const auto& view : views)
+    for (const auto& view : arrived.views)
       new_epoch = s.epochs.assign(view.leaderEpoch(), view.baseOffset()) || new_epoch;
     if (new_epoch) MILLRACE_CHECK_OK(s.epochs.save());
-    MILLRACE_CHECK_OK(s.active().append(std::span(&whole, 1), written, config_));
-    for (const auto& view : views)
+    MILLRACE_CHECK_OK(s.active().append(std::span(&arrived.bytes, 1), arrived.written, config_));
+    for (const auto& view : arrived.views)
       MILLRACE_CHECK_OK(
           s.noteProducer(view, view.baseOffset(), view.lastOffset(), view.maxTimestamp()));
     return {};
   };
   MILLRACE_CHECK_OK(s.finish(write()));
-  s.publish(next);
+  s.publish(arrived.info.last_offset + 1);
   s.publishStable();
   s.releaseIfLow();
-  return info;
+  return arrived.info;
 }
 
 }  // namespace millrace::log

@@ -4,12 +4,12 @@
 // .cleaned -> .swap, then the log file (from here on the new segment counts), old segments ->
 // .deleted, .swap -> plain, the log file last. A crash in between is finished or undone by
 // PartitionLog::open.
+#include "log/partition_log_state.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
-
-#include "log/partition_log_state.h"
 
 namespace millrace::log {
 namespace {
@@ -148,6 +148,24 @@ Status PartitionLog::compacted(const CompactionPlan& plan, const CompactionOutco
   return {};
 }
 
+Status PartitionLog::State::removeReplaced(Offset base, const std::vector<Offset>& old) {
+  const LogFiles swap{files.system, files.directory, std::string(kSwapSuffix)};
+  MILLRACE_TRY(const auto file,
+               files.system.open(swap.path(base, FileKind::kLog), OpenMode::kRead));
+  MILLRACE_TRY(const std::uint64_t size, file->size());
+  BatchReader reader(*file, 0, size, 64 << 10);
+  BatchReader::Head head;
+  Offset end = base + 1;
+  for (;;) {
+    MILLRACE_TRY(const bool more, reader.nextHead(head));
+    if (!more) break;
+    end = head.last_offset + 1;
+  }
+  for (const Offset one : old)
+    if (one >= base && one < end) MILLRACE_CHECK_OK(removeFiles(one));
+  return {};
+}
+
 /// Undoes or finishes what a crash left of putInPlace(). `names` are the directory's; returns those
 /// that hold afterwards.
 Result<std::vector<std::string>> PartitionLog::State::finishSwaps(std::vector<std::string> names) {
@@ -165,21 +183,7 @@ Result<std::vector<std::string>> PartitionLog::State::finishSwaps(std::vector<st
       std::ranges::none_of(names, [](const auto& n) { return n.ends_with(kSwapSuffix); }))
     return names;
   const LogFiles swap{files.system, files.directory, std::string(kSwapSuffix)};
-  for (const Offset base : swapped) {
-    MILLRACE_TRY(const auto file,
-                 files.system.open(swap.path(base, FileKind::kLog), OpenMode::kRead));
-    MILLRACE_TRY(const std::uint64_t size, file->size());
-    BatchReader reader(*file, 0, size, 64 << 10);
-    BatchReader::Head head;
-    Offset end = base + 1;
-    for (;;) {
-      MILLRACE_TRY(const bool more, reader.nextHead(head));
-      if (!more) break;
-      end = head.last_offset + 1;
-    }
-    for (const Offset old : plain)
-      if (old >= base && old < end) MILLRACE_CHECK_OK(removeFiles(old));
-  }
+  for (const Offset base : swapped) MILLRACE_CHECK_OK(removeReplaced(base, plain));
   for (const std::string& name : names) {
     const auto parsed = parseFileName(name);
     if (!parsed || parsed->extra != kSwapSuffix || parsed->kind == FileKind::kLog) continue;

@@ -1,10 +1,10 @@
 // Opening: find the files, trust or recover them, restore producers and epochs.
+#include "log/partition_log_state.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
-
-#include "log/partition_log_state.h"
 
 namespace millrace::log {
 

@@ -1,9 +1,9 @@
 // Reading by offset and looking up by timestamp.
+#include "log/partition_log_state.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-
-#include "log/partition_log_state.h"
 
 namespace millrace::log {
 namespace {
@@ -32,6 +32,47 @@ Result<TimestampOffset> searchSegment(Segment& segment, std::int64_t timestamp, 
 
 }  // namespace
 
+Result<bool> PartitionLog::State::readSegment(std::size_t index, Offset end, std::uint64_t& left,
+                                              bool at_least_one, ReadResult& out) {
+  Segment& segment = *segments[index];
+  if (segment.size() == 0) return true;
+  if (index + 1 < segments.size()) {
+    MILLRACE_TRY(const bool rebuilt, segment.checkIndexes(log.config_));
+    if (rebuilt) ++recovery.rebuilt_indexes;
+  }
+  MILLRACE_TRY(const std::uint64_t start, segment.locate(out.next_offset));
+  if (start >= segment.size()) {
+    out.next_offset = endOf(index);
+    return true;
+  }
+  std::uint64_t limit = segment.size();
+  if (endOf(index) > end) {
+    MILLRACE_TRY(limit, segment.locate(end));
+  }
+  if (limit <= start) return false;
+  std::uint64_t stop = limit;
+  if (limit - start > left) {
+    MILLRACE_TRY(stop, segment.boundary(start, start + left, at_least_one && out.size == 0));
+    stop = std::min(stop, limit);
+  }
+  if (stop <= start) return false;
+  if (out.size == 0) {
+    MILLRACE_TRY(const auto head, segment.headAt(start));
+    out.first_offset = head.base_offset;
+  }
+  MILLRACE_TRY(auto file, segment.file());
+  out.slices.push_back({std::move(file), start, static_cast<std::uint32_t>(stop - start)});
+  out.size += stop - start;
+  left -= std::min(left, stop - start);
+  if (stop == limit) {
+    out.next_offset = std::min(endOf(index), end);
+    return left > 0;
+  }
+  MILLRACE_TRY(const auto head, segment.headAt(stop));
+  out.next_offset = head.base_offset;
+  return false;
+}
+
 Result<ReadResult> PartitionLog::read(Offset from, std::uint64_t max_bytes, Isolation isolation,
                                       bool at_least_one) const {
   State& s = *state_;
@@ -48,44 +89,8 @@ Result<ReadResult> PartitionLog::read(Offset from, std::uint64_t max_bytes, Isol
   const Offset end = endFor(isolation);
   std::uint64_t left = max_bytes;
   for (std::size_t i = s.indexFor(from); i < s.segments.size() && out.next_offset < end; ++i) {
-    Segment& segment = *s.segments[i];
-    if (segment.size() == 0) continue;
-    if (i + 1 < s.segments.size()) {
-      MILLRACE_TRY(const bool rebuilt, segment.checkIndexes(config_));
-      if (rebuilt) ++s.recovery.rebuilt_indexes;
-    }
-    MILLRACE_TRY(const std::uint64_t start, segment.locate(out.next_offset));
-    if (start >= segment.size()) {
-      out.next_offset = s.endOf(i);
-      continue;
-    }
-    std::uint64_t limit = segment.size();
-    if (s.endOf(i) > end) {
-      MILLRACE_TRY(limit, segment.locate(end));
-    }
-    if (limit <= start) break;
-    const bool must = at_least_one && out.size == 0;
-    std::uint64_t stop = limit;
-    if (limit - start > left) {
-      MILLRACE_TRY(stop, segment.boundary(start, start + left, must));
-      stop = std::min(stop, limit);
-    }
-    if (stop <= start) break;
-    if (out.size == 0) {
-      MILLRACE_TRY(const auto head, segment.headAt(start));
-      out.first_offset = head.base_offset;
-    }
-    MILLRACE_TRY(auto file, segment.file());
-    out.slices.push_back({std::move(file), start, static_cast<std::uint32_t>(stop - start)});
-    out.size += stop - start;
-    if (stop < limit) {
-      MILLRACE_TRY(const auto head, segment.headAt(stop));
-      out.next_offset = head.base_offset;
-      break;
-    }
-    out.next_offset = std::min(s.endOf(i), end);
-    left -= std::min(left, stop - start);
-    if (left == 0) break;
+    MILLRACE_TRY(const bool more, s.readSegment(i, end, left, at_least_one, out));
+    if (!more) break;
   }
   if (isolation == Isolation::kCommitted && out.size > 0) {
     MILLRACE_TRY(out.aborted, abortedTransactions(out.first_offset, out.next_offset));

@@ -1,9 +1,9 @@
 // Segments come and go: roll, retention, truncation, flush.
+#include "log/partition_log_state.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-
-#include "log/partition_log_state.h"
 
 namespace millrace::log {
 

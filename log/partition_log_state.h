@@ -1,15 +1,15 @@
 // What a PartitionLog is made of. Included by log/partition_log*.cc only.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "log/leader_epochs.h"
 #include "log/log_files.h"
 #include "log/partition_log.h"
 #include "log/producer_state.h"
 #include "log/segment.h"
+
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace millrace::log {
 
@@ -59,10 +59,25 @@ struct PartitionLog::State {
   /// Whether the plan's segments are still what they were.
   [[nodiscard]] bool stillFits(const CompactionPlan& plan) const;
   [[nodiscard]] Result<std::vector<std::string>> finishSwaps(std::vector<std::string> names);
+  /// Removes the old segments that a finished new one at `base` replaces.
+  [[nodiscard]] Status removeReplaced(Offset base, const std::vector<Offset>& old);
+
+  // Reading (partition_log_read.cc).
+  /// Adds what segment `index` holds at out.next_offset and below `end`, up to `left` bytes; false
+  /// where the read is over.
+  [[nodiscard]] Result<bool> readSegment(std::size_t index, Offset end, std::uint64_t& left,
+                                         bool at_least_one, ReadResult& out);
 
   // Appending (partition_log_append.cc).
   [[nodiscard]] Status rollIfNeeded(std::uint64_t bytes, std::int64_t timestamp, Offset first,
                                     Offset last, Millis now_ms);
+  /// A producer's earlier append of the same batch, nothing where it is new, or why it may not
+  /// follow.
+  [[nodiscard]] Result<std::optional<ProducerState::Duplicate>> checkProducer(
+      const record::BatchView& batch, record::AppendOrigin origin) const;
+  /// Writes a validated batch at `first` and takes it into epochs, indexes and producers.
+  [[nodiscard]] Status write(const record::BatchView& batch, const record::ValidBatch& valid,
+                             Offset first, const AppendOptions& how);
   /// Takes a batch into the producers' state.
   [[nodiscard]] Status noteProducer(const record::BatchView& batch, Offset first, Offset last,
                                     std::int64_t max_timestamp);

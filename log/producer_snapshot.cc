@@ -1,11 +1,11 @@
 // The .snapshot file: version i16 = 1, CRC-32C u32 of what follows, count i32, entries of 46 bytes:
 // producer id i64, epoch i16, last sequence i32, last offset i64, offset delta i32, timestamp i64,
 // coordinator epoch i32, first offset of the open transaction i64. Absent numbers are -1.
-#include <fmt/format.h>
-
 #include "base/checksum.h"
 #include "base/varint.h"
 #include "log/producer_state.h"
+
+#include <fmt/format.h>
 
 namespace millrace::log {
 namespace {

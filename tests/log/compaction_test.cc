@@ -167,8 +167,7 @@ TEST_F(CompactionTest, AbortedRecordsGoAtOnceAndTheirMarkerLater) {
   EXPECT_FALSE(viewOf(*log).contains("b"));
   EXPECT_EQ(log->abortedTransactions(Offset{0}, Offset{100})->size(), 1U)
       << "the marker is still there";
-  // Next run: no record of it is met, the marker gets its horizon; after that it goes, and the
-  // index entry with it.
+  // Next run: no record of it is met, the marker gets its horizon; then it goes, index entry too.
   for (const Millis now : {7000, 9000}) {
     put(*log, "z", "2");
     ASSERT_TRUE(log->roll());
