@@ -8,7 +8,8 @@ OUT_DIR/protocol/api_key.h              enum class ApiKey
 OUT_DIR/protocol/messages_hot.cc        codecs and field tables of what every produce and fetch uses
 OUT_DIR/protocol/messages_<n>.cc        those of the rest, built for size: half the time to compile
 OUT_DIR/protocol/registry.cc            the list of all messages and the table of apis
-With --list the names of these files are printed instead. Files that would not change are not touched.
+With --list the names of these files are printed instead. Files that would not change stay as they
+are.
 The grammar of the schemas stands in protocol/README.md.
 """
 import os
@@ -23,7 +24,7 @@ HOT_SCHEMAS = ("data", "headers")
 
 
 def split_evenly(messages):
-    """The messages of each source file, by the end of its name; about the same number of fields in each."""
+    """The messages of each source file, by the end of its name: about as many fields in each."""
     hot = [m for m in messages if m.schema in HOT_SCHEMAS]
     messages = [m for m in messages if m.schema not in HOT_SCHEMAS]
     bins = [[] for _ in range(SOURCES)]

@@ -88,7 +88,8 @@ class Struct:
 
     def min_size(self, message, versions):
         """Fewest bytes that it takes in any of these versions."""
-        return max(1, min(self._size_at(message, v) for v in range(versions.first, versions.last + 1)))
+        every = range(versions.first, versions.last + 1)
+        return max(1, min(self._size_at(message, v) for v in every))
 
     def _size_at(self, message, version):
         flexible = message.is_flexible(version)
@@ -138,7 +139,8 @@ class Api:
     response: Message | None
 
 
-HEAD = re.compile(r"(\w+): (request|response|header|metadata|(?:group|transaction|share) (?:key|value)|remote log|data)"
+HEAD = re.compile(r"(\w+): (request|response|header|metadata|remote log|data|"
+                  r"(?:group|transaction|share) (?:key|value))"
                   r"(?: (\d+))?(, .*)?$")
 FIELD = re.compile(r"(\w+): (\[?)(\w+)\]?(\?(\d[\d+-]*)?)?(?: @(\S+))?(?: tag (\d+))?"
                    r"( ignorable)?( key)?( classic)?(?: = (\S+))?$")
@@ -187,7 +189,8 @@ class Parser:
             return
         options = dict(w.split(" ", 1) if " " in w else (w, "") for w in words)
         message = Message(name, kind=kind, key=int(key) if key else -1, comment=comment,
-                          schema=self.schema,                           versions=parse_range(options["versions"]), options=options)
+                          schema=self.schema, versions=parse_range(options["versions"]),
+                          options=options)
         if "flexible" in options:
             message.flexible = parse_range(options["flexible"]).first
         self.fields(message, body)
@@ -231,7 +234,8 @@ class Parser:
         match = FIELD.match(text)
         if not match:
             self.fail(number, f"not a field: {text}")
-        name, array, kind, null, null_range, at, tag, ignorable, _, classic, default = match.groups()
+        (name, array, kind, null, null_range, at, tag, ignorable, _, classic,
+         default) = match.groups()
         if array and kind in ("bytes", "records"):
             self.fail(number, f"arrays of {kind} are not supported")
         versions = (parse_range(at) if at else Range(0, FOREVER)).cut(message.versions)
@@ -239,7 +243,8 @@ class Parser:
             self.fail(number, f"{name} stands in no version of {message.name}")
         nullable = NEVER
         if null:
-            nullable = (parse_range(null_range) if null_range else Range(0, FOREVER)).cut(versions) or NEVER
+            nullable = parse_range(null_range) if null_range else Range(0, FOREVER)
+            nullable = nullable.cut(versions) or NEVER
         if tag and message.flexible > versions.first:
             self.fail(number, f"{name} is tagged in a version that is not flexible")
         return Field(name, kind, bool(array), versions, nullable, int(tag) if tag else -1,

@@ -45,13 +45,13 @@ TEST(RecordFormat, RefusesWhatItDoesNotKnow) {
 }
 
 TEST(RenderJson, KeepsBytesThatAreNoText) {
-  const PrintedRecord record{.topic = "t", .key = "\xff\x01", .value = "größe"};
+  const PrintedRecord record{.topic = "t", .key = "\xff\x01", .value = "gr\u00f6\u00dfe"};
   std::string out;
   renderJson(record, out);
   EXPECT_EQ(out,
             "{\"topic\":\"t\",\"partition\":0,\"offset\":0,\"timestamp\":-1,\"key\":{\"base64\":\"/"
             "wE=\"},"
-            "\"value\":\"größe\",\"headers\":[]}\n");
+            "\"value\":\"gr\u00f6\u00dfe\",\"headers\":[]}\n");
 }
 
 }  // namespace

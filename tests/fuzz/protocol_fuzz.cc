@@ -1,5 +1,6 @@
 // Decoders of frames, messages and record framings must survive any bytes; what they accept must
 // encode again.
+#include "base/varint.h"
 #include "protocol/codec.h"
 #include "protocol/frame.h"
 #include "protocol/json.h"

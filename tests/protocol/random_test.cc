@@ -8,7 +8,9 @@
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
+#include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <random>
 
 namespace millrace::protocol {
@@ -16,7 +18,9 @@ namespace {
 
 std::uint64_t seed() {
   const char* given = std::getenv("MILLRACE_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  std::uint64_t number = std::random_device{}();
+  if (given != nullptr) std::from_chars(given, given + std::strlen(given), number);
+  return number;
 }
 
 template <class Check>
