@@ -30,7 +30,9 @@ TEST(IsoTime, GoesBothWays) {
 }
 
 TEST(IsUtf8, KnowsTextFromBytes) {
-  for (const char* text : {"", "plain", "gr\u00f6\u00dfe", "\u65e5\u672c\u8a9e", "\U0001f600"}) EXPECT_TRUE(isUtf8(text)) << text;
+  for (const char* text : {"", "plain", "gr\u00f6\u00dfe", "\u65e5\u672c\u8a9e", "\U0001f600"}) {
+    EXPECT_TRUE(isUtf8(text)) << text;
+  }
   for (const char* bytes :
        {"\xff", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\x80"}) {
     EXPECT_FALSE(isUtf8(bytes)) << bytes;
