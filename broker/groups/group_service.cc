@@ -138,7 +138,7 @@ Task<> GroupService::dropTopics(std::vector<std::string> topics) {
   }
 }
 
-Task<void> GroupService::onMetadata(ImagePtr image, MetadataChanges changes) {
+Task<void> GroupService::onMetadata(ImagePtr, MetadataChanges changes) {
   std::vector<std::string> deleted;
   for (const TopicPtr& topic : changes.deleted) {
     if (topic->name == kOffsetsTopic) {
