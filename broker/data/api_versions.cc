@@ -1,5 +1,6 @@
 #include "broker/data/api_versions.h"
 
+#include "broker/data/delete_records.h"
 #include "broker/data/fetch.h"
 #include "broker/data/list_offsets.h"
 #include "broker/data/produce.h"
@@ -83,6 +84,10 @@ void registerDataHandlers(HandlerTable& table, Services& services) {
   table.add<ListOffsetsRequest, ListOffsetsResponse>([s](RequestContext c, ListOffsetsRequest r) {
     return handleListOffsets(*s, c, std::move(r));
   });
+  table.add<DeleteRecordsRequest, DeleteRecordsResponse>(
+      [s](RequestContext c, DeleteRecordsRequest r) {
+        return handleDeleteRecords(*s, c, std::move(r));
+      });
 }
 
 }  // namespace millrace::broker

@@ -184,6 +184,21 @@ TEST_F(Application, ASecondInstanceTakesTasksAndGivesThemBack) {
   EXPECT_EQ(countsOf(second), expected);
 }
 
+TEST_F(Application, RepartitionTopicsArePurged) {
+  auto purging = options(cluster_, state_.path());
+  purging.properties["repartition.purge.interval.ms"] = "50";
+  StreamsBuilder builder;
+  builder.stream<std::string, std::string>("in")
+      .groupBy([](const std::string& k, const std::string&) { return k + "!"; })
+      .count({.store = "counts"});
+  Streams streams(builder.build(), purging);
+  ASSERT_TRUE(streams.start());
+  produceKeys(cluster_, 400, 40);
+  ASSERT_TRUE(waitProcessed(streams, 800));
+  const auto purged = [&] { return cluster_.beginning("app-counts-repartition") == 400; };
+  EXPECT_TRUE(eventually(purged));
+}
+
 TEST_F(Application, AMissingSourceTopicIsAnErrorThatSaysSo) {
   StreamsBuilder builder;
   builder.stream<std::string, std::string>("nowhere").to("out");

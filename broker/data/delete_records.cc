@@ -1,0 +1,111 @@
+#include "broker/data/delete_records.h"
+
+#include "broker/fan_out.h"
+#include "broker/metadata/metadata_cache.h"
+#include "broker/partition.h"
+#include "broker/partitions.h"
+#include "broker/services.h"
+
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace millrace::broker {
+
+namespace {
+
+using Request = protocol::DeleteRecordsRequest;
+using Response = protocol::DeleteRecordsResponse;
+using PartitionAnswer = Response::DeleteRecordsPartitionResult;
+
+constexpr std::int64_t kToHighWatermark = -1;
+constexpr std::int64_t kInvalidLowWatermark = -1;
+
+struct Work {
+  TopicIdPartition id;
+  int shard = 0;
+  std::int64_t offset = 0;
+  PartitionAnswer* answer = nullptr;
+};
+
+class DeleteRecordsJob {
+ public:
+  DeleteRecordsJob(Services& services, Request& request) : services_(services) { plan(request); }
+  [[nodiscard]] std::vector<int> shards() const { return {shards_.begin(), shards_.end()}; }
+  void run(int shard) {
+    for (const Work& work : work_) {
+      if (work.shard == shard) remove(work);
+    }
+  }
+  [[nodiscard]] Response take() { return std::move(response_); }
+
+ private:
+  static void refuse(PartitionAnswer& answer, Errc code) {
+    answer.error_code = static_cast<std::int16_t>(toWire(code));
+    answer.low_watermark = kInvalidLowWatermark;
+  }
+  void plan(Request& request);
+  void remove(const Work& work);
+
+  Services& services_;
+  Response response_;
+  std::vector<Work> work_;
+  std::set<int> shards_;
+};
+
+void DeleteRecordsJob::plan(Request& request) {
+  const ImagePtr image = services_.image->current();
+  response_.topics.resize(request.topics.size());
+  for (std::size_t t = 0; t < request.topics.size(); ++t) {
+    auto& topic = request.topics[t];
+    auto& answer = response_.topics[t];
+    const TopicPtr found = image->topic(topic.name.view());
+    answer.name = std::move(topic.name);
+    answer.partitions.resize(topic.partitions.size());
+    for (std::size_t p = 0; p < topic.partitions.size(); ++p) {
+      const auto& want = topic.partitions[p];
+      auto& partition = answer.partitions[p];
+      partition.partition_index = want.partition_index;
+      const bool exists = found != nullptr && want.partition_index >= 0 &&
+                          static_cast<std::size_t>(want.partition_index) < found->partitions.size();
+      if (!exists) {
+        refuse(partition, Errc::kUnknownTopicOrPartition);
+        continue;
+      }
+      const TopicIdPartition id{found->id, want.partition_index};
+      const int shard = services_.partitions->shardOf(id).index();
+      work_.push_back({id, shard, want.offset, &partition});
+      shards_.insert(shard);
+    }
+  }
+}
+
+void DeleteRecordsJob::remove(const Work& work) {
+  PartitionAnswer& answer = *work.answer;
+  Partition* partition = services_.partitions->find(work.id);
+  if (partition == nullptr) return refuse(answer, Errc::kNotLeaderOrFollower);
+  log::PartitionLog& log = partition->log();
+  // A compacted topic's records are its state: Kafka refuses, too.
+  if (!log.config().cleanup_delete) return refuse(answer, Errc::kPolicyViolation);
+  const Offset end = work.offset == kToHighWatermark ? log.highWatermark() : Offset(work.offset);
+  if (work.offset < kToHighWatermark || end > log.highWatermark()) {
+    return refuse(answer, Errc::kOffsetOutOfRange);
+  }
+  if (end > log.startOffset()) {
+    const Status raised = log.setStartOffset(end);
+    if (!raised) return refuse(answer, raised.error().code);
+  }
+  answer.low_watermark = log.startOffset().value();
+}
+
+}  // namespace
+
+Task<Response> handleDeleteRecords(Services& services, RequestContext, Request request) {
+  DeleteRecordsJob job(services, request);
+  auto run = [&job](int shard) { job.run(shard); };
+  const std::vector<int> shards = job.shards();
+  co_await onShards(*services.shards, shards, std::ref(run));
+  co_return job.take();
+}
+
+}  // namespace millrace::broker
