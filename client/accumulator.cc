@@ -1,8 +1,8 @@
 #include "client/accumulator.h"
 
-#include <fmt/format.h>
-
 #include "base/checksum.h"
+
+#include <fmt/format.h>
 
 namespace millrace::client {
 namespace {
@@ -82,13 +82,13 @@ void Accumulator::chooseSticky(ProducerTopic& topic, const ProducerTopic::Queues
   topic.sticky.choose(loads);
 }
 
-Status Accumulator::append(ProducerTopic& topic, const Appended& record, Place* place) {
-  const ProducerTopic::Queues* queues = topic.queues.load(std::memory_order_acquire);
+Status Accumulator::checkRecord(const ProducerTopic& topic, const Appended& record,
+                                const ProducerTopic::Queues* queues, std::size_t bound) const {
   if (closed_.load(std::memory_order_relaxed)) return fail(Errc::kClosed, "the producer is closed");
-  const std::size_t bound = sizeBound(record);
   if (bound > options_.max_request_size || bound > options_.buffer_memory) [[unlikely]] {
-    return fail(Errc::kMessageTooLarge,
-                fmt::format("a record of {} bytes exceeds max.request.size or buffer.memory", bound));
+    return fail(
+        Errc::kMessageTooLarge,
+        fmt::format("a record of {} bytes exceeds max.request.size or buffer.memory", bound));
   }
   if (queues == nullptr || record.partition >= static_cast<std::int32_t>(queues->size()))
       [[unlikely]] {
@@ -96,34 +96,51 @@ Status Accumulator::append(ProducerTopic& topic, const Appended& record, Place* 
                 fmt::format("topic {} has {} partitions, there is no partition {}", topic.name,
                             topic.partitionCount(), record.partition));
   }
+  return {};
+}
+
+/// Makes room in the open batch: closes a full one, opens a new one. `lock` is let go while waiting
+/// for memory, which must not stop the sender. `opened`: there is a new batch.
+Status Accumulator::makeRoom(PartitionQueue& queue, std::unique_lock<std::mutex>& lock,
+                             std::size_t bound, bool& opened) {
+  while (!queue.open || queue.open->builder.sizeInBytes() + bound > options_.batch_size) {
+    if (queue.open && queue.open->builder.empty()) return {};  // a record larger than batch.size
+    const bool filled = queue.open != nullptr;
+    if (filled) {
+      queue.open->count = queue.open->builder.count();
+      queue.ready.push_back(std::move(queue.open));
+      queue.queued.fetch_add(1, std::memory_order_relaxed);
+    }
+    lock.unlock();
+    if (filled) wake_();
+    auto batch = makeBatch(bound);
+    if (!batch) return std::unexpected(std::move(batch).error());
+    lock.lock();
+    if (queue.open) {  // another thread was faster
+      release((*batch)->charged);
+      tracker_.done((*batch)->tracked, {});
+      continue;
+    }
+    queue.open = std::move(*batch);
+    opened = true;
+    if (!queue.listed) list(queue);
+  }
+  return {};
+}
+
+Status Accumulator::append(ProducerTopic& topic, const Appended& record, Place* place) {
+  const ProducerTopic::Queues* queues = topic.queues.load(std::memory_order_acquire);
+  const std::size_t bound = sizeBound(record);
+  MILLRACE_CHECK_OK(checkRecord(topic, record, queues, bound));
   bool sticky = false;
   const std::int32_t partition = choosePartition(topic, record, *queues, sticky);
   PartitionQueue& queue = *(*queues)[static_cast<std::size_t>(partition)];
   bool opened = false;
-  bool filled = false;
   {
     std::unique_lock lock(queue.mutex);
-    while (!queue.open || (queue.open->builder.sizeInBytes() + bound > options_.batch_size &&
-                           !queue.open->builder.empty())) [[unlikely]] {
-      if (queue.open) {
-        queue.open->count = queue.open->builder.count();
-        queue.ready.push_back(std::move(queue.open));
-        queue.queued.fetch_add(1, std::memory_order_relaxed);
-        filled = true;
-      }
-      lock.unlock();  // waiting for memory must not stop the sender
-      if (filled) wake_();
-      auto batch = makeBatch(bound);
-      if (!batch) return std::unexpected(std::move(batch).error());
-      lock.lock();
-      if (queue.open) {  // another thread was faster
-        release((*batch)->charged);
-        tracker_.done((*batch)->tracked, {});
-        continue;
-      }
-      queue.open = std::move(*batch);
-      opened = true;
-      if (!queue.listed) list(queue);
+    if (!queue.open || queue.open->builder.sizeInBytes() + bound > options_.batch_size)
+        [[unlikely]] {
+      MILLRACE_CHECK_OK(makeRoom(queue, lock, bound, opened));
     }
     ProducerBatch& batch = *queue.open;
     if (place != nullptr) {
@@ -158,9 +175,8 @@ Status Accumulator::reserve(std::size_t bytes) {
     lock.unlock();
     wake_();
     lock.lock();
-    const bool got =
-        memory_freed_.wait_for(lock, std::chrono::milliseconds(options_.max_block_ms),
-                               [&] { return available_ >= wanted || closed_.load(); });
+    const bool got = memory_freed_.wait_for(lock, std::chrono::milliseconds(options_.max_block_ms),
+                                            [&] { return available_ >= wanted || closed_.load(); });
     starving_.fetch_sub(1);
     if (closed_.load()) return fail(Errc::kClosed, "the producer is closed");
     if (!got) {

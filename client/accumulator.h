@@ -1,6 +1,10 @@
 // Where records wait for their journey: per partition one open batch and closed ones behind it.
 #pragma once
 
+#include "client/metadata.h"
+#include "client/producer_batch.h"
+#include "client/sticky_partitioner.h"
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -11,15 +15,12 @@
 #include <string>
 #include <vector>
 
-#include "client/metadata.h"
-#include "client/producer_batch.h"
-#include "client/sticky_partitioner.h"
-
 namespace millrace::client {
 
 struct ProducerTopic;
 
-/// One partition's batches. `mutex` guards what appending threads and the sender share; the rest is the sender's.
+/// One partition's batches. `mutex` guards what appending threads and the sender share; the rest is
+/// the sender's.
 struct PartitionQueue {
   PartitionQueue(ProducerTopic& t, std::int32_t i) : topic(t), index(i) {}
 
@@ -34,7 +35,8 @@ struct PartitionQueue {
 
   // The sender's, on its thread.
   PartitionSequencer sequencer;
-  std::deque<std::unique_ptr<ProducerBatch>> sent;  ///< unacknowledged, in order, as in the sequencer
+  std::deque<std::unique_ptr<ProducerBatch>>
+      sent;  ///< unacknowledged, in order, as in the sequencer
 };
 
 /// A topic and its queues. Lives as long as the producer; queues are only ever added.
@@ -100,8 +102,8 @@ class Accumulator {
 
   /// Partitions that got work since the last call.
   [[nodiscard]] std::vector<PartitionQueue*> takeListed();
-  /// Closes the open batch of a queue whose time has come. `now_ms` monotonic. Returns the time at which it will
-  /// come (ms from now), 0 where something is ready, -1 where nothing is there.
+  /// Closes the open batch of a queue whose time has come. `now_ms` monotonic. Returns the time at
+  /// which it will come (ms from now), 0 where something is ready, -1 where nothing is there.
   Millis closeDue(PartitionQueue& queue, Millis now_ms);
   /// Gives memory back.
   void release(std::size_t bytes);
@@ -116,6 +118,10 @@ class Accumulator {
  private:
   std::int32_t choosePartition(ProducerTopic& topic, const Appended& record,
                                const ProducerTopic::Queues& queues, bool& sticky);
+  Status checkRecord(const ProducerTopic& topic, const Appended& record,
+                     const ProducerTopic::Queues* queues, std::size_t bound) const;
+  Status makeRoom(PartitionQueue& queue, std::unique_lock<std::mutex>& lock, std::size_t bound,
+                  bool& opened);
   void chooseSticky(ProducerTopic& topic, const ProducerTopic::Queues& queues);
   Result<std::unique_ptr<ProducerBatch>> makeBatch(std::size_t record_bound);
   Status reserve(std::size_t bytes);

@@ -1,12 +1,12 @@
 #include "client/admin.h"
 
+#include "client/admin_core.h"
+#include "client/cluster_queries.h"
+
 #include <fmt/format.h>
 
 #include <stdexcept>
 #include <thread>
-
-#include "client/admin_core.h"
-#include "client/consumer_core.h"
 
 namespace millrace {
 namespace client {
@@ -18,8 +18,8 @@ Millis AdminCore::attemptMs(TimePoint deadline) const {
 }
 
 bool AdminCore::pause(TimePoint deadline) const {
-  const auto wake = std::chrono::steady_clock::now() +
-                    std::chrono::milliseconds(config_.common.retry_backoff_ms);
+  const auto wake =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(config_.common.retry_backoff_ms);
   if (wake >= deadline) return false;
   std::this_thread::sleep_until(wake);  // the caller's own thread
   return true;

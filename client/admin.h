@@ -1,13 +1,13 @@
 // The administrator: topics, configurations, groups, offsets, the cluster.
 #pragma once
 
+#include "base/uuid.h"
+#include "client/record.h"
+
 #include <chrono>
 #include <map>
 #include <memory>
 #include <set>
-
-#include "base/uuid.h"
-#include "client/record.h"
 
 namespace millrace {
 

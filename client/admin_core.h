@@ -1,15 +1,16 @@
-// The administrator behind client/admin.h: blocking requests with retries, per kind of thing in a file of its own.
+// The administrator behind client/admin.h: blocking requests with retries, per kind of thing in a
+// file of its own.
 #pragma once
-
-#include <map>
-#include <string>
-#include <vector>
 
 #include "client/admin.h"
 #include "client/client_config.h"
 #include "client/metadata.h"
 #include "client/requests.h"
 #include "client/runtime.h"
+
+#include <map>
+#include <string>
+#include <vector>
 
 namespace millrace::client {
 
@@ -31,8 +32,8 @@ class AdminCore {
   /// Waits the back-off; false where the deadline comes first.
   bool pause(TimePoint deadline) const;
 
-  /// Asks any node until an answer comes, the error is final or time is over. `make(timeout_ms)` makes the call,
-  /// `retriable(reply)` says whether to ask again (the broker was not ready).
+  /// Asks any node until an answer comes, the error is final or time is over. `make(timeout_ms)`
+  /// makes the call, `retriable(reply)` says whether to ask again (the broker was not ready).
   template <class Make, class Again>
   Result<Reply> askAny(Make make, Again again) {
     return ask([](TimePoint) -> Result<NodeId> { return kAnyNode; }, make, again);

@@ -1,6 +1,4 @@
 // Groups and their committed offsets.
-#include <algorithm>
-
 #include "client/admin.h"
 #include "client/admin_core.h"
 #include "client/consumer_protocol.h"
@@ -12,6 +10,8 @@
 #include "protocol/messages/list_groups_response.h"
 #include "protocol/messages/offset_delete_request.h"
 #include "protocol/messages/offset_delete_response.h"
+
+#include <algorithm>
 
 namespace millrace {
 namespace {
@@ -30,8 +30,12 @@ bool coordinatorNotReady(std::int16_t code) {
 
 GroupDescription readGroup(const DescribeGroupsResponse::DescribedGroup& from,
                            std::int32_t coordinator) {
-  GroupDescription out{from.group_id.str(),      from.group_state.str(), from.protocol_type.str(),
-                       from.protocol_data.str(), coordinator,            {}};
+  GroupDescription out{from.group_id.str(),
+                       from.group_state.str(),
+                       from.protocol_type.str(),
+                       from.protocol_data.str(),
+                       coordinator,
+                       {}};
   for (const auto& m : from.members) {
     GroupMember member{m.member_id.str(), m.client_id.str(), m.client_host.str(), std::nullopt, {}};
     if (m.group_instance_id) member.group_instance_id = m.group_instance_id->str();
@@ -51,7 +55,8 @@ Result<std::vector<GroupListing>> Admin::listGroups() {
   MILLRACE_TRY(const client::ClusterImage image,
                core_->cluster(std::vector<std::string>{}, deadline));
   std::map<std::string, GroupListing> found;
-  for (const client::NodeAddress& node : image.nodes) {  // each broker knows the groups it coordinates
+  for (const client::NodeAddress& node :
+       image.nodes) {  // each broker knows the groups it coordinates
     for (;;) {
       MILLRACE_TRY(const Reply reply,
                    client::callAndWait(*core_->base().transport, node.id,
@@ -80,9 +85,8 @@ Result<AdminResults<std::string, GroupDescription>> Admin::describeGroups(
     client::NodeId coordinator = client::kAnyNode;
     const auto make = [&](Millis timeout_ms) {
       return makeCall<DescribeGroupsRequest, DescribeGroupsResponse>(
-          {0, 6}, timeout_ms, [group](DescribeGroupsRequest& r, std::int16_t) {
-            r.groups.emplace_back(group);
-          });
+          {0, 6}, timeout_ms,
+          [group](DescribeGroupsRequest& r, std::int16_t) { r.groups.emplace_back(group); });
     };
     MILLRACE_TRY(const Reply reply, core_->askCoordinator(group, make, [](const Reply& r) {
       const auto& list = body<DescribeGroupsResponse>(r).groups;
@@ -109,9 +113,8 @@ Result<AdminResults<std::string, void>> Admin::deleteGroups(
   for (const std::string& group : groups) {
     const auto make = [&](Millis timeout_ms) {
       return makeCall<DeleteGroupsRequest, DeleteGroupsResponse>(
-          {0, 2}, timeout_ms, [group](DeleteGroupsRequest& r, std::int16_t) {
-            r.groups_names.emplace_back(group);
-          });
+          {0, 2}, timeout_ms,
+          [group](DeleteGroupsRequest& r, std::int16_t) { r.groups_names.emplace_back(group); });
     };
     MILLRACE_TRY(const Reply reply, core_->askCoordinator(group, make, [](const Reply& r) {
       const auto& list = body<DeleteGroupsResponse>(r).results;

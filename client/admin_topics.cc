@@ -1,6 +1,4 @@
 // Topics, configurations and the cluster.
-#include <algorithm>
-
 #include "client/admin.h"
 #include "client/admin_core.h"
 #include "protocol/messages/create_partitions_request.h"
@@ -18,6 +16,8 @@
 #include "protocol/messages/incremental_alter_configs_request.h"
 #include "protocol/messages/incremental_alter_configs_response.h"
 
+#include <algorithm>
+
 namespace millrace {
 namespace {
 
@@ -27,7 +27,8 @@ using client::makeCall;
 using client::Reply;
 using client::statusOf;
 
-/// Entries that a broker refuses because it is not ready yet (no controller): the whole request is asked again.
+/// Entries that a broker refuses because it is not ready yet (no controller): the whole request is
+/// asked again.
 template <class Entries>
 bool anyNotReady(const Entries& entries) {
   return std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
@@ -67,15 +68,31 @@ ConfigEntry readEntry(const DescribeConfigsResponse::DescribeConfigsResourceResu
     case 3:
     case 4:
     case 5:
-    case 8:
-      entry.source = static_cast<ConfigSource>(from.config_source);
-      break;
-    default:
-      entry.source = ConfigSource::kUnknown;
+    case 8: entry.source = static_cast<ConfigSource>(from.config_source); break;
+    default: entry.source = ConfigSource::kUnknown;
   }
   entry.read_only = from.read_only;
   entry.sensitive = from.is_sensitive;
   return entry;
+}
+
+client::Call deleteRecordsCall(const std::map<TopicPartition, std::int64_t>& before,
+                               Millis timeout_ms) {
+  return makeCall<DeleteRecordsRequest, DeleteRecordsResponse>(
+      {0, 2}, timeout_ms, [before, timeout_ms](DeleteRecordsRequest& r, std::int16_t) {
+        r.timeout_ms = static_cast<std::int32_t>(timeout_ms);
+        for (const auto& [tp, offset] : before) {
+          if (r.topics.empty() || r.topics.back().name.view() != tp.topic) {
+            DeleteRecordsRequest::DeleteRecordsTopic topic;
+            topic.name = Text(tp.topic);
+            r.topics.push_back(std::move(topic));
+          }
+          DeleteRecordsRequest::DeleteRecordsPartition p;
+          p.partition_index = tp.partition;
+          p.offset = offset;
+          r.topics.back().partitions.push_back(std::move(p));
+        }
+      });
 }
 
 TopicDescription describe(const client::TopicMeta& topic) {
@@ -207,8 +224,8 @@ Result<AdminResults<std::string, TopicDescription>> Admin::describeTopics(
         continue;
       }
       again = again || code == Errc::kLeaderNotAvailable;
-      out.insert_or_assign(name, fail(code, "topic " + name + ": " +
-                                                std::string(errorMessage(code))));
+      out.insert_or_assign(name,
+                           fail(code, "topic " + name + ": " + std::string(errorMessage(code))));
     }
     if (!again || !core_->pause(deadline)) return out;
   }
@@ -289,8 +306,8 @@ Result<AdminResults<ConfigResource, void>> Admin::alterConfigs(
   for (const auto& r : body<IncrementalAlterConfigsResponse>(reply).responses) {
     const ConfigResource resource{static_cast<ConfigResourceType>(r.resource_type),
                                   r.resource_name.str()};
-    out.insert_or_assign(resource, statusOf(r.error_code, r.error_message,
-                                            "configuration of " + resource.name));
+    out.insert_or_assign(
+        resource, statusOf(r.error_code, r.error_message, "configuration of " + resource.name));
   }
   return out;
 }
@@ -314,32 +331,18 @@ Result<AdminResults<TopicPartition, std::int64_t>> Admin::deleteRecords(
     by_leader[meta->leader][tp] = offset;
   }
   for (const auto& [leader, part] : by_leader) {
-    const Millis timeout_ms = core_->attemptMs(deadline);
-    auto reply = client::callAndWait(
-        *core_->base().transport, leader,
-        makeCall<DeleteRecordsRequest, DeleteRecordsResponse>(
-            {0, 2}, timeout_ms, [part, timeout_ms](DeleteRecordsRequest& r, std::int16_t) {
-              r.timeout_ms = static_cast<std::int32_t>(timeout_ms);
-              for (const auto& [tp, offset] : part) {
-                if (r.topics.empty() || r.topics.back().name.view() != tp.topic) {
-                  DeleteRecordsRequest::DeleteRecordsTopic topic;
-                  topic.name = Text(tp.topic);
-                  r.topics.push_back(std::move(topic));
-                }
-                DeleteRecordsRequest::DeleteRecordsPartition p;
-                p.partition_index = tp.partition;
-                p.offset = offset;
-                r.topics.back().partitions.push_back(std::move(p));
-              }
-            }));
+    auto reply = client::callAndWait(*core_->base().transport, leader,
+                                     deleteRecordsCall(part, core_->attemptMs(deadline)));
     if (!reply) {
-      for (const auto& [tp, offset] : part) out.insert_or_assign(tp, std::unexpected(reply.error()));
+      for (const auto& [tp, offset] : part)
+        out.insert_or_assign(tp, std::unexpected(reply.error()));
       continue;
     }
     for (const auto& topic : body<DeleteRecordsResponse>(*reply).topics) {
       for (const auto& p : topic.partitions) {
         const TopicPartition tp{topic.name.str(), p.partition_index};
-        const Status status = statusOf(p.error_code, std::nullopt, "delete records of " + tp.toString());
+        const Status status =
+            statusOf(p.error_code, std::nullopt, "delete records of " + tp.toString());
         if (status) {
           out.insert_or_assign(tp, p.low_watermark);
         } else {

@@ -1,13 +1,13 @@
 // How a group's leader shares out partitions: the seam between membership and the assignors.
 #pragma once
 
+#include "client/record.h"
+
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
-
-#include "client/record.h"
 
 namespace millrace::client {
 

@@ -1,17 +1,18 @@
 // Coroutine forms of the clients: the calling coroutine is parked, its thread goes on.
 #pragma once
 
-#include <memory>
-
 #include "base/net/blocking_pool.h"
 #include "client/admin.h"
 #include "client/consumer.h"
 #include "client/producer.h"
 
+#include <memory>
+
 namespace millrace {
 
-/// Waits for a future, e.g. `const auto future = producer.send(record); const auto ack = co_await asyncGet(future);`
-/// The record is in its batch when send returns: several may be sent before the first is awaited.
+/// Waits for a future, e.g. `const auto future = producer.send(record); const auto ack = co_await
+/// asyncGet(future);` The record is in its batch when send returns: several may be sent before the
+/// first is awaited.
 template <class T>
 [[nodiscard]] Task<Result<T>> asyncGet(Future<T> future) {
   auto start = [&future](Resume resume) {
@@ -22,7 +23,8 @@ template <class T>
   co_return future.get();
 }
 
-/// Consumer::poll on a thread of the pool. As with the blocking form, one call at a time for a consumer.
+/// Consumer::poll on a thread of the pool. As with the blocking form, one call at a time for a
+/// consumer.
 [[nodiscard]] inline Task<ConsumerRecords> asyncPoll(BlockingPool& pool, Consumer& consumer,
                                                      std::chrono::milliseconds timeout) {
   auto call = [&consumer, timeout] { return consumer.poll(timeout); };

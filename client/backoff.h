@@ -1,11 +1,11 @@
 // Exponential back-off with jitter (Kafka's ExponentialBackoff): how long to wait before attempt n.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-
 #include "base/clock.h"
 #include "base/random.h"
+
+#include <algorithm>
+#include <cmath>
 
 namespace millrace::client {
 

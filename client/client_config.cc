@@ -1,12 +1,12 @@
 #include "client/client_config.h"
 
+#include "base/log.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
 #include <charconv>
-
-#include "base/log.h"
 
 namespace millrace::client {
 namespace {
@@ -131,8 +131,9 @@ Status checkDeliveryTimeout(const Config& c) {
 
 Result<std::pair<std::string, std::uint16_t>> parseHostPort(const std::string& text) {
   const auto bad = [&] {
-    return fail(Errc::kConfig,
-                fmt::format("bootstrap.servers: '{}' is not host:port (e.g. localhost:9092)", text));
+    return fail(
+        Errc::kConfig,
+        fmt::format("bootstrap.servers: '{}' is not host:port (e.g. localhost:9092)", text));
   };
   const std::size_t colon = text.rfind(':');
   if (colon == std::string::npos || colon == 0) return bad();
@@ -147,7 +148,8 @@ Result<std::pair<std::string, std::uint16_t>> parseHostPort(const std::string& t
   const char* first = text.data() + colon + 1;
   const char* last = text.data() + text.size();
   const auto [end, error] = std::from_chars(first, last, port);
-  if (error != std::errc() || end != last || port == 0 || port > 65535 || host.empty()) return bad();
+  if (error != std::errc() || end != last || port == 0 || port > 65535 || host.empty())
+    return bad();
   return std::pair(std::move(host), static_cast<std::uint16_t>(port));
 }
 
@@ -201,8 +203,8 @@ Result<ClientConfig> parseConsumerConfig(const ConsumerOptions& options) {
   config.common.api_timeout_ms = c.getInt("default.api.timeout.ms");
   if (config.common.client_id.empty()) {
     const std::string group = c.getString("group.id");
-    config.common.client_id = group.empty() ? runningName("consumer")
-                                            : runningName(("consumer-" + group).c_str());
+    config.common.client_id =
+        group.empty() ? runningName("consumer") : runningName(("consumer-" + group).c_str());
   }
   return config;
 }

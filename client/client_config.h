@@ -1,21 +1,22 @@
 // From options and properties to a checked configuration, with Kafka's rules across keys.
 #pragma once
 
-#include <map>
-#include <string>
-#include <vector>
-
 #include "base/config.h"
 #include "client/admin.h"
 #include "client/consumer.h"
 #include "client/producer.h"
+
+#include <map>
+#include <string>
+#include <vector>
 
 namespace millrace::client {
 
 /// What every client has in common.
 struct CommonConfig {
   std::string client_id;
-  std::vector<std::pair<std::string, std::uint16_t>> bootstrap;  ///< empty with a transport of one's own
+  std::vector<std::pair<std::string, std::uint16_t>>
+      bootstrap;  ///< empty with a transport of one's own
   Millis request_timeout_ms = 30'000;
   Millis api_timeout_ms = 60'000;
   Millis retry_backoff_ms = 100;

@@ -1,9 +1,9 @@
 #include "client/consumer.h"
 
-#include <stdexcept>
-
 #include "base/log.h"
 #include "client/consumer_core.h"
+
+#include <stdexcept>
 
 namespace millrace {
 

@@ -1,14 +1,14 @@
 // The consumer: assigned by hand or by its group, prefetching in the background.
 #pragma once
 
+#include "client/assignor.h"
+#include "client/record.h"
+
 #include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <set>
-
-#include "client/assignor.h"
-#include "client/record.h"
 
 namespace millrace {
 

@@ -1,8 +1,8 @@
 // Committed offsets: reading them, committing with and without waiting, auto-commit.
-#include <fmt/format.h>
-
 #include "base/log.h"
 #include "client/consumer_core.h"
+
+#include <fmt/format.h>
 
 namespace millrace::client {
 namespace {
@@ -43,9 +43,9 @@ Result<NodeId> ConsumerCore::waitCoordinator(Lock& lock, TimePoint deadline) {
     if (error_) return std::unexpected(*error_);
     askCoordinator();
     if (std::chrono::steady_clock::now() >= deadline) {
-      return fail(Errc::kTimeout,
-                  fmt::format("no coordinator for group {} in time: are the brokers reachable?",
-                              group_));
+      return fail(
+          Errc::kTimeout,
+          fmt::format("no coordinator for group {} in time: are the brokers reachable?", group_));
     }
     const auto step = std::chrono::steady_clock::now() + Duration(20);
     changed_.wait_until(lock, std::min(deadline, step));
@@ -213,9 +213,10 @@ void ConsumerCore::autoCommitNow(Lock& lock, Duration limit) {
     if (retry) changed_.wait_for(lock, Duration(config_.common.retry_backoff_ms));
   }
   if (!status) {
-    MILLRACE_LOG_WARN("group {}: auto-commit before a rebalance failed, records may be read "
-                      "again: {}",
-                      group_, status.error().toString());
+    MILLRACE_LOG_WARN(
+        "group {}: auto-commit before a rebalance failed, records may be read "
+        "again: {}",
+        group_, status.error().toString());
   }
 }
 

@@ -1,8 +1,9 @@
 #include "client/consumer_core.h"
 
-#include <fmt/format.h>
-
 #include "base/log.h"
+#include "client/cluster_queries.h"
+
+#include <fmt/format.h>
 
 namespace millrace::client {
 namespace {
@@ -246,9 +247,8 @@ Status ConsumerCore::close(Duration timeout) {
     const TimePoint deadline = deadlineOf(timeout);
     if (auto_commit_ && !positions_.committable().empty()) {
       lock.unlock();
-      status = commitSync(std::nullopt,
-                          std::chrono::duration_cast<Duration>(
-                              deadline - std::chrono::steady_clock::now()));
+      status = commitSync(std::nullopt, std::chrono::duration_cast<Duration>(
+                                            deadline - std::chrono::steady_clock::now()));
       lock.lock();
     }
     while (commits_in_flight_ > 0 && std::chrono::steady_clock::now() < deadline) {
@@ -267,7 +267,8 @@ Status ConsumerCore::close(Duration timeout) {
   return status;
 }
 
-/// Static members stay, and so does who asks for it with Kafka's internal key (as Kafka Streams does).
+/// Static members stay, and so does who asks for it with Kafka's internal key (as Kafka Streams
+/// does).
 bool ConsumerCore::leavesOnClose() const {
   const auto& given = config_.values.originals();
   const auto it = given.find("internal.leave.group.on.close");

@@ -1,10 +1,7 @@
-// The consumer behind client/consumer.h. One mutex guards everything; the caller's thread and answers from the transport
-// (on its threads) both act under it and wake each other by one condition variable. User code never runs under it.
+// The consumer behind client/consumer.h. One mutex guards everything; the caller's thread and
+// answers from the transport (on its threads) both act under it and wake each other by one
+// condition variable. User code never runs under it.
 #pragma once
-
-#include <condition_variable>
-#include <list>
-#include <mutex>
 
 #include "client/client_config.h"
 #include "client/consumer.h"
@@ -12,6 +9,10 @@
 #include "client/positions.h"
 #include "client/requests.h"
 #include "client/runtime.h"
+
+#include <condition_variable>
+#include <list>
+#include <mutex>
 
 namespace millrace::client {
 
@@ -67,6 +68,7 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
     NodeId node = kAnyNode;
     std::map<TopicPartition, std::pair<std::uint64_t, std::int64_t>> partitions;
     std::map<Uuid, std::string> names;
+    std::map<std::string, std::shared_ptr<const std::string>> topics;
   };
   struct FetchedPartition;
   struct PendingCommit {
@@ -129,12 +131,15 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   void sendFetches();
   void sendFetch(NodeId node, NodeFetch& fetch, const FetchWishes& wishes);
   void onFetchAnswer(const std::shared_ptr<AskedFetch>& asked, Result<Reply> reply);
-  void applyFetch(const AskedFetch& asked, FetchedPartition fetched);
+  std::vector<FetchedPartition> decodeAnswer(const AskedFetch& asked,
+                                             const std::shared_ptr<Reply>& reply);
+  void applyFetch(FetchedPartition fetched);
   void onFetchError(const TopicPartition& tp, PartitionPosition& p, Errc code);
 
   // consumer_positions.cc
   Status updatePositions();
   void askCommitted(const std::vector<TopicPartition>& partitions);
+  void onCommitted(const std::map<TopicPartition, std::uint64_t>& asked, Result<Reply> reply);
   void askOffsets(const std::vector<TopicPartition>& partitions);
   void onOffsets(const std::map<TopicPartition, std::uint64_t>& asked, Result<Reply> reply);
 
@@ -173,8 +178,8 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   bool coordinator_asking_ = false;
   Millis coordinator_not_before_ms_ = 0;
   bool prepared_ = false;
-  std::vector<GroupMemberInfo> members_;           // leader, while assigning
-  std::uint64_t assign_metadata_version_ = 0;      // 0: not asked yet
+  std::vector<GroupMemberInfo> members_;              // leader, while assigning
+  std::uint64_t assign_metadata_version_ = 0;         // 0: not asked yet
   std::map<std::string, std::int32_t> group_topics_;  // leader: partition counts that were assigned
   std::optional<Bytes> pending_assignment_;
   bool heartbeats_started_ = false;
@@ -185,18 +190,5 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   std::list<std::function<void()>> done_commits_;  // callbacks for the caller's thread
   int commits_in_flight_ = 0;
 };
-
-/// The assignor of a name ("range") or of Kafka's class name. Errors: kConfig.
-[[nodiscard]] Result<std::shared_ptr<GroupAssignor>> makeAssignor(const std::string& name);
-
-/// Asks any broker about topics (nullopt: all), without creating them. Blocks.
-[[nodiscard]] Result<ClusterImage> askCluster(ClientBase& base,
-                                              std::optional<std::vector<std::string>> topics,
-                                              Millis timeout_ms);
-/// Looks offsets up at the leaders, with retries until the deadline. Blocks.
-[[nodiscard]] Result<std::map<TopicPartition, Result<OffsetAndTimestamp>>> askOffsetsBlocking(
-    ClientBase& base, const CommonConfig& config,
-    const std::map<TopicPartition, std::int64_t>& timestamps, bool read_committed,
-    std::chrono::steady_clock::time_point deadline);
 
 }  // namespace millrace::client

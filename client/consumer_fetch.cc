@@ -1,10 +1,11 @@
-// Prefetching: one fetch under way per broker, its answer checked and unpacked before anybody is woken.
-#include <fmt/format.h>
-
+// Prefetching: one fetch under way per broker, its answer checked and unpacked before anybody is
+// woken.
 #include "base/log.h"
 #include "client/consumer_core.h"
 #include "protocol/messages/fetch_request.h"
 #include "protocol/messages/fetch_response.h"
+
+#include <fmt/format.h>
 
 namespace millrace::client {
 namespace {
@@ -81,6 +82,7 @@ void ConsumerCore::sendFetch(NodeId node, NodeFetch& fetch, const FetchWishes& w
     asked->names[wish.topic_id] = tp.topic;
     auto& name = topic_names_[tp.topic];
     if (!name) name = std::make_shared<const std::string>(tp.topic);
+    asked->topics[tp.topic] = name;
   }
   auto plan = std::make_shared<FetchPlan>(fetch.session.plan(wishes));
   const Config& c = config_.values;
@@ -99,75 +101,79 @@ void ConsumerCore::sendFetch(NodeId node, NodeFetch& fetch, const FetchWishes& w
         fillFetch(r, *plan, version);
       });
   fetch.in_flight = true;
-  base_.transport->call(node, std::move(call),
-                        [weak = weak_from_this(), runtime = base_.runtime,
-                         asked](Result<Reply> reply) mutable {
-                          auto take = [weak, asked, r = std::move(reply)]() mutable {
-                            const auto self = weak.lock();
-                            if (self) self->onFetchAnswer(asked, std::move(r));
-                          };
-                          // Unpacking is this client's work, not that of a broker in this process.
-                          if (runtime->runsHere()) return take();
-                          runtime->post(std::move(take));
-                        });
+  base_.transport->call(
+      node, std::move(call),
+      [weak = weak_from_this(), runtime = base_.runtime, asked](Result<Reply> reply) mutable {
+        auto take = [weak, asked, r = std::move(reply)]() mutable {
+          const auto self = weak.lock();
+          if (self) self->onFetchAnswer(asked, std::move(r));
+        };
+        // Unpacking is this client's work, not that of a broker in this process.
+        if (runtime->runsHere()) return take();
+        runtime->post(std::move(take));
+      });
 }
 
-/// Decodes without the lock (the costly part), then applies under it and asks for more.
+/// Checks and unpacks an answer, without the lock: the costly part.
+std::vector<ConsumerCore::FetchedPartition> ConsumerCore::decodeAnswer(
+    const AskedFetch& asked, const std::shared_ptr<Reply>& reply) {
+  std::vector<FetchedPartition> fetched;
+  for (auto& topic : static_cast<FetchResponse*>(reply->body.get())->responses) {
+    std::string name = topic.topic.str();
+    if (name.empty()) {
+      const auto it = asked.names.find(topic.topic_id);
+      if (it == asked.names.end()) continue;
+      name = it->second;
+    }
+    for (auto& p : topic.partitions) {
+      const auto it = asked.partitions.find(TopicPartition{name, p.partition_index});
+      if (it == asked.partitions.end()) continue;
+      FetchedPartition one;
+      one.tp = it->first;
+      one.code = fromWire(p.error_code);
+      one.incarnation = it->second.first;
+      one.asked_offset = it->second.second;
+      one.high_watermark = p.high_watermark;
+      one.last_stable = p.last_stable_offset;
+      one.bytes = p.records.size();
+      one.decoded.next_offset = one.asked_offset;
+      const Status loaded = p.records.load();
+      if (!loaded) {
+        one.decoded.error = loaded.error();
+      } else if (one.code == Errc::kNone && one.bytes > 0) {
+        FetchedBytes bytes;
+        bytes.records = p.records.bytes();
+        bytes.owner = reply;
+        bytes.topic = asked.topics.at(name);
+        bytes.partition = p.partition_index;
+        bytes.fetch_offset = one.asked_offset;
+        bytes.check_crcs = config_.values.getBool("check.crcs");
+        bytes.read_committed = positions_.options().read_committed;
+        if (p.aborted_transactions) {
+          for (const auto& t : *p.aborted_transactions) {
+            bytes.aborted.emplace_back(t.producer_id, t.first_offset);
+          }
+        }
+        one.decoded = decodeFetch(bytes);
+      }
+      fetched.push_back(std::move(one));
+    }
+  }
+  return fetched;
+}
+
+/// Decodes, then applies under the lock and asks for more.
 void ConsumerCore::onFetchAnswer(const std::shared_ptr<AskedFetch>& asked, Result<Reply> reply) {
   std::vector<FetchedPartition> fetched;
-  std::shared_ptr<const Reply> owner;
   Errc error = Errc::kNetworkException;
   std::int32_t session_id = 0;
   if (reply) {
-    auto kept = std::make_shared<Reply>(std::move(*reply));
-    owner = kept;
-    auto& answer = *static_cast<FetchResponse*>(kept->body.get());
-    error = fromWire(answer.error_code);
-    session_id = answer.session_id;
-    for (auto& topic : answer.responses) {
-      std::string name = topic.topic.str();
-      if (name.empty()) {
-        const auto it = asked->names.find(topic.topic_id);
-        if (it == asked->names.end()) continue;
-        name = it->second;
-      }
-      for (auto& p : topic.partitions) {
-        const auto it = asked->partitions.find(TopicPartition{name, p.partition_index});
-        if (it == asked->partitions.end()) continue;
-        FetchedPartition one;
-        one.tp = it->first;
-        one.code = fromWire(p.error_code);
-        one.incarnation = it->second.first;
-        one.asked_offset = it->second.second;
-        one.high_watermark = p.high_watermark;
-        one.last_stable = p.last_stable_offset;
-        one.decoded.next_offset = one.asked_offset;
-        const Status loaded = p.records.load();
-        if (!loaded) {
-          one.decoded.error = loaded.error();
-        } else if (one.code == Errc::kNone && p.records.size() > 0) {
-          FetchedBytes bytes;
-          bytes.records = p.records.bytes();
-          bytes.owner = owner;
-          {
-            const std::lock_guard lock(mutex_);
-            bytes.topic = topic_names_[name];
-          }
-          bytes.partition = p.partition_index;
-          bytes.fetch_offset = one.asked_offset;
-          bytes.check_crcs = config_.values.getBool("check.crcs");
-          bytes.read_committed = positions_.options().read_committed;
-          if (p.aborted_transactions) {
-            for (const auto& t : *p.aborted_transactions) {
-              bytes.aborted.emplace_back(t.producer_id, t.first_offset);
-            }
-          }
-          one.bytes = p.records.size();
-          one.decoded = decodeFetch(bytes);
-        }
-        fetched.push_back(std::move(one));
-      }
-    }
+    const auto kept = std::make_shared<Reply>(std::move(*reply));
+    error = fromWire(body<FetchResponse>(*kept).error_code);
+    session_id = body<FetchResponse>(*kept).session_id;
+    fetched = decodeAnswer(*asked, kept);
+  } else {
+    MILLRACE_LOG_DEBUG("fetch from {}: {}", asked->node, reply.error().toString());
   }
   {
     const std::lock_guard lock(mutex_);
@@ -178,7 +184,6 @@ void ConsumerCore::onFetchAnswer(const std::shared_ptr<AskedFetch>& asked, Resul
       fetch.session.onFailure();
       fetch.not_before_ms = monotonicNow() + config_.common.retry_backoff_ms;
       base_.metadata->requestUpdate();
-      MILLRACE_LOG_DEBUG("fetch from {}: {}", asked->node, reply.error().toString());
     } else if (!fetch.session.onAnswer(error, session_id)) {
       MILLRACE_LOG_DEBUG("fetch from {}: {}", asked->node, errorName(error));
       if (needsMetadataRefresh(error)) base_.metadata->requestUpdate();
@@ -188,15 +193,14 @@ void ConsumerCore::onFetchAnswer(const std::shared_ptr<AskedFetch>& asked, Resul
         fetch.not_before_ms = monotonicNow() + config_.common.retry_backoff_ms;
       }
     } else {
-      for (FetchedPartition& one : fetched) applyFetch(*asked, std::move(one));
+      for (FetchedPartition& one : fetched) applyFetch(std::move(one));
     }
     sendFetches();
   }
   changed_.notify_all();
 }
 
-void ConsumerCore::applyFetch(const AskedFetch& asked, FetchedPartition one) {
-  (void)asked;
+void ConsumerCore::applyFetch(FetchedPartition one) {
   PartitionPosition* p = positions_.find(one.tp);
   if (p == nullptr || p->incarnation != one.incarnation) return;
   if (one.code != Errc::kNone) return onFetchError(one.tp, *p, one.code);

@@ -1,8 +1,4 @@
 // The consumer as a member of its group: the shell around GroupMembership.
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "base/log.h"
 #include "client/consumer_core.h"
 #include "client/consumer_protocol.h"
@@ -14,6 +10,10 @@
 #include "protocol/messages/leave_group_response.h"
 #include "protocol/messages/sync_group_request.h"
 #include "protocol/messages/sync_group_response.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
 
 namespace millrace::client {
 namespace {
@@ -195,10 +195,9 @@ void ConsumerCore::sendJoin() {
       {options.instance_id ? std::int16_t{5} : std::int16_t{2}, 9},
       options.max_poll_interval_ms + 5'000,
       [request](JoinGroupRequest& r, std::int16_t) { r = *request; });
-  base_.transport->call(*coordinator_, std::move(call),
-                        guarded([](ConsumerCore& core, Result<Reply> reply) {
-                          core.onJoin(std::move(reply));
-                        }));
+  base_.transport->call(
+      *coordinator_, std::move(call),
+      guarded([](ConsumerCore& core, Result<Reply> reply) { core.onJoin(std::move(reply)); }));
 }
 
 void ConsumerCore::onJoin(Result<Reply> reply) {
@@ -228,7 +227,8 @@ void ConsumerCore::onJoin(Result<Reply> reply) {
   }
 }
 
-/// Partition counts and racks of all topics of the group; `complete` false while metadata is on its way.
+/// Partition counts and racks of all topics of the group; `complete` false while metadata is on its
+/// way.
 Result<AssignableTopics> ConsumerCore::assignableTopics(bool& complete) {
   std::set<std::string> names;
   for (const GroupMemberInfo& member : members_) {
@@ -270,8 +270,8 @@ Status ConsumerCore::runAssignor(Lock& lock) {
   GroupAssignor* assignor = chosenAssignor();
   if (assignor == nullptr) {
     return fail(Errc::kInconsistentGroupProtocol,
-                fmt::format("group {} uses the assignor {}, which this member does not know", group_,
-                            membership_.protocol()));
+                fmt::format("group {} uses the assignor {}, which this member does not know",
+                            group_, membership_.protocol()));
   }
   GroupSubscriptions group;
   for (const GroupMemberInfo& member : members_) group[member.id] = member.subscription;
@@ -310,10 +310,9 @@ void ConsumerCore::sendSync(const GroupAssignment& assignment) {
         r.protocol_type = Text(kConsumerProtocolType);
         r.protocol_name = Text(protocol);
       });
-  base_.transport->call(*coordinator_, std::move(call),
-                        guarded([](ConsumerCore& core, Result<Reply> reply) {
-                          core.onSync(std::move(reply));
-                        }));
+  base_.transport->call(
+      *coordinator_, std::move(call),
+      guarded([](ConsumerCore& core, Result<Reply> reply) { core.onSync(std::move(reply)); }));
 }
 
 void ConsumerCore::onSync(Result<Reply> reply) {
@@ -350,8 +349,8 @@ Status ConsumerCore::applyAssignment(Lock& lock) {
   base_.metadata->addTopics(topics);
   GroupAssignor* assignor = chosenAssignor();
   const std::int32_t generation = membership_.generation();
-  MILLRACE_LOG_DEBUG("group {} generation {}: {} partitions, {} new, {} revoked", group_, generation,
-                     mine.size(), added.size(), revoked.size());
+  MILLRACE_LOG_DEBUG("group {} generation {}: {} partitions, {} new, {} revoked", group_,
+                     generation, mine.size(), added.size(), revoked.size());
   lock.unlock();
   if (assignor != nullptr) assignor->onAssignment(assignment, generation);
   if (listener_.onAssigned) listener_.onAssigned(added);
@@ -379,9 +378,10 @@ void ConsumerCore::onHeartbeatTimer() {
     const Millis now_ms = monotonicNow();
     const std::string member_id = membership_.memberId();
     if (membership_.pollExpired(now_ms)) {
-      MILLRACE_LOG_WARN("group {}: no poll for max.poll.interval.ms ({} ms), leaving the group. "
-                        "Process less per poll (max.poll.records) or raise it",
-                        group_, membership_.options().max_poll_interval_ms);
+      MILLRACE_LOG_WARN(
+          "group {}: no poll for max.poll.interval.ms ({} ms), leaving the group. "
+          "Process less per poll (max.poll.records) or raise it",
+          group_, membership_.options().max_poll_interval_ms);
       if (!membership_.options().instance_id) sendLeave(member_id);
     }
     if (membership_.sessionExpired(now_ms)) {
@@ -409,15 +409,14 @@ void ConsumerCore::sendHeartbeat() {
         r.member_id = Text(member);
         r.group_instance_id = textOf(instance);
       });
-  base_.transport->call(
-      *coordinator_, std::move(call),
-      guarded([generation](ConsumerCore& core, Result<Reply> reply) {
-        const Millis now_ms = monotonicNow();
-        if (!reply) return core.follow(core.membership_.requestFailed(now_ms));
-        if (core.membership_.generation() != generation) return;
-        const Errc code = fromWire(body<HeartbeatResponse>(*reply).error_code);
-        core.follow(core.membership_.heartbeatAnswered(code, now_ms));
-      }));
+  base_.transport->call(*coordinator_, std::move(call),
+                        guarded([generation](ConsumerCore& core, Result<Reply> reply) {
+                          const Millis now_ms = monotonicNow();
+                          if (!reply) return core.follow(core.membership_.requestFailed(now_ms));
+                          if (core.membership_.generation() != generation) return;
+                          const Errc code = fromWire(body<HeartbeatResponse>(*reply).error_code);
+                          core.follow(core.membership_.heartbeatAnswered(code, now_ms));
+                        }));
 }
 
 void ConsumerCore::sendLeave(const std::string& member_id) {

@@ -1,10 +1,9 @@
 // Where to start and where things are: committed offsets, resets, lookups by time.
-#include <fmt/format.h>
-
 #include "base/log.h"
+#include "client/cluster_queries.h"
 #include "client/consumer_core.h"
-#include "protocol/messages/metadata_request.h"
-#include "protocol/messages/metadata_response.h"
+
+#include <fmt/format.h>
 
 namespace millrace::client {
 namespace {
@@ -18,10 +17,9 @@ Millis millisUntil(std::chrono::steady_clock::time_point deadline) {
 }
 
 Error nowhereToStart(const TopicPartition& tp) {
-  return Error{Errc::kNotFound,
-               fmt::format("NO_OFFSET_FOR_PARTITION {}: nothing is committed and "
-                           "auto.offset.reset is none: seek, or set a policy",
-                           tp.toString())};
+  return Error{Errc::kNotFound, fmt::format("NO_OFFSET_FOR_PARTITION {}: nothing is committed and "
+                                            "auto.offset.reset is none: seek, or set a policy",
+                                            tp.toString())};
 }
 
 }  // namespace
@@ -59,37 +57,42 @@ void ConsumerCore::askCommitted(const std::vector<TopicPartition>& partitions) {
   base_.transport->call(
       *coordinator_, offsetFetchCall(group_, partitions, true, config_.common.request_timeout_ms),
       guarded([asked](ConsumerCore& core, Result<Reply> reply) {
-        core.committed_asking_ = false;
-        auto offsets = reply ? readOffsetFetch(*reply) : std::unexpected(reply.error());
-        if (!offsets) {
-          const Error& error = offsets.error();
-          const bool moved = error.code == Errc::kNotCoordinator ||
-                             error.code == Errc::kCoordinatorNotAvailable ||
-                             error.code == Errc::kNetworkException;
-          if (moved) core.coordinatorLost();
-          if (!isRetriable(error.code)) core.error_ = error;
-          for (const auto& [tp, incarnation] : asked) {
-            PartitionPosition* p = core.positions_.find(tp);
-            if (p != nullptr) p->not_before_ms = monotonicNow() + core.config_.common.retry_backoff_ms;
-          }
-          return;
-        }
-        std::vector<TopicPartition> to_reset;
-        for (const auto& [tp, incarnation] : asked) {
-          PartitionPosition* p = core.positions_.find(tp);
-          if (p == nullptr || p->incarnation != incarnation || !p->needsCommitted()) continue;
-          const auto it = offsets->find(tp);
-          std::optional<OffsetAndMetadata> found;
-          if (it != offsets->end()) found = it->second;
-          if (!core.positions_.applyCommitted(*p, found, systemClock().wallMs())) {
-            core.error_ = nowhereToStart(tp);
-          } else if (!p->offset) {
-            to_reset.push_back(tp);
-          }
-        }
-        if (!to_reset.empty()) core.askOffsets(to_reset);
-        core.sendFetches();
+        core.onCommitted(asked, std::move(reply));
       }));
+}
+
+void ConsumerCore::onCommitted(const std::map<TopicPartition, std::uint64_t>& asked,
+                               Result<Reply> reply) {
+  committed_asking_ = false;
+  const auto offsets = reply ? readOffsetFetch(*reply) : std::unexpected(reply.error());
+  if (!offsets) {
+    const Error& error = offsets.error();
+    const bool moved = error.code == Errc::kNotCoordinator ||
+                       error.code == Errc::kCoordinatorNotAvailable ||
+                       error.code == Errc::kNetworkException;
+    if (moved) coordinatorLost();
+    if (!isRetriable(error.code)) error_ = error;
+    for (const auto& [tp, incarnation] : asked) {
+      PartitionPosition* p = positions_.find(tp);
+      if (p != nullptr) p->not_before_ms = monotonicNow() + config_.common.retry_backoff_ms;
+    }
+    return;
+  }
+  std::vector<TopicPartition> to_reset;
+  for (const auto& [tp, incarnation] : asked) {
+    PartitionPosition* p = positions_.find(tp);
+    if (p == nullptr || p->incarnation != incarnation || !p->needsCommitted()) continue;
+    const auto it = offsets->find(tp);
+    std::optional<OffsetAndMetadata> found;
+    if (it != offsets->end()) found = it->second;
+    if (!positions_.applyCommitted(*p, found, systemClock().wallMs())) {
+      error_ = nowhereToStart(tp);
+    } else if (!p->offset) {
+      to_reset.push_back(tp);
+    }
+  }
+  if (!to_reset.empty()) askOffsets(to_reset);
+  sendFetches();
 }
 
 void ConsumerCore::askOffsets(const std::vector<TopicPartition>& partitions) {
@@ -200,8 +203,7 @@ std::optional<std::int64_t> ConsumerCore::currentLag(const TopicPartition& tp) c
   const std::lock_guard lock(mutex_);
   const PartitionPosition* p = positions_.find(tp);
   if (p == nullptr || !p->offset || p->high_watermark < 0) return std::nullopt;
-  const std::int64_t end =
-      positions_.options().read_committed ? p->last_stable : p->high_watermark;
+  const std::int64_t end = positions_.options().read_committed ? p->last_stable : p->high_watermark;
   return std::max<std::int64_t>(end - *p->offset, 0);
 }
 
@@ -231,83 +233,6 @@ Result<std::map<std::string, std::vector<PartitionInfo>>> ConsumerCore::topics(
       partitions.push_back(
           PartitionInfo{TopicPartition{name, p.index}, p.leader, p.replicas, p.in_sync});
     }
-  }
-  return out;
-}
-
-Result<ClusterImage> askCluster(ClientBase& base, std::optional<std::vector<std::string>> topics,
-                                Millis timeout_ms) {
-  const bool all = !topics.has_value();
-  const Millis give_up_ms = monotonicNow() + timeout_ms;
-  for (;;) {
-    Call call = makeCall<protocol::MetadataRequest, protocol::MetadataResponse>(
-        {4, 13}, std::max<Millis>(give_up_ms - monotonicNow(), 1),
-        [topics](protocol::MetadataRequest& r, std::int16_t) {
-          r.allow_auto_topic_creation = false;
-          if (!topics) {
-            r.topics = std::nullopt;
-            return;
-          }
-          for (const std::string& name : *topics) {
-            protocol::MetadataRequest::MetadataRequestTopic topic;
-            topic.name = Text(name);
-            r.topics->push_back(std::move(topic));
-          }
-        });
-    auto reply = callAndWait(*base.transport, kAnyNode, std::move(call));
-    if (reply) {
-      ClusterImage image = mergeMetadata({}, body<protocol::MetadataResponse>(*reply), all);
-      base.transport->setNodes(image.nodes);
-      return image;
-    }
-    if (!isRetriable(reply.error().code) || monotonicNow() + 100 >= give_up_ms) {
-      return std::unexpected(reply.error());
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // the caller's own thread
-  }
-}
-
-Result<std::map<TopicPartition, Result<OffsetAndTimestamp>>> askOffsetsBlocking(
-    ClientBase& base, const CommonConfig& config,
-    const std::map<TopicPartition, std::int64_t>& timestamps, bool read_committed,
-    std::chrono::steady_clock::time_point deadline) {
-  std::map<TopicPartition, Result<OffsetAndTimestamp>> out;
-  std::map<TopicPartition, std::int64_t> left = timestamps;
-  while (!left.empty()) {
-    std::set<std::string> names;
-    for (const auto& [tp, timestamp] : left) names.insert(tp.topic);
-    MILLRACE_TRY(const ClusterImage image,
-                 askCluster(base, std::vector<std::string>(names.begin(), names.end()),
-                            std::max<Millis>(millisUntil(deadline), 1)));
-    std::map<NodeId, std::vector<OffsetQuery>> by_leader;
-    for (const auto& [tp, timestamp] : left) {
-      const PartitionMeta* meta = image.partition(tp.topic, tp.partition);
-      if (meta == nullptr || meta->leader < 0) {
-        out.insert_or_assign(tp, fail(Errc::kUnknownTopicOrPartition,
-                                      fmt::format("{} does not exist or has no leader",
-                                                  tp.toString())));
-        continue;
-      }
-      by_leader[meta->leader].push_back(OffsetQuery{tp, timestamp, meta->leader_epoch});
-    }
-    for (const auto& [leader, queries] : by_leader) {
-      const Millis limit = std::min(config.request_timeout_ms, millisUntil(deadline) + 1);
-      auto reply =
-          callAndWait(*base.transport, leader, listOffsetsCall(queries, read_committed, limit));
-      if (!reply) {
-        for (const OffsetQuery& q : queries) {
-          out.insert_or_assign(q.partition, std::unexpected(reply.error()));
-        }
-        continue;
-      }
-      for (auto& [tp, result] : readListOffsets(*reply)) out.insert_or_assign(tp, std::move(result));
-    }
-    std::erase_if(left, [&](const auto& entry) {
-      const auto it = out.find(entry.first);
-      return it != out.end() && (it->second || !isRetriable(it->second.error().code));
-    });
-    if (left.empty() || millisUntil(deadline) <= config.retry_backoff_ms) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(config.retry_backoff_ms));
   }
   return out;
 }

@@ -1,12 +1,12 @@
 #include "client/consumer_protocol.h"
 
-#include <algorithm>
-
 #include "base/assert.h"
 #include "base/varint.h"
 #include "protocol/codec.h"
 #include "protocol/messages/consumer_protocol_assignment.h"
 #include "protocol/messages/consumer_protocol_subscription.h"
+
+#include <algorithm>
 
 namespace millrace::client {
 namespace {

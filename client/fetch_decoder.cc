@@ -1,13 +1,13 @@
 #include "client/fetch_decoder.h"
 
+#include "base/varint.h"
+#include "record/batch.h"
+#include "record/records.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
-
-#include "base/varint.h"
-#include "record/batch.h"
-#include "record/records.h"
 
 namespace millrace::client {
 namespace {

@@ -1,13 +1,14 @@
-// Incremental fetch sessions (KIP-227): what to say to one broker so that it need not be told everything each time. Pure.
+// Incremental fetch sessions (KIP-227): what to say to one broker so that it need not be told
+// everything each time. Pure.
 #pragma once
-
-#include <map>
-#include <string>
-#include <vector>
 
 #include "base/errc.h"
 #include "base/uuid.h"
 #include "client/record.h"
+
+#include <map>
+#include <string>
+#include <vector>
 
 namespace millrace::client {
 
@@ -25,16 +26,17 @@ using FetchWishes = std::map<TopicPartition, FetchWish>;
 struct FetchPlan {
   std::int32_t session_id = 0;
   std::int32_t session_epoch = 0;
-  FetchWishes to_send;                     ///< all, or what changed
+  FetchWishes to_send;  ///< all, or what changed
   std::map<TopicPartition, Uuid> forgotten;
-  bool by_id = true;                       ///< every topic has an id: version 13 and up will do
+  bool by_id = true;  ///< every topic has an id: version 13 and up will do
 };
 
 /// One per broker and consumer. plan(), then exactly one of onAnswer() and onFailure().
 class FetchSession {
  public:
   FetchPlan plan(const FetchWishes& wishes);
-  /// Takes note of the answer's error and session. False: the answer is void, fetch again (in full).
+  /// Takes note of the answer's error and session. False: the answer is void, fetch again (in
+  /// full).
   bool onAnswer(Errc error, std::int32_t session_id);
   /// No answer: the broker may or may not have taken the request; the session starts anew.
   void onFailure();

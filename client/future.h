@@ -1,14 +1,14 @@
 // A value that arrives later, from the client's I/O thread.
 #pragma once
 
+#include "base/result.h"
+
 #include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
-
-#include "base/result.h"
 
 namespace millrace {
 

@@ -71,12 +71,8 @@ GroupMembership::Step GroupMembership::requestFailed(Millis now_ms) {
 GroupMembership::Step GroupMembership::failed(Errc error, Millis now_ms) {
   const bool had_assignment = state_ == State::kStable;
   switch (error) {
-    case Errc::kUnknownMemberId:
-      forget(true);
-      return Step::kWait;
-    case Errc::kIllegalGeneration:
-      forget(false);
-      return Step::kWait;
+    case Errc::kUnknownMemberId: forget(true); return Step::kWait;
+    case Errc::kIllegalGeneration: forget(false); return Step::kWait;
     case Errc::kRebalanceInProgress:
       if (had_assignment) {
         rejoin_ = true;
@@ -90,8 +86,7 @@ GroupMembership::Step GroupMembership::failed(Errc error, Millis now_ms) {
       if (!had_assignment) state_ = State::kUnjoined;
       not_before_ms_ = now_ms + options_.retry_backoff_ms;
       return error == Errc::kNetworkException ? Step::kFindCoordinator : Step::kWait;
-    default:
-      break;
+    default: break;
   }
   if (coordinatorMoved(error)) {
     if (!had_assignment) state_ = State::kUnjoined;
@@ -109,8 +104,9 @@ GroupMembership::Step GroupMembership::becomeFatal(Errc error) {
   if (error == Errc::kFencedInstanceId) {
     hint = ": another member uses this group.instance.id; give each instance its own";
   } else if (error == Errc::kInconsistentGroupProtocol) {
-    hint = ": the other members share no assignor with this one; add theirs to "
-           "partition.assignment.strategy";
+    hint =
+        ": the other members share no assignor with this one; add theirs to "
+        "partition.assignment.strategy";
   } else if (error == Errc::kInvalidSessionTimeout) {
     hint = ": session.timeout.ms lies outside the broker's group.min/max.session.timeout.ms";
   }
@@ -171,10 +167,8 @@ GroupMembership::Step GroupMembership::commitRefused(Errc error) {
     case Errc::kRebalanceInProgress:
       if (state_ == State::kStable) rejoin_ = true;
       return Step::kWait;
-    case Errc::kFencedInstanceId:
-      return becomeFatal(error);
-    default:
-      return Step::kWait;
+    case Errc::kFencedInstanceId: return becomeFatal(error);
+    default: return Step::kWait;
   }
 }
 

@@ -1,12 +1,13 @@
-// The life of a member in a classic consumer group: join, sync, heartbeats, being thrown out. Pure: every method takes
-// what happened (and the monotonic time) and says what to do next; the consumer sends the requests.
+// The life of a member in a classic consumer group: join, sync, heartbeats, being thrown out. Pure:
+// every method takes what happened (and the monotonic time) and says what to do next; the consumer
+// sends the requests.
 #pragma once
-
-#include <optional>
-#include <string>
 
 #include "base/clock.h"
 #include "base/result.h"
+
+#include <optional>
+#include <string>
 
 namespace millrace::client {
 
@@ -65,7 +66,8 @@ class GroupMembership {
   /// The coordinator has not been heard of for session.timeout.ms: it has thrown us out. True once.
   bool sessionExpired(Millis now_ms);
 
-  /// A commit was refused: UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, FENCED_INSTANCE_ID, REBALANCE_IN_PROGRESS.
+  /// A commit was refused: UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, FENCED_INSTANCE_ID,
+  /// REBALANCE_IN_PROGRESS.
   Step commitRefused(Errc error);
   /// Left on purpose.
   void left();

@@ -84,8 +84,8 @@ ClusterImage mergeMetadata(const ClusterImage& before, const MetadataResponse& a
   return after;
 }
 
-MetadataService::MetadataService(std::shared_ptr<ClientRuntime> runtime, std::shared_ptr<Transport> transport,
-                                 Options options)
+MetadataService::MetadataService(std::shared_ptr<ClientRuntime> runtime,
+                                 std::shared_ptr<Transport> transport, Options options)
     : runtime_(std::move(runtime)),
       transport_(std::move(transport)),
       options_(options),

@@ -1,5 +1,11 @@
-// What the cluster looks like: nodes, topics, leaders. An immutable picture and the service that renews it.
+// What the cluster looks like: nodes, topics, leaders. An immutable picture and the service that
+// renews it.
 #pragma once
+
+#include "base/uuid.h"
+#include "client/backoff.h"
+#include "client/runtime.h"
+#include "client/transport.h"
 
 #include <functional>
 #include <map>
@@ -8,11 +14,6 @@
 #include <set>
 #include <string>
 #include <vector>
-
-#include "base/uuid.h"
-#include "client/backoff.h"
-#include "client/runtime.h"
-#include "client/transport.h"
 
 namespace millrace::protocol {
 struct MetadataResponse;
@@ -50,12 +51,13 @@ struct ClusterImage {
   [[nodiscard]] std::string rackOf(NodeId node) const;
 };
 
-/// The picture after an answer. Topics that the answer does not name stay (`complete`: they go). A partition never
-/// goes back to an older leader epoch of the same topic id (KIP-320).
+/// The picture after an answer. Topics that the answer does not name stay (`complete`: they go). A
+/// partition never goes back to an older leader epoch of the same topic id (KIP-320).
 [[nodiscard]] ClusterImage mergeMetadata(const ClusterImage& before,
                                          const protocol::MetadataResponse& answer, bool complete);
 
-/// Keeps the picture fresh: by age, on demand, with a back-off between failures. Thread-safe; make it with create.
+/// Keeps the picture fresh: by age, on demand, with a back-off between failures. Thread-safe; make
+/// it with create.
 class MetadataService : public std::enable_shared_from_this<MetadataService> {
  public:
   using ImagePtr = std::shared_ptr<const ClusterImage>;
@@ -67,7 +69,8 @@ class MetadataService : public std::enable_shared_from_this<MetadataService> {
     bool auto_create = true;
   };
 
-  MetadataService(std::shared_ptr<ClientRuntime> runtime, std::shared_ptr<Transport> transport, Options options);
+  MetadataService(std::shared_ptr<ClientRuntime> runtime, std::shared_ptr<Transport> transport,
+                  Options options);
 
   [[nodiscard]] ImagePtr image() const;
   /// Topics to keep informed about; a new one is asked for at once.

@@ -50,14 +50,10 @@ std::optional<Millis> parseDuration(std::string_view text) {
 
 std::optional<std::int64_t> ResetPolicy::timestamp(Millis now_wall_ms) const {
   switch (kind) {
-    case Kind::kNone:
-      return std::nullopt;
-    case Kind::kEarliest:
-      return -2;
-    case Kind::kLatest:
-      return -1;
-    case Kind::kByDuration:
-      return std::max<Millis>(now_wall_ms - duration_ms, 0);
+    case Kind::kNone: return std::nullopt;
+    case Kind::kEarliest: return -2;
+    case Kind::kLatest: return -1;
+    case Kind::kByDuration: return std::max<Millis>(now_wall_ms - duration_ms, 0);
   }
   return std::nullopt;
 }
@@ -157,7 +153,8 @@ std::map<NodeId, FetchWishes> Positions::wishes(const ClusterImage& image, Milli
 bool Positions::addFetched(const TopicPartition& tp, std::uint64_t incarnation,
                            std::int64_t asked_offset, DecodedFetch decoded, std::size_t bytes) {
   PartitionPosition* p = find(tp);
-  if (p == nullptr || p->incarnation != incarnation || p->fetch_offset != asked_offset) return false;
+  if (p == nullptr || p->incarnation != incarnation || p->fetch_offset != asked_offset)
+    return false;
   for (RecordSlice& slice : decoded.slices) p->prefetched.push_back(std::move(slice));
   p->fetch_offset = decoded.next_offset;
   if (decoded.error) p->error = std::move(decoded.error);

@@ -1,16 +1,17 @@
-// Where a consumer stands in each of its partitions: positions, resets, pauses, prefetched records. Pure.
+// Where a consumer stands in each of its partitions: positions, resets, pauses, prefetched records.
+// Pure.
 #pragma once
+
+#include "client/fetch_decoder.h"
+#include "client/fetch_session.h"
+#include "client/metadata.h"
+#include "client/record.h"
 
 #include <deque>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "client/fetch_decoder.h"
-#include "client/fetch_session.h"
-#include "client/metadata.h"
-#include "client/record.h"
 
 namespace millrace::client {
 
@@ -28,20 +29,20 @@ struct ResetPolicy {
 
 /// One assigned partition.
 struct PartitionPosition {
-  std::optional<std::int64_t> offset;       ///< next record to hand out
-  std::int32_t offset_epoch = -1;           ///< leader epoch of the record before it
-  std::optional<std::int64_t> reset;        ///< timestamp to look up; then no offset yet
-  bool looking_up = false;                  ///< an offset request is on its way
+  std::optional<std::int64_t> offset;  ///< next record to hand out
+  std::int32_t offset_epoch = -1;      ///< leader epoch of the record before it
+  std::optional<std::int64_t> reset;   ///< timestamp to look up; then no offset yet
+  bool looking_up = false;             ///< an offset request is on its way
   bool paused = false;
-  bool revoking = false;                    ///< about to go: no new records
-  std::int64_t fetch_offset = 0;            ///< behind what is prefetched
+  bool revoking = false;          ///< about to go: no new records
+  std::int64_t fetch_offset = 0;  ///< behind what is prefetched
   std::deque<RecordSlice> prefetched;
-  std::size_t prefetched_bytes = 0;         ///< as estimated by the answers they came in
+  std::size_t prefetched_bytes = 0;  ///< as estimated by the answers they came in
   std::int64_t high_watermark = -1;
   std::int64_t last_stable = -1;
-  Millis not_before_ms = 0;                 ///< back-off after an error, monotonic
-  std::uint64_t incarnation = 0;            ///< grows with each assignment, seek and reset
-  std::optional<Error> error;               ///< met behind what is prefetched; poll reports it
+  Millis not_before_ms = 0;       ///< back-off after an error, monotonic
+  std::uint64_t incarnation = 0;  ///< grows with each assignment, seek and reset
+  std::optional<Error> error;     ///< met behind what is prefetched; poll reports it
 
   [[nodiscard]] bool needsCommitted() const { return !offset && !reset; }
 };
@@ -68,11 +69,13 @@ class Positions {
   void seek(PartitionPosition& p, std::int64_t offset, std::int32_t epoch = -1);
   /// Drops what is prefetched and looks the offset of this timestamp up.
   void reset(PartitionPosition& p, std::int64_t timestamp);
-  /// What was committed; nullopt falls back on the policy. False where the policy is none: nowhere to start.
+  /// What was committed; nullopt falls back on the policy. False where the policy is none: nowhere
+  /// to start.
   bool applyCommitted(PartitionPosition& p, const std::optional<OffsetAndMetadata>& committed,
                       Millis now_wall_ms);
 
-  /// Partitions that can be fetched now, by leader. Those without a known leader are counted in `leaderless`.
+  /// Partitions that can be fetched now, by leader. Those without a known leader are counted in
+  /// `leaderless`.
   [[nodiscard]] std::map<NodeId, FetchWishes> wishes(const ClusterImage& image, Millis now_ms,
                                                      int& leaderless) const;
   /// Adds a decoded answer to a fetch at `asked_offset`; false where the position has moved since.

@@ -1,15 +1,15 @@
 // The producer: batches, compresses, routes, retries; idempotent by default.
 #pragma once
 
+#include "client/future.h"
+#include "client/record.h"
+
 #include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
-
-#include "client/future.h"
-#include "client/record.h"
 
 namespace millrace {
 

@@ -1,6 +1,11 @@
 // A batch on its way from the first append to its acknowledgement.
 #pragma once
 
+#include "client/future.h"
+#include "client/producer.h"
+#include "client/sequencer.h"
+#include "record/builder.h"
+
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -8,14 +13,10 @@
 #include <set>
 #include <vector>
 
-#include "client/future.h"
-#include "client/producer.h"
-#include "client/sequencer.h"
-#include "record/builder.h"
-
 namespace millrace::client {
 
-/// What becomes of a batch, shared by the futures and callbacks of its records. Made only where somebody asks.
+/// What becomes of a batch, shared by the futures and callbacks of its records. Made only where
+/// somebody asks.
 class BatchOutcome {
  public:
   void set(Status status, std::int64_t base_offset, Millis log_append_time);
@@ -65,7 +66,8 @@ class BatchTracker {
  public:
   std::uint64_t add();
   void done(std::uint64_t id, const Status& status);
-  /// Waits until every batch added before this call is done. The first failure since the last call; kTimeout.
+  /// Waits until every batch added before this call is done. The first failure since the last call;
+  /// kTimeout.
   Status waitAll(std::optional<std::chrono::milliseconds> timeout);
 
  private:
@@ -82,11 +84,11 @@ struct ProducerBatch {
   record::BatchBuilder builder;
   std::shared_ptr<Bytes> bytes;  ///< built, compressed, named; null before the first attempt
   std::shared_ptr<BatchOutcome> outcome;
-  std::uint64_t tracked = 0;     ///< its number at the tracker
-  std::int32_t count = 0;        ///< of records, once closed
-  std::size_t charged = 0;       ///< of buffer.memory
-  Millis created_ms = 0;         ///< monotonic
-  Millis not_before_ms = 0;      ///< back-off of a retry
+  std::uint64_t tracked = 0;  ///< its number at the tracker
+  std::int32_t count = 0;     ///< of records, once closed
+  std::size_t charged = 0;    ///< of buffer.memory
+  Millis created_ms = 0;      ///< monotonic
+  Millis not_before_ms = 0;   ///< back-off of a retry
   int attempts = 0;
   PartitionSequencer::Ticket ticket = 0;
   Error last_error{Errc::kNone, {}};

@@ -5,7 +5,8 @@
 namespace millrace {
 namespace {
 
-/// Batches are checked record by record before they are handed out (client/fetch_decoder.cc): no bounds here.
+/// Batches are checked record by record before they are handed out (client/fetch_decoder.cc): no
+/// bounds here.
 inline const char* readVar(const char* p, std::int32_t& out) {
   std::uint32_t value = static_cast<unsigned char>(*p++);
   if (value >= 0x80) [[unlikely]] {

@@ -1,17 +1,17 @@
 // What a consumer hands out and what a producer takes: records, their headers and places.
 #pragma once
 
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "record/records.h"
+
 #include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "base/bytes.h"
-#include "base/clock.h"
-#include "base/result.h"
-#include "record/records.h"
 
 namespace millrace {
 

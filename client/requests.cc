@@ -1,7 +1,5 @@
 #include "client/requests.h"
 
-#include <fmt/format.h>
-
 #include "client/future.h"
 #include "protocol/messages/find_coordinator_request.h"
 #include "protocol/messages/find_coordinator_response.h"
@@ -11,6 +9,8 @@
 #include "protocol/messages/offset_commit_response.h"
 #include "protocol/messages/offset_fetch_request.h"
 #include "protocol/messages/offset_fetch_response.h"
+
+#include <fmt/format.h>
 
 namespace millrace::client {
 namespace {
@@ -121,7 +121,8 @@ Call offsetFetchCall(const std::string& group,
     r.groups.push_back(std::move(g));
   };
   const std::int16_t oldest = partitions ? 1 : 2;  // "all" came with version 2
-  return makeCall<OffsetFetchRequest, OffsetFetchResponse>({oldest, 9}, timeout_ms, std::move(fill));
+  return makeCall<OffsetFetchRequest, OffsetFetchResponse>({oldest, 9}, timeout_ms,
+                                                           std::move(fill));
 }
 
 Result<std::map<TopicPartition, OffsetAndMetadata>> readOffsetFetch(const Reply& reply) {
@@ -204,7 +205,8 @@ Call listOffsetsCall(const std::vector<OffsetQuery>& queries, bool read_committe
       r.topics.push_back(std::move(topic));
     }
   };
-  return makeCall<ListOffsetsRequest, ListOffsetsResponse>({oldest, 10}, timeout_ms, std::move(fill));
+  return makeCall<ListOffsetsRequest, ListOffsetsResponse>({oldest, 10}, timeout_ms,
+                                                           std::move(fill));
 }
 
 std::map<TopicPartition, Result<OffsetAndTimestamp>> readListOffsets(const Reply& reply) {
@@ -214,8 +216,8 @@ std::map<TopicPartition, Result<OffsetAndTimestamp>> readListOffsets(const Reply
       const TopicPartition tp{topic.name.str(), p.partition_index};
       const Errc code = fromWire(p.error_code);
       if (code != Errc::kNone) {
-        out.insert_or_assign(tp, fail(code, fmt::format("offset of {}: {}", tp.toString(),
-                                                        errorMessage(code))));
+        out.insert_or_assign(
+            tp, fail(code, fmt::format("offset of {}: {}", tp.toString(), errorMessage(code))));
         continue;
       }
       out.insert_or_assign(tp,

@@ -1,5 +1,9 @@
-// Requests that consumer and administrator share: how to fill them for every version, how to read the answers.
+// Requests that consumer and administrator share: how to fill them for every version, how to read
+// the answers.
 #pragma once
+
+#include "client/record.h"
+#include "client/transport.h"
 
 #include <condition_variable>
 #include <future>
@@ -7,9 +11,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "client/record.h"
-#include "client/transport.h"
 
 namespace millrace::client {
 
@@ -47,7 +48,8 @@ template <class Response>
                                    const std::optional<std::vector<TopicPartition>>& partitions,
                                    bool require_stable, Millis timeout_ms);
 /// Partitions without a commit are absent. Errors: the group's, or the first partition's.
-[[nodiscard]] Result<std::map<TopicPartition, OffsetAndMetadata>> readOffsetFetch(const Reply& reply);
+[[nodiscard]] Result<std::map<TopicPartition, OffsetAndMetadata>> readOffsetFetch(
+    const Reply& reply);
 
 struct CommitIdentity {
   std::string group;
@@ -68,6 +70,7 @@ struct OffsetQuery {
 [[nodiscard]] Call listOffsetsCall(const std::vector<OffsetQuery>& queries, bool read_committed,
                                    Millis timeout_ms);
 /// offset -1 where nothing matches the timestamp.
-[[nodiscard]] std::map<TopicPartition, Result<OffsetAndTimestamp>> readListOffsets(const Reply& reply);
+[[nodiscard]] std::map<TopicPartition, Result<OffsetAndTimestamp>> readListOffsets(
+    const Reply& reply);
 
 }  // namespace millrace::client

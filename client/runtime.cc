@@ -1,11 +1,11 @@
 #include "client/runtime.h"
 
-#include <chrono>
-#include <future>
-
 #include "client/client_config.h"
 #include "client/metadata.h"
 #include "client/tcp_transport.h"
+
+#include <chrono>
+#include <future>
 
 namespace millrace::client {
 
@@ -43,8 +43,8 @@ Alarm::~Alarm() {
 }
 
 void Alarm::setWithin(Millis delay_ms) {
-  const SteadyTime due = std::chrono::steady_clock::now() +
-                         std::chrono::milliseconds(std::max<Millis>(delay_ms, 0));
+  const SteadyTime due =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(std::max<Millis>(delay_ms, 0));
   if (due >= state_->due) return;
   state_->due = due;
   state_->timer.expires_at(due);

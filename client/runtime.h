@@ -1,14 +1,14 @@
 // The thread behind a client: its timers, and its connections where it has any.
 #pragma once
 
+#include "base/clock.h"
+#include "base/net/shard.h"
+#include "client/transport.h"
+
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
-
-#include "base/clock.h"
-#include "base/net/shard.h"
-#include "client/transport.h"
 
 namespace millrace::client {
 
@@ -37,7 +37,8 @@ class ClientRuntime {
   bool stopped_ = false;
 };
 
-/// Calls one function at one time on the runtime's thread; moving the time replaces it. Used on that thread only.
+/// Calls one function at one time on the runtime's thread; moving the time replaces it. Used on
+/// that thread only.
 class Alarm {
  public:
   Alarm(ClientRuntime& runtime, std::function<void()> fire);
@@ -51,7 +52,8 @@ class Alarm {
   std::shared_ptr<State> state_;
 };
 
-/// What producer, consumer and admin stand on: a runtime, a way to the brokers, a picture of the cluster.
+/// What producer, consumer and admin stand on: a runtime, a way to the brokers, a picture of the
+/// cluster.
 class ClientBase {
  public:
   ClientBase(const CommonConfig& config, std::shared_ptr<Transport> transport, bool auto_create);

@@ -1,14 +1,14 @@
 #include "client/sender.h"
 
-#include <fmt/format.h>
-
-#include <limits>
-
 #include "base/assert.h"
 #include "base/log.h"
 #include "protocol/messages/produce_request.h"
 #include "protocol/messages/produce_response.h"
 #include "record/batch.h"
+
+#include <fmt/format.h>
+
+#include <limits>
 
 namespace millrace::client {
 namespace {
@@ -93,7 +93,8 @@ bool Sender::unlistIfIdle(PartitionQueue& queue) {
   return true;
 }
 
-/// Fails batches whose delivery.timeout.ms is over; those in the network are judged when they come back.
+/// Fails batches whose delivery.timeout.ms is over; those in the network are judged when they come
+/// back.
 void Sender::expire(PartitionQueue& queue, Millis now_ms) {
   const Millis oldest = now_ms - options_.delivery_timeout_ms;
   std::vector<std::unique_ptr<ProducerBatch>> expired;
@@ -292,7 +293,8 @@ void Sender::onAnswer(const std::shared_ptr<Request>& request, Result<Reply> rep
 
 void Sender::onResponse(const Request& request, const ProduceResponse& response) {
   const auto image = base_.metadata->image();
-  std::map<std::pair<std::string_view, std::int32_t>, const ProduceResponse::PartitionProduceResponse*>
+  std::map<std::pair<std::string_view, std::int32_t>,
+           const ProduceResponse::PartitionProduceResponse*>
       answers;
   for (const auto& topic : response.responses) {
     std::string_view name = topic.name.view();
@@ -314,8 +316,8 @@ void Sender::onResponse(const Request& request, const ProduceResponse& response)
                     p.base_offset, p.log_append_time_ms, p.log_start_offset};
     for (const auto& bad : p.record_errors) {
       if (bad.batch_index_error_message) {
-        outcome.message += fmt::format(" (record {}: {})", bad.batch_index,
-                                       bad.batch_index_error_message->view());
+        outcome.message +=
+            fmt::format(" (record {}: {})", bad.batch_index, bad.batch_index_error_message->view());
       }
     }
     settle(sent, outcome);
@@ -324,9 +326,8 @@ void Sender::onResponse(const Request& request, const ProduceResponse& response)
 
 void Sender::settle(const Sent& sent, const Outcome& outcome) {
   PartitionQueue& queue = *sent.queue;
-  const auto it =
-      std::find_if(queue.sent.begin(), queue.sent.end(),
-                   [&](const auto& batch) { return batch->ticket == sent.ticket; });
+  const auto it = std::find_if(queue.sent.begin(), queue.sent.end(),
+                               [&](const auto& batch) { return batch->ticket == sent.ticket; });
   if (it == queue.sent.end()) return;  // aborted meanwhile
   ProducerBatch& batch = **it;
   const bool exhausted = isRetriable(outcome.code) && batch.attempts > options_.retries;
@@ -338,10 +339,9 @@ void Sender::settle(const Sent& sent, const Outcome& outcome) {
     return finish(queue, std::move(done), {}, outcome);
   }
   if (needsMetadataRefresh(outcome.code)) base_.metadata->requestUpdate();
-  Error error{outcome.code,
-              fmt::format("{} records for {}-{}: {}{}", batch.count, queue.topic.name, queue.index,
-                          errorMessage(outcome.code),
-                          outcome.message.empty() ? "" : " " + outcome.message)};
+  Error error{outcome.code, fmt::format("{} records for {}-{}: {}{}", batch.count, queue.topic.name,
+                                        queue.index, errorMessage(outcome.code),
+                                        outcome.message.empty() ? "" : " " + outcome.message)};
   if (verdict != Verdict::kFail && !exhausted) {
     MILLRACE_LOG_DEBUG("produce attempt {}: {}", batch.attempts, error.toString());
     batch.last_error = std::move(error);

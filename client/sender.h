@@ -1,15 +1,15 @@
 // Takes batches from the accumulator to the leaders and their fate back.
 #pragma once
 
+#include "client/accumulator.h"
+#include "client/backoff.h"
+#include "client/runtime.h"
+
 #include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
 #include <vector>
-
-#include "client/accumulator.h"
-#include "client/backoff.h"
-#include "client/runtime.h"
 
 namespace millrace::protocol {
 struct ProduceRequest;

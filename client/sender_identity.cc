@@ -1,10 +1,10 @@
 // How the sender gets its producer id (InitProducerId).
-#include <fmt/format.h>
-
 #include "base/log.h"
 #include "client/sender.h"
 #include "protocol/messages/init_producer_id_request.h"
 #include "protocol/messages/init_producer_id_response.h"
+
+#include <fmt/format.h>
 
 namespace millrace::client {
 
@@ -26,12 +26,12 @@ void Sender::askIdentity() {
     request->transaction_timeout_ms = INT32_MAX;
     return request;
   };
-  base_.transport->call(kAnyNode, std::move(call), [weak = weak_from_this(),
-                                               runtime = base_.runtime](Result<Reply> reply) {
-    runtime->post([weak, r = std::move(reply)]() mutable {
-      if (const auto again = weak.lock()) again->onIdentity(std::move(r));
-    });
-  });
+  base_.transport->call(kAnyNode, std::move(call),
+                        [weak = weak_from_this(), runtime = base_.runtime](Result<Reply> reply) {
+                          runtime->post([weak, r = std::move(reply)]() mutable {
+                            if (const auto again = weak.lock()) again->onIdentity(std::move(r));
+                          });
+                        });
 }
 
 void Sender::onIdentity(Result<Reply> reply) {

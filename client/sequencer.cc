@@ -1,9 +1,9 @@
 #include "client/sequencer.h"
 
-#include <algorithm>
-
 #include "base/assert.h"
 #include "record/batch.h"
+
+#include <algorithm>
 
 namespace millrace::client {
 
@@ -50,7 +50,8 @@ Verdict PartitionSequencer::answered(Ticket ticket, Errc error, std::int64_t bas
   const auto it = find(ticket);
   const auto index = static_cast<std::size_t>(it - entries_.begin());
   it->in_network = false;
-  // A duplicate is in the log already; the broker no longer knows where (Kafka's Sender.completeBatch).
+  // A duplicate is in the log already; the broker no longer knows where (Kafka's
+  // Sender.completeBatch).
   if (error == Errc::kNone || error == Errc::kDuplicateSequenceNumber) {
     if (base_offset >= 0) last_acked_offset_ = base_offset + it->count - 1;
     entries_.erase(it);
@@ -64,7 +65,8 @@ Verdict PartitionSequencer::answered(Ticket ticket, Errc error, std::int64_t bas
     return Verdict::kRetryRenamed;
   }
   if (idempotent && error == Errc::kUnknownProducerId) {
-    // Retention has removed what the broker knew of us. Without a log start offset nobody can tell: again.
+    // Retention has removed what the broker knew of us. Without a log start offset nobody can tell:
+    // again.
     if (log_start_offset < 0 && last_acked_offset_ < 0) return Verdict::kRetry;
     needs_rename_ = true;
     return Verdict::kRetryRenamed;

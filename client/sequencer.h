@@ -1,12 +1,12 @@
-// Sequence numbers of an idempotent producer (KIP-98, KIP-360): what the batches of one partition are called, and
-// what an answer means for them. Pure.
+// Sequence numbers of an idempotent producer (KIP-98, KIP-360): what the batches of one partition
+// are called, and what an answer means for them. Pure.
 #pragma once
+
+#include "base/errc.h"
 
 #include <cstdint>
 #include <deque>
 #include <optional>
-
-#include "base/errc.h"
 
 namespace millrace::client {
 
@@ -19,14 +19,16 @@ struct ProducerIdentity {
 
 /// What to do with a batch after its answer.
 enum class Verdict : std::uint8_t {
-  kDone,           ///< it is in the log, once
-  kRetry,          ///< send it again under the same name
-  kRetryRenamed,   ///< send it again after the identity has changed (the broker's memory and ours differ)
-  kFail,           ///< give it up
+  kDone,          ///< it is in the log, once
+  kRetry,         ///< send it again under the same name
+  kRetryRenamed,  ///< send it again after the identity has changed (the broker's memory and ours
+                  ///< differ)
+  kFail,          ///< give it up
 };
 
-/// The unacknowledged batches of one partition in order. A batch keeps its sequence over retries; a batch that failed
-/// is sent again only when it is the first of all, so that order holds whatever the network does.
+/// The unacknowledged batches of one partition in order. A batch keeps its sequence over retries; a
+/// batch that failed is sent again only when it is the first of all, so that order holds whatever
+/// the network does.
 class PartitionSequencer {
  public:
   using Ticket = std::uint64_t;
@@ -39,8 +41,8 @@ class PartitionSequencer {
     bool in_network = false;
   };
 
-  /// Names a new batch and puts it behind the others, as in the network. Only where mayStartNew(). Takes over
-  /// `current` first when no batch is unacknowledged.
+  /// Names a new batch and puts it behind the others, as in the network. Only where mayStartNew().
+  /// Takes over `current` first when no batch is unacknowledged.
   Entry start(std::int32_t count, ProducerIdentity current);
   /// Whether a batch that was never sent may go now: nothing waits to be sent again.
   [[nodiscard]] bool mayStartNew() const;
@@ -49,12 +51,14 @@ class PartitionSequencer {
   /// Takes it back into the network and tells its name.
   Entry restart(Ticket ticket);
 
-  /// Judges an answer and updates the state. `log_start_offset` as in the answer, -1 unknown. After kDone or kFail the
-  /// ticket is gone; a failed batch's followers move up into its numbers, because the broker has not seen it. kFail with
-  /// `uncertain` (nobody knows whether the broker has it): needsRename() becomes true instead.
-  Verdict answered(Ticket ticket, Errc error, std::int64_t base_offset, std::int64_t log_start_offset);
-  /// Gives up a batch that is not in the network (delivery time is over). `maybe_appended`: an earlier attempt may
-  /// have reached the log.
+  /// Judges an answer and updates the state. `log_start_offset` as in the answer, -1 unknown. After
+  /// kDone or kFail the ticket is gone; a failed batch's followers move up into its numbers,
+  /// because the broker has not seen it. kFail with `uncertain` (nobody knows whether the broker
+  /// has it): needsRename() becomes true instead.
+  Verdict answered(Ticket ticket, Errc error, std::int64_t base_offset,
+                   std::int64_t log_start_offset);
+  /// Gives up a batch that is not in the network (delivery time is over). `maybe_appended`: an
+  /// earlier attempt may have reached the log.
   void abandon(Ticket ticket, bool maybe_appended);
 
   /// True where names must change before anything else is sent: take a new identity, then rename().

@@ -1,8 +1,8 @@
 #include "client/sticky_partitioner.h"
 
-#include <algorithm>
-
 #include "base/assert.h"
+
+#include <algorithm>
 
 namespace millrace::client {
 

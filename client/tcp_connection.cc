@@ -1,16 +1,15 @@
 #include "client/tcp_connection.h"
 
-#include <fmt/format.h>
+#include "base/log.h"
+#include "base/varint.h"
+#include "protocol/messages/api_versions_request.h"
+#include "protocol/messages/api_versions_response.h"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
-
-#include "base/log.h"
-#include "base/varint.h"
-#include "protocol/messages/api_versions_request.h"
-#include "protocol/messages/api_versions_response.h"
+#include <fmt/format.h>
 
 namespace millrace::client {
 namespace {
@@ -37,7 +36,9 @@ TcpConnection::TcpConnection(IoContext& context, NodeAddress address, const Comm
       timer_(context.get_executor()),
       last_used_(now()) {}
 
-std::string TcpConnection::name() const { return fmt::format("{}:{}", address_.host, address_.port); }
+std::string TcpConnection::name() const {
+  return fmt::format("{}:{}", address_.host, address_.port);
+}
 
 void TcpConnection::start() {
   setup_deadline_ = now() + std::chrono::milliseconds(config_.connection_setup_timeout_ms);
@@ -51,19 +52,19 @@ void TcpConnection::resolve() {
       [self = shared_from_this()](const ErrorCode& error, const auto& results) {
         if (self->closed()) return;
         if (error) {
-          return self->close(Error{
-              Errc::kNetworkException,
-              fmt::format("cannot resolve {}: {}", self->address_.host, error.message())});
+          return self->close(
+              Error{Errc::kNetworkException,
+                    fmt::format("cannot resolve {}: {}", self->address_.host, error.message())});
         }
         for (const auto& entry : results) self->endpoints_.push_back(entry.endpoint());
-        asio::async_connect(self->socket_, self->endpoints_,
-                            [self](const ErrorCode& failed, const auto&) {
-                              if (self->closed()) return;
-                              if (!failed) return self->onConnected();
-                              self->close(Error{Errc::kNetworkException,
-                                                fmt::format("cannot connect to {}: {}",
-                                                            self->name(), failed.message())});
-                            });
+        asio::async_connect(
+            self->socket_, self->endpoints_, [self](const ErrorCode& failed, const auto&) {
+              if (self->closed()) return;
+              if (!failed) return self->onConnected();
+              self->close(
+                  Error{Errc::kNetworkException,
+                        fmt::format("cannot connect to {}: {}", self->name(), failed.message())});
+            });
       });
 }
 
@@ -75,7 +76,8 @@ void TcpConnection::onConnected() {
     socket_.set_option(asio::socket_base::send_buffer_size(config_.send_buffer_bytes), ignored);
   }
   if (config_.receive_buffer_bytes > 0) {
-    socket_.set_option(asio::socket_base::receive_buffer_size(config_.receive_buffer_bytes), ignored);
+    socket_.set_option(asio::socket_base::receive_buffer_size(config_.receive_buffer_bytes),
+                       ignored);
   }
   state_ = State::kNegotiating;
   readSize();
@@ -105,8 +107,8 @@ void TcpConnection::onVersions(Result<Reply> reply, std::int16_t asked) {
   const Errc code = fromWire(answer.error_code);
   if (code == Errc::kUnsupportedVersion && asked > 0) return negotiate(0);  // KIP-511
   if (code != Errc::kNone) {
-    return close(Error{Errc::kNetworkException, fmt::format("{} refuses ApiVersions: {}", name(),
-                                                            errorName(code))});
+    return close(Error{Errc::kNetworkException,
+                       fmt::format("{} refuses ApiVersions: {}", name(), errorName(code))});
   }
   for (const auto& api : answer.api_keys) {
     versions_[api.api_key] = VersionRange{api.min_version, api.max_version};
@@ -233,18 +235,17 @@ void TcpConnection::readSize() {
 void TcpConnection::readBody(std::size_t size) {
   auto bytes = std::make_shared_for_overwrite<char[]>(size);
   char* const target = bytes.get();
-  asio::async_read(
-      socket_, asio::buffer(target, size),
-      [self = shared_from_this(), bytes = std::move(bytes), size](const ErrorCode& error,
-                                                                  std::size_t) mutable {
-        if (self->closed()) return;
-        if (error) {
-          return self->close(
-              Error{Errc::kNetworkException,
-                    fmt::format("{} closed the connection: {}", self->name(), error.message())});
-        }
-        self->onFrame(std::move(bytes), size);
-      });
+  asio::async_read(socket_, asio::buffer(target, size),
+                   [self = shared_from_this(), bytes = std::move(bytes), size](
+                       const ErrorCode& error, std::size_t) mutable {
+                     if (self->closed()) return;
+                     if (error) {
+                       return self->close(Error{Errc::kNetworkException,
+                                                fmt::format("{} closed the connection: {}",
+                                                            self->name(), error.message())});
+                     }
+                     self->onFrame(std::move(bytes), size);
+                   });
 }
 
 void TcpConnection::onFrame(std::shared_ptr<char[]> bytes, std::size_t size) {
@@ -258,9 +259,9 @@ Status TcpConnection::answer(const std::shared_ptr<char[]>& bytes, std::size_t s
   const BytesView frame(bytes.get(), size);
   MILLRACE_TRY(const std::int32_t correlation_id, protocol::peekCorrelationId(frame));
   if (in_flight_.empty() || in_flight_.front().correlation_id != correlation_id) {
-    return fail(Errc::kNetworkException,
-                fmt::format("{} answered request {} which is not the next one", name(),
-                            correlation_id));
+    return fail(
+        Errc::kNetworkException,
+        fmt::format("{} answered request {} which is not the next one", name(), correlation_id));
   }
   InFlight request = std::move(in_flight_.front());
   in_flight_.pop_front();
@@ -307,9 +308,9 @@ void TcpConnection::watchDeadlines() {
 void TcpConnection::onAlarm() {
   const SteadyTime at = now();
   if (state_ != State::kReady && at >= setup_deadline_) {
-    return close(Error{Errc::kNetworkException,
-                       fmt::format("{} did not answer within {} ms of connecting", name(),
-                                   config_.connection_setup_timeout_ms)});
+    return close(
+        Error{Errc::kNetworkException, fmt::format("{} did not answer within {} ms of connecting",
+                                                   name(), config_.connection_setup_timeout_ms)});
   }
   for (auto it = waiting_.begin(); it != waiting_.end();) {
     if (at < it->deadline) {
@@ -329,7 +330,8 @@ void TcpConnection::onAlarm() {
     return close(Error{Errc::kNetworkException,
                        fmt::format("connection to {} closed after a request timed out", name())});
   }
-  const bool idle = in_flight_.empty() && waiting_.empty() && config_.connections_max_idle_ms >= 0 &&
+  const bool idle = in_flight_.empty() && waiting_.empty() &&
+                    config_.connections_max_idle_ms >= 0 &&
                     at >= last_used_ + std::chrono::milliseconds(config_.connections_max_idle_ms);
   if (idle) return close(Error{Errc::kNetworkException, "idle connection closed"});
   watchDeadlines();

@@ -1,21 +1,21 @@
 // One connection to a broker: connect, negotiate versions, pipeline requests, match answers.
 #pragma once
 
+#include "base/net/task.h"
+#include "client/client_config.h"
+#include "client/transport.h"
+#include "protocol/frame.h"
+
 #include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/net/task.h"
-#include "client/client_config.h"
-#include "client/transport.h"
-#include "protocol/frame.h"
-
 namespace millrace::client {
 
-/// Lives on its runtime's thread; everything is called there. Goes through connecting, negotiating, ready, closed, and never
-/// back: the transport makes a new one. Calls queue up until it is ready.
+/// Lives on its runtime's thread; everything is called there. Goes through connecting, negotiating,
+/// ready, closed, and never back: the transport makes a new one. Calls queue up until it is ready.
 class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
  public:
   /// `on_closed(connection, was_ready)` is called once, after all calls have failed.

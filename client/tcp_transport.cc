@@ -1,13 +1,13 @@
 #include "client/tcp_transport.h"
 
-#include <fmt/format.h>
-
-#include <atomic>
-
 #include "base/log.h"
 #include "base/random.h"
 #include "client/backoff.h"
 #include "client/tcp_connection.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
 
 namespace millrace::client {
 namespace {
@@ -57,7 +57,8 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
     return it == nodes.end() || it->second.gone ? nullptr : &it->second;
   }
 
-  /// A ready connection with the least to do; else a node outside its back-off; else the one whose back-off ends first.
+  /// A ready connection with the least to do; else a node outside its back-off; else the one whose
+  /// back-off ends first.
   Node* anyNode() {
     const SteadyTime at = std::chrono::steady_clock::now();
     Node* best = nullptr;

@@ -1,22 +1,23 @@
 // Requests over TCP connections, one to each broker.
 #pragma once
 
+#include "client/client_config.h"
+#include "client/runtime.h"
+#include "client/transport.h"
+
 #include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
 
-#include "client/client_config.h"
-#include "client/runtime.h"
-#include "client/transport.h"
-
 namespace millrace::client {
 
 class TcpConnection;
 
-/// Lives on one runtime, used from any thread. Connects on demand, negotiates versions (ApiVersions, falling back as
-/// KIP-511 says), pipelines, matches answers by correlation id, reconnects with a back-off per node. A request that times out
-/// closes its connection, as answers behind it could not come.
+/// Lives on one runtime, used from any thread. Connects on demand, negotiates versions
+/// (ApiVersions, falling back as KIP-511 says), pipelines, matches answers by correlation id,
+/// reconnects with a back-off per node. A request that times out closes its connection, as answers
+/// behind it could not come.
 class TcpTransport final : public Transport {
  public:
   TcpTransport(ClientRuntime& runtime, const CommonConfig& config);

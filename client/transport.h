@@ -3,14 +3,14 @@
 // encoding).
 #pragma once
 
+#include "base/clock.h"
+#include "base/result.h"
+#include "protocol/message.h"
+
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "base/clock.h"
-#include "base/result.h"
-#include "protocol/message.h"
 
 namespace millrace::client {
 

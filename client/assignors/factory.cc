@@ -1,9 +1,9 @@
 // The assignors that a consumer can be configured with, by name.
-#include <fmt/format.h>
-
 #include "client/assignors/assignors.h"
 #include "client/assignors/sticky.h"
-#include "client/consumer_core.h"
+#include "client/cluster_queries.h"
+
+#include <fmt/format.h>
 
 namespace millrace::client {
 namespace {

@@ -41,8 +41,8 @@ bool racksMatter(const AssignableTopics& topics, const GroupSubscriptions& group
   }
   const bool overlap = std::any_of(member_racks.begin(), member_racks.end(),
                                    [&](const std::string& rack) { return all.contains(rack); });
-  return overlap && !std::all_of(each.begin(), each.end(),
-                                 [&](const auto& racks) { return racks == all; });
+  return overlap &&
+         !std::all_of(each.begin(), each.end(), [&](const auto& racks) { return racks == all; });
 }
 
 }  // namespace millrace::client

@@ -1,10 +1,11 @@
-// Kafka's RangeAssignor: every topic by itself is cut into consecutive ranges over its subscribers in order of
-// instance id, then member id. With racks (KIP-881), members first get partitions that have a replica in their rack.
-#include <algorithm>
-#include <set>
-
+// Kafka's RangeAssignor: every topic by itself is cut into consecutive ranges over its subscribers
+// in order of instance id, then member id. With racks (KIP-881), members first get partitions that
+// have a replica in their rack.
 #include "client/assignors/assignors.h"
 #include "client/assignors/members.h"
+
+#include <algorithm>
+#include <set>
 
 namespace millrace::client {
 namespace {
@@ -73,7 +74,8 @@ class TopicRanges {
   bool needs_racks_ = false;
 };
 
-/// Topics with the same members and partition count keep equal partition numbers together, in one rack.
+/// Topics with the same members and partition count keep equal partition numbers together, in one
+/// rack.
 void assignCoPartitioned(std::vector<TopicRanges*>& topics, MemberPartitions& out) {
   std::vector<std::string> remaining = topics.front()->members();
   for (std::int32_t p = 0; p < topics.front()->partitions() && !remaining.empty(); ++p) {

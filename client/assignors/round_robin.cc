@@ -1,10 +1,10 @@
-// Kafka's RoundRobinAssignor: all partitions in order of topic and number, dealt to the members in turn; a member that
-// has not subscribed to the topic is passed over.
-#include <algorithm>
-#include <set>
-
+// Kafka's RoundRobinAssignor: all partitions in order of topic and number, dealt to the members in
+// turn; a member that has not subscribed to the topic is passed over.
 #include "client/assignors/assignors.h"
 #include "client/assignors/members.h"
+
+#include <algorithm>
+#include <set>
 
 namespace millrace::client {
 

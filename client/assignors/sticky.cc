@@ -1,9 +1,9 @@
 #include "client/assignors/sticky.h"
 
-#include <algorithm>
-
 #include "base/varint.h"
 #include "client/assignors/members.h"
+
+#include <algorithm>
 
 namespace millrace::client {
 namespace {
@@ -68,8 +68,7 @@ bool allEqual(const GroupSubscriptions& group) {
 
 }  // namespace
 
-Bytes encodeStickyUserData(const std::vector<TopicPartition>& partitions,
-                           std::int32_t generation) {
+Bytes encodeStickyUserData(const std::vector<TopicPartition>& partitions, std::int32_t generation) {
   std::map<std::string, std::vector<std::int32_t>> by_topic;
   for (const TopicPartition& tp : partitions) by_topic[tp.topic].push_back(tp.partition);
   Bytes out;

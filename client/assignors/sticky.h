@@ -1,13 +1,14 @@
-// The sticky assignors (KIP-54, KIP-429, KIP-881): balanced as far as subscriptions allow, and as few moves as possible.
+// The sticky assignors (KIP-54, KIP-429, KIP-881): balanced as far as subscriptions allow, and as
+// few moves as possible.
 #pragma once
+
+#include "client/assignors/assignors.h"
 
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
-
-#include "client/assignors/assignors.h"
 
 namespace millrace::client {
 
@@ -20,7 +21,8 @@ using PreviousShares = std::map<std::string, PreviousShare>;
 
 struct StickyResult {
   MemberPartitions assignment;
-  /// Partitions that a live member has to give up first, by new owner. Complete only where the subscriptions are equal.
+  /// Partitions that a live member has to give up first, by new owner. Complete only where the
+  /// subscriptions are equal.
   std::map<TopicPartition, std::string> transferring;
   bool equal_subscriptions = true;
 };
@@ -55,7 +57,8 @@ class StickyRacks {
   [[nodiscard]] bool mismatch(const std::string& member, const TopicPartition& tp) const;
   /// Both in one rack.
   [[nodiscard]] bool match(const std::string& member, const TopicPartition& tp) const;
-  /// Index of the next member in the partition's racks, from `first` on and around; -1 where there is none.
+  /// Index of the next member in the partition's racks, from `first` on and around; -1 where there
+  /// is none.
   [[nodiscard]] int next(const TopicPartition& tp, const std::vector<std::string>& members,
                          std::size_t first) const;
   /// Partitions with few members in their racks first.

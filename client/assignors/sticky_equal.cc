@@ -1,9 +1,9 @@
-// The plan where all members subscribe to the same topics (Kafka's ConstrainedAssignmentBuilder): everybody gets the
-// smallest or the largest fair share, keeping what it has.
-#include <algorithm>
-
+// The plan where all members subscribe to the same topics (Kafka's ConstrainedAssignmentBuilder):
+// everybody gets the smallest or the largest fair share, keeping what it has.
 #include "base/assert.h"
 #include "client/assignors/sticky.h"
+
+#include <algorithm>
 
 namespace millrace::client {
 namespace {
@@ -148,8 +148,8 @@ class EqualPlan {
   std::vector<TopicPartition> unassigned_;
   std::set<TopicPartition> kept_;
   std::map<TopicPartition, std::string> revoked_;  // and from whom
-  std::vector<std::string> under_min_;  // members that have less than the smallest share
-  std::vector<std::string> at_min_;     // members that have it and may get one more
+  std::vector<std::string> under_min_;             // members that have less than the smallest share
+  std::vector<std::string> at_min_;                // members that have it and may get one more
   StickyResult result_;
 };
 

@@ -1,13 +1,15 @@
-// The plan where members subscribe to different topics (Kafka's GeneralAssignmentBuilder): keep what is valid, hand out the
-// rest to whoever has least, then move partitions one by one while that improves the balance.
-#include <algorithm>
-
+// The plan where members subscribe to different topics (Kafka's GeneralAssignmentBuilder): keep
+// what is valid, hand out the rest to whoever has least, then move partitions one by one while that
+// improves the balance.
 #include "client/assignors/sticky.h"
+
+#include <algorithm>
 
 namespace millrace::client {
 namespace {
 
-/// Moves of one run. A move that would undo an earlier one of the same topic is replaced by moving that one back.
+/// Moves of one run. A move that would undo an earlier one of the same topic is replaced by moving
+/// that one back.
 class Movements {
  public:
   TopicPartition actual(const TopicPartition& tp, std::string from, const std::string& to) const {

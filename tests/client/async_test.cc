@@ -1,8 +1,8 @@
 #include "client/async.h"
 
-#include <gtest/gtest.h>
-
 #include "base/net/gate.h"
+
+#include <gtest/gtest.h>
 
 namespace millrace {
 namespace {

@@ -1,8 +1,8 @@
 #include "client/positions.h"
 
-#include <gtest/gtest.h>
-
 #include "record/builder.h"
+
+#include <gtest/gtest.h>
 
 namespace millrace::client {
 namespace {
@@ -60,8 +60,8 @@ TEST(FetchDecoder, SkipsRecordsBelowTheFetchOffset) {
 }
 
 TEST(FetchDecoder, EveryCodecReads) {
-  for (const auto codec : {record::Codec::kGzip, record::Codec::kSnappy, record::Codec::kLz4,
-                           record::Codec::kZstd}) {
+  for (const auto codec :
+       {record::Codec::kGzip, record::Codec::kSnappy, record::Codec::kLz4, record::Codec::kZstd}) {
     const DecodedFetch out = decode(batch(0, 100, codec), 0);
     ASSERT_FALSE(out.error.has_value());
     std::int64_t expected = 0;

@@ -1,15 +1,15 @@
 #include "client/producer.h"
 
-#include <gtest/gtest.h>
-
-#include <atomic>
-
 #include "base/checksum.h"
 #include "client/sticky_partitioner.h"
 #include "protocol/messages/produce_request.h"
 #include "protocol/messages/produce_response.h"
 #include "record/records.h"
 #include "support/fake_transport.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
 
 namespace millrace {
 namespace {
@@ -22,7 +22,8 @@ using protocol::ProduceResponse;
 class FakeLog {
  public:
   explicit FakeLog(FakeTransport& transport) {
-    transport.on<ProduceRequest>([this](const ProduceRequest& request) { return produce(request); });
+    transport.on<ProduceRequest>(
+        [this](const ProduceRequest& request) { return produce(request); });
   }
   /// What the nth produce request (from 0) gets instead of being served.
   std::function<std::optional<Errc>(int n)> refuse = [](int) { return std::nullopt; };
@@ -63,7 +64,8 @@ class FakeLog {
     return answer;
   }
 
-  void append(std::int32_t partition, BytesView bytes, ProduceResponse::PartitionProduceResponse& p) {
+  void append(std::int32_t partition, BytesView bytes,
+              ProduceResponse::PartitionProduceResponse& p) {
     const auto batch = record::BatchView::parse(bytes);
     ASSERT_TRUE(batch.has_value());
     ASSERT_TRUE(batch->checkCrc().has_value());
@@ -135,7 +137,8 @@ TEST(Producer, LostAnswersNeitherLoseNorDoubleRecords) {
   ASSERT_TRUE(topic.has_value());
   for (int i = 0; i < 500; ++i) {
     expected.push_back("value-" + std::to_string(i));
-    ASSERT_TRUE(producer.append(*topic, 0, std::nullopt, BytesView(expected.back()), 1).has_value());
+    ASSERT_TRUE(
+        producer.append(*topic, 0, std::nullopt, BytesView(expected.back()), 1).has_value());
   }
   const Status flushed = producer.flush();
   ASSERT_TRUE(flushed.has_value()) << flushed.error().toString();
@@ -231,7 +234,7 @@ TEST(StickyPartitioner, ChangesAfterABatchOfBytesAndAvoidsLongQueues) {
   for (int i = 0; i < 1'000; ++i) first += sticky.choose(loads) == 0 ? 1 : 0;
   EXPECT_GT(first, 950);
   EXPECT_FALSE(sticky.add(999, true));
-  EXPECT_FALSE(sticky.add(2, false));   // not in the middle of a batch
+  EXPECT_FALSE(sticky.add(2, false));  // not in the middle of a batch
   EXPECT_TRUE(sticky.add(1, true));
   EXPECT_TRUE(sticky.add(1'000, false));  // but not for ever
 }

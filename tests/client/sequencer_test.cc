@@ -1,11 +1,11 @@
 #include "client/sequencer.h"
 
+#include "record/batch.h"
+
 #include <gtest/gtest.h>
 
 #include <random>
 #include <vector>
-
-#include "record/batch.h"
 
 namespace millrace::client {
 namespace {
@@ -102,15 +102,16 @@ TEST(Sequencer, AdoptsANewIdentityOnceAllIsAcknowledged) {
   EXPECT_EQ(next.base_sequence, 0);
 }
 
-/// A broker that loses answers and refuses at random: whatever happens, its log has every batch once, in order.
+/// A broker that loses answers and refuses at random: whatever happens, its log has every batch
+/// once, in order.
 TEST(Sequencer, LogHasEveryBatchOnceWhateverTheNetworkDoes) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
   for (int round = 0; round < 200; ++round) {
     PartitionSequencer s;
-    std::vector<int> log;           // payloads as the broker appended them
-    std::int32_t expected = 0;      // the broker's next sequence
+    std::vector<int> log;       // payloads as the broker appended them
+    std::int32_t expected = 0;  // the broker's next sequence
     std::map<PartitionSequencer::Ticket, int> payload;
     int next = 0;
     int done = 0;

@@ -1,14 +1,16 @@
-// The own client's part of the kill -9 tests: produces numbered records through broker restarts, and reads topics back.
-//   e2e_kill_client produce BOOTSTRAP TOPIC COUNT   prints "acked N" as it goes on, at last "done ACKED FAILED"
-//   e2e_kill_client read BOOTSTRAP TOPIC            prints "PARTITION NUMBER" for each record, by offset
+// The own client's part of the kill -9 tests: produces numbered records through broker restarts,
+// and reads topics back.
+//   e2e_kill_client produce BOOTSTRAP TOPIC COUNT   prints "acked N" as it goes on, at last "done
+//   ACKED FAILED" e2e_kill_client read BOOTSTRAP TOPIC            prints "PARTITION NUMBER" for
+//   each record, by offset
+#include "client/consumer.h"
+#include "client/producer.h"
+
 #include <fmt/format.h>
 
 #include <atomic>
 #include <charconv>
 #include <cstdio>
-
-#include "client/consumer.h"
-#include "client/producer.h"
 
 namespace {
 

@@ -1,5 +1,12 @@
-// A cluster in memory for tests of producer and consumer: answers come from handlers that the test sets.
+// A cluster in memory for tests of producer and consumer: answers come from handlers that the test
+// sets.
 #pragma once
+
+#include "client/transport.h"
+#include "protocol/messages/init_producer_id_request.h"
+#include "protocol/messages/init_producer_id_response.h"
+#include "protocol/messages/metadata_request.h"
+#include "protocol/messages/metadata_response.h"
 
 #include <condition_variable>
 #include <deque>
@@ -7,12 +14,6 @@
 #include <map>
 #include <mutex>
 #include <thread>
-
-#include "client/transport.h"
-#include "protocol/messages/init_producer_id_request.h"
-#include "protocol/messages/init_producer_id_response.h"
-#include "protocol/messages/metadata_request.h"
-#include "protocol/messages/metadata_response.h"
 
 namespace millrace::client {
 
@@ -31,7 +32,8 @@ class FakeTransport final : public Transport {
     thread_.join();
   }
 
-  /// One node, id 1; the topic "t" with two partitions, and whatever other topic is asked for not at all.
+  /// One node, id 1; the topic "t" with two partitions, and whatever other topic is asked for not
+  /// at all.
   void serveMetadata() {
     on<protocol::MetadataRequest>([](const protocol::MetadataRequest& request) {
       auto answer = std::make_shared<protocol::MetadataResponse>();
@@ -65,7 +67,8 @@ class FakeTransport final : public Transport {
   }
 
   template <class Request>
-  void on(std::function<Result<std::shared_ptr<typename Request::Response>>(const Request&)> handle) {
+  void on(
+      std::function<Result<std::shared_ptr<typename Request::Response>>(const Request&)> handle) {
     const std::lock_guard lock(mutex_);
     handlers_[Request::info().key] =
         [handle = std::move(handle)](const void* request) -> Result<std::shared_ptr<void>> {

@@ -1,14 +1,14 @@
-// Replays recorded rebalances of Apache Kafka's client-side assignors, and the user data they exchange.
-// One line for each step that fails; the last line is "N passed, M failed". Exit 0 only if none failed. Steps of other
-// assignors (coordinator, streams) are counted as skipped.
+// Replays recorded rebalances of Apache Kafka's client-side assignors, and the user data they
+// exchange. One line for each step that fails; the last line is "N passed, M failed". Exit 0 only
+// if none failed. Steps of other assignors (coordinator, streams) are counted as skipped.
+#include "client/assignors/sticky.h"
+
+#include <boost/json.hpp>
 #include <fmt/format.h>
 #include <zlib.h>
 
-#include <boost/json.hpp>
 #include <functional>
 #include <memory>
-
-#include "client/assignors/sticky.h"
 
 namespace {
 
@@ -44,7 +44,9 @@ bool forEachLine(const std::string& path, const std::function<void(std::string_v
 }
 
 std::string str(const json::value& v) { return std::string(v.as_string()); }
-std::int32_t num(const json::value& v) { return static_cast<std::int32_t>(v.to_number<std::int64_t>()); }
+std::int32_t num(const json::value& v) {
+  return static_cast<std::int32_t>(v.to_number<std::int64_t>());
+}
 
 std::vector<TopicPartition> readPartitions(const json::value& v) {
   std::vector<TopicPartition> out;
@@ -101,8 +103,9 @@ Shares readExpected(const json::value& v) {
 
 std::map<std::string, std::int64_t> measure(const AssignableTopics& topics,
                                             const GroupSubscriptions& group, const Shares& shares) {
-  std::map<std::string, std::int64_t> m{{"assigned_total", 0}, {"assigned_twice", 0}, {"invalid", 0},
-                                        {"kept", 0},           {"moved", 0},          {"rack_matches", 0}};
+  std::map<std::string, std::int64_t> m{{"assigned_total", 0}, {"assigned_twice", 0},
+                                        {"invalid", 0},        {"kept", 0},
+                                        {"moved", 0},          {"rack_matches", 0}};
   std::map<TopicPartition, std::set<std::string>> before;
   for (const auto& [member, sub] : group) {
     for (const TopicPartition& tp : sub.owned) before[tp].insert(member);
@@ -112,13 +115,15 @@ std::map<std::string, std::int64_t> measure(const AssignableTopics& topics,
   std::int64_t most = 0;
   for (const auto& [member, sub] : group) {
     const auto it = shares.find(member);
-    const std::set<TopicPartition> mine = it == shares.end() ? std::set<TopicPartition>() : it->second;
+    const std::set<TopicPartition> mine =
+        it == shares.end() ? std::set<TopicPartition>() : it->second;
     least = std::min(least, static_cast<std::int64_t>(mine.size()));
     most = std::max(most, static_cast<std::int64_t>(mine.size()));
     for (const TopicPartition& tp : mine) {
       ++m["assigned_total"];
       if (!seen.insert(tp).second) ++m["assigned_twice"];
-      if (std::find(sub.topics.begin(), sub.topics.end(), tp.topic) == sub.topics.end()) ++m["invalid"];
+      if (std::find(sub.topics.begin(), sub.topics.end(), tp.topic) == sub.topics.end())
+        ++m["invalid"];
       const auto had = before.find(tp);
       if (had != before.end()) ++m[had->second.contains(member) ? "kept" : "moved"];
       const auto& racks = topics.at(tp.topic).racks;
@@ -152,7 +157,8 @@ std::string worse(const json::value& recorded, const std::map<std::string, std::
   return {};
 }
 
-/// Partitions of subscribed topics that have no owner: nothing may be forgotten but by cooperative-sticky.
+/// Partitions of subscribed topics that have no owner: nothing may be forgotten but by
+/// cooperative-sticky.
 std::string forgotten(const AssignableTopics& topics, const GroupSubscriptions& group,
                       const Shares& shares) {
   std::set<TopicPartition> given;
@@ -178,7 +184,7 @@ std::string checkStep(const json::value& step, const std::string& assignor, Tall
   const MemberPartitions result = assignor == "range"        ? assignRange(topics, group)
                                   : assignor == "roundrobin" ? assignRoundRobin(topics, group)
                                   : assignor == "sticky"     ? assignEagerSticky(topics, group)
-                                                             : assignCooperativeSticky(topics, group);
+                                                         : assignCooperativeSticky(topics, group);
   Shares ours;
   std::size_t listed = 0;
   std::size_t distinct = 0;
@@ -284,8 +290,10 @@ int main(int argc, char** argv) {
     }
   }
   if (tally.unequal > 0) {
-    fmt::print("{} results differ from the recorded ones where those depend on hashing; they are valid and no worse\n",
-               tally.unequal);
+    fmt::print(
+        "{} results differ from the recorded ones where those depend on hashing; they are valid "
+        "and no worse\n",
+        tally.unequal);
   }
   if (tally.skipped > 0) fmt::print("{} skipped (assignors of other rooms)\n", tally.skipped);
   fmt::print("{} passed, {} failed\n", tally.passed, tally.failed);
