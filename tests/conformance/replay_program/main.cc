@@ -1,7 +1,8 @@
-// replay FILE...: runs recorded topologies through the public DSL and the test driver and compares
-// outputs after every step, final stores, dropped records and the topology's text. One line per
-// failing case, last line "N passed, M failed, K skipped", exit 0 only if none failed.
+// replay [--rocksdb] FILE...: runs recorded topologies through the public DSL and the test driver
+// and compares outputs after every step, final stores, dropped records and the topology's text. One
+// line per failing case, last line "N passed, M failed, K skipped", exit 0 only if none failed.
 #include "builder.h"
+#include "streams/state/task_stores.h"
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
@@ -11,9 +12,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace {
 
@@ -148,7 +152,43 @@ std::string compareStores(const object& recorded, TopologyTestDriver& driver,
   return {};
 }
 
-std::string runSteps(const object& recorded, TopologyTestDriver& driver) {
+/// RocksDB below the persistent stores, in a directory of its own that goes when the case is over.
+class RocksStores {
+ public:
+  explicit RocksStores(const Topology& topology) {
+    std::string name = (std::filesystem::temp_directory_path() / "millrace-replay-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a directory");
+    directory_ = name;
+    std::vector<streams::StoreSpec> specs;
+    for (const auto& sub : topology.subtopologies()) {
+      for (const std::string& store : sub.stores) specs.push_back(topology.store(store).spec());
+    }
+    static const auto kMemory = streams::makeStateMemory({.write_buffer_bytes = 8 << 20});
+    auto opened = streams::TaskStores::open(directory_, specs, kMemory);
+    if (!opened) throw std::runtime_error(opened.error().toString());
+    stores_ = *std::move(opened);
+  }
+  ~RocksStores() {
+    stores_.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+  }
+  RocksStores(const RocksStores&) = delete;
+  RocksStores& operator=(const RocksStores&) = delete;
+
+  [[nodiscard]] streams::TaskStores& provider() { return *stores_; }
+  /// Moves what was written so far into the database, as a commit of the runtime does.
+  void commit() {
+    if (auto status = stores_->commit({}); !status)
+      throw std::runtime_error(status.error().toString());
+  }
+
+ private:
+  std::string directory_;
+  std::unique_ptr<streams::TaskStores> stores_;
+};
+
+std::string runSteps(const object& recorded, TopologyTestDriver& driver, RocksStores* rocks) {
   const auto& steps = recorded.at("steps").as_array();
   const auto& expected = recorded.at("expected").as_array();
   const auto* error = recorded.if_contains("error");
@@ -165,6 +205,8 @@ std::string runSteps(const object& recorded, TopologyTestDriver& driver) {
       return "step " + std::to_string(i) + " fails: " + failure.what();
     }
     if (must_fail) return "step " + std::to_string(i) + " does not fail";
+    // Every third step: rows come from the uncommitted buffer and from the database.
+    if (rocks != nullptr && i % 3 == 0) rocks->commit();
     auto problem =
         differs("step " + std::to_string(i), expected[i], outputsJson(driver.takeSent()));
     if (!problem.empty()) return problem;
@@ -173,7 +215,7 @@ std::string runSteps(const object& recorded, TopologyTestDriver& driver) {
 }
 
 /// Empty where everything is as recorded. Throws NotYet.
-std::string check(const object& recorded) {
+std::string check(const object& recorded, bool on_rocksdb) {
   const auto* error = recorded.if_contains("error");
   const auto& definition = recorded.at("topology").as_object();
   const auto& config = definition.at("config").as_object();
@@ -183,6 +225,8 @@ std::string check(const object& recorded) {
     DriverOptions options{.cacheMaxBytes = config.at("statestore.cache.max.bytes").as_int64()};
     if (const auto* wall = config.if_contains("wall_start_ms"))
       options.wallClock = wall->as_int64();
+    std::optional<RocksStores> rocks;
+    if (on_rocksdb) options.stores = &rocks.emplace(topology).provider();
     TopologyTestDriver driver(topology, options);
     if (must_not_build) return "it can be built";
     if (const auto* describe = recorded.if_contains("describe")) {
@@ -190,7 +234,8 @@ std::string check(const object& recorded) {
           !problem.empty())
         return problem;
     }
-    if (auto problem = runSteps(recorded, driver); !problem.empty()) return problem;
+    if (auto problem = runSteps(recorded, driver, rocks ? &*rocks : nullptr); !problem.empty())
+      return problem;
     if (error != nullptr) return {};
     if (auto problem = compareStores(recorded, driver, topology); !problem.empty()) return problem;
     return differs("dropped", recorded.at("dropped"),
@@ -207,13 +252,13 @@ struct Tally {
   std::map<std::string, int> reasons;
 };
 
-void checkLine(const std::string& line, Tally& tally) {
+void checkLine(const std::string& line, bool on_rocksdb, Tally& tally) {
   std::string name = "?";
   std::string problem;
   try {
     const value json = boost::json::parse(line);
     name = std::string(json.at("name").as_string());
-    problem = check(json.as_object());
+    problem = check(json.as_object(), on_rocksdb);
   } catch (const NotYet& later) {
     ++tally.skipped;
     ++tally.reasons[later.what()];
@@ -234,10 +279,11 @@ void checkLine(const std::string& line, Tally& tally) {
 int main(int argc, char** argv) {
   Tally tally;
   if (argc < 2) {
-    std::fprintf(stderr, "usage: %s FILE... (.jsonl or .jsonl.gz)\n", argv[0]);
+    std::fprintf(stderr, "usage: %s [--rocksdb] FILE... (.jsonl or .jsonl.gz)\n", argv[0]);
     return 2;
   }
-  for (int i = 1; i < argc; ++i) {
+  const bool on_rocksdb = std::string_view(argv[1]) == "--rocksdb";
+  for (int i = on_rocksdb ? 2 : 1; i < argc; ++i) {
     std::string text;
     try {
       text = readAll(argv[i]);
@@ -248,7 +294,7 @@ int main(int argc, char** argv) {
     std::size_t begin = 0;
     while (begin < text.size()) {
       const std::size_t end = std::min(text.find('\n', begin), text.size());
-      if (end > begin) checkLine(text.substr(begin, end - begin), tally);
+      if (end > begin) checkLine(text.substr(begin, end - begin), on_rocksdb, tally);
       begin = end + 1;
     }
   }
