@@ -17,12 +17,11 @@
 #include "protocol/messages/sync_group_response.h"
 #include "tests/broker/support/test_broker.h"
 #include "tests/broker/support/wire_client.h"
+#include "tests/support/eventually.h"
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <string>
-#include <thread>
 
 namespace millrace::broker::testing {
 namespace {
@@ -68,14 +67,50 @@ class GroupRestart : public ::testing::Test {
     topic.name = "t";
     topic.partition_indexes = {0};
     WireClient client(broker_.port());
-    for (int i = 0; i < 500; ++i) {
+    std::int64_t offset = -2;
+    const bool loaded = millrace::testing::eventually([&] {
       const auto response = client.call(request, 7);
       const Errc error = fromWire(response.error_code);
-      if (error == Errc::kNone) return response.topics.at(0).partitions.at(0).committed_offset;
-      EXPECT_EQ(error, Errc::kCoordinatorLoadInProgress);
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      if (error == Errc::kCoordinatorLoadInProgress) return false;
+      EXPECT_EQ(error, Errc::kNone);
+      if (error == Errc::kNone) offset = response.topics.at(0).partitions.at(0).committed_offset;
+      return true;
+    });
+    EXPECT_TRUE(loaded);
+    return offset;
+  }
+  /// Alone in a new group; its member id.
+  std::string joinAndSync(const std::string& group) {
+    WireClient client(broker_.port());
+    protocol::JoinGroupRequest join;
+    join.group_id = group;
+    join.session_timeout_ms = 30'000;
+    join.rebalance_timeout_ms = 30'000;
+    join.protocol_type = "consumer";
+    auto& protocol = join.protocols.emplace_back();
+    protocol.name = "range";
+    protocol.metadata = "m";
+    const auto joined = client.call(join, 2);
+    EXPECT_EQ(joined.error_code, 0);
+    std::string member = joined.member_id.str();
+    EXPECT_EQ(sync(group, member, "a"), "a");
+    return member;
+  }
+  /// The assignment that the member hears; `given`: what it assigns itself as the leader.
+  std::string sync(const std::string& group, const std::string& member, const std::string& given) {
+    WireClient client(broker_.port());
+    protocol::SyncGroupRequest request;
+    request.group_id = group;
+    request.generation_id = 1;
+    request.member_id = member;
+    if (!given.empty()) {
+      auto& assignment = request.assignments.emplace_back();
+      assignment.member_id = member;
+      assignment.assignment = given;
     }
-    return -2;
+    const auto answer = client.call(request, 1);
+    EXPECT_EQ(answer.error_code, 0);
+    return answer.assignment.str();
   }
 
   TestBroker broker_;
@@ -100,30 +135,7 @@ TEST_F(GroupRestart, MembersOfAStableGroupGoOn) {
   createTopic("t");
   findCoordinator("g");
   ASSERT_EQ(fetch("g"), -1);
-  std::string member;
-  {
-    WireClient client(broker_.port());
-    protocol::JoinGroupRequest join;
-    join.group_id = "g";
-    join.session_timeout_ms = 30'000;
-    join.rebalance_timeout_ms = 30'000;
-    join.protocol_type = "consumer";
-    auto& protocol = join.protocols.emplace_back();
-    protocol.name = "range";
-    protocol.metadata = "m";
-    const auto joined = client.call(join, 2);
-    ASSERT_EQ(joined.error_code, 0);
-    member = joined.member_id.str();
-    protocol::SyncGroupRequest sync;
-    sync.group_id = "g";
-    sync.generation_id = 1;
-    sync.member_id = member;
-    auto& assignment = sync.assignments.emplace_back();
-    assignment.member_id = member;
-    assignment.assignment = "a";
-    const auto synced = client.call(sync, 1);
-    ASSERT_EQ(synced.error_code, 0);
-  }
+  const std::string member = joinAndSync("g");
   broker_.stop();
   broker_.start();
   ASSERT_EQ(fetch("g"), -1);
@@ -134,13 +146,7 @@ TEST_F(GroupRestart, MembersOfAStableGroupGoOn) {
   beat.member_id = member;
   const auto answered = client.call(beat, 1);
   EXPECT_EQ(answered.error_code, 0);
-  protocol::SyncGroupRequest sync;
-  sync.group_id = "g";
-  sync.generation_id = 1;
-  sync.member_id = member;
-  const auto synced = client.call(sync, 1);
-  EXPECT_EQ(synced.error_code, 0);
-  EXPECT_EQ(synced.assignment.view(), "a");
+  EXPECT_EQ(sync("g", member, ""), "a");
 }
 
 TEST_F(GroupRestart, OffsetsOfADeletedGroupStayDeleted) {
