@@ -46,6 +46,18 @@ void fillFetch(FetchRequest& r, const FetchPlan& plan, std::int16_t version) {
   }
 }
 
+FetchedBytes describeRecords(const FetchResponse::PartitionData& p) {
+  FetchedBytes bytes;
+  bytes.records = p.records.bytes();
+  bytes.partition = p.partition_index;
+  if (p.aborted_transactions) {
+    for (const auto& t : *p.aborted_transactions) {
+      bytes.aborted.emplace_back(t.producer_id, t.first_offset);
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
 
 /// One partition of an answer, decoded.
@@ -141,19 +153,12 @@ std::vector<ConsumerCore::FetchedPartition> ConsumerCore::decodeAnswer(
       if (!loaded) {
         one.decoded.error = loaded.error();
       } else if (one.code == Errc::kNone && one.bytes > 0) {
-        FetchedBytes bytes;
-        bytes.records = p.records.bytes();
+        FetchedBytes bytes = describeRecords(p);
         bytes.owner = reply;
         bytes.topic = asked.topics.at(name);
-        bytes.partition = p.partition_index;
         bytes.fetch_offset = one.asked_offset;
         bytes.check_crcs = config_.values.getBool("check.crcs");
         bytes.read_committed = positions_.options().read_committed;
-        if (p.aborted_transactions) {
-          for (const auto& t : *p.aborted_transactions) {
-            bytes.aborted.emplace_back(t.producer_id, t.first_offset);
-          }
-        }
         one.decoded = decodeFetch(bytes);
       }
       fetched.push_back(std::move(one));
