@@ -249,6 +249,7 @@ class Writer {
       manyTags(tags);
   }
   void raw(BytesView v) {
+    if (v.empty()) return;  // memcpy takes no null, not even for nothing
     std::memcpy(p_, v.data(), v.size());
     p_ += v.size();
   }
