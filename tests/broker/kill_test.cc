@@ -67,8 +67,11 @@ class NumberingProducer {
     client_ = std::make_unique<WireClient>(port);
     if (producer_id_ >= 0) return;
     protocol::InitProducerIdRequest request;
+    request.transactional_id = std::nullopt;
     request.transaction_timeout_ms = 60'000;
     const auto answer = client_->call(request, kInitProducerIdVersion);
+    ASSERT_EQ(answer.error_code, 0);
+    ASSERT_GE(answer.producer_id, 0);
     producer_id_ = answer.producer_id;
     epoch_ = answer.producer_epoch;
   }
