@@ -193,10 +193,10 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
 /// Once per address and kind: the client id is in the text only, since nonsense has a new one each
 /// time.
 void Connection::complain(std::string_view kind, std::string_view cause) {
-  host_.complaints().log(fmt::format("client at {}", session_.client_host), kind,
-                         fmt::format("connection of {} from {} closed: {}",
-                                     client_id_.empty() ? "an unnamed client" : client_id_,
-                                     client_address_, cause));
+  host_.complaints().log(
+      fmt::format("client at {}", session_.client_host), kind,
+      fmt::format("connection of {} from {} closed: {}",
+                  client_id_.empty() ? "an unnamed client" : client_id_, client_address_, cause));
 }
 
 void Connection::refuse(std::string_view kind, std::string_view cause) {
