@@ -83,6 +83,7 @@ double fetch(const std::string& bootstrap, const std::string& topic, std::uint64
   set(conf, "group.id", "bench");
   set(conf, "enable.auto.commit", "false");
   set(conf, "queued.min.messages", "1000000");
+  set(conf, "queued.max.messages.kbytes", "2000000");  // a full queue makes it pause for a second
   const Handle consumer = open(RD_KAFKA_CONSUMER, conf, bootstrap);
   rd_kafka_poll_set_consumer(consumer.get());
   rd_kafka_topic_partition_list_t* all = rd_kafka_topic_partition_list_new(kPartitions);
