@@ -7,6 +7,7 @@
 #ifdef MILLRACE_HAVE_RDKAFKA
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <stdexcept>
@@ -83,7 +84,6 @@ double fetch(const std::string& bootstrap, const std::string& topic, std::uint64
   set(conf, "group.id", "bench");
   set(conf, "enable.auto.commit", "false");
   set(conf, "queued.min.messages", "1000000");
-  set(conf, "queued.max.messages.kbytes", "2000000");  // a full queue makes it pause for a second
   const Handle consumer = open(RD_KAFKA_CONSUMER, conf, bootstrap);
   rd_kafka_poll_set_consumer(consumer.get());
   rd_kafka_topic_partition_list_t* all = rd_kafka_topic_partition_list_new(kPartitions);
@@ -96,7 +96,9 @@ double fetch(const std::string& bootstrap, const std::string& topic, std::uint64
   std::vector<rd_kafka_message_t*> messages(10'000);
   const auto start = Clock::now();
   for (std::uint64_t seen = 0; seen < records;) {
-    const ssize_t n = rd_kafka_consume_batch_queue(queue, 5'000, messages.data(), messages.size());
+    // It waits until the whole batch is there: ask for no more than there is.
+    const std::size_t wanted = std::min<std::uint64_t>(messages.size(), records - seen);
+    const ssize_t n = rd_kafka_consume_batch_queue(queue, 5'000, messages.data(), wanted);
     if (n <= 0) throw std::runtime_error("librdkafka's fetch stands still");
     for (ssize_t i = 0; i < n; ++i) {
       if (messages[static_cast<std::size_t>(i)]->err == RD_KAFKA_RESP_ERR_NO_ERROR) ++seen;
