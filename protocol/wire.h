@@ -249,8 +249,7 @@ class Writer {
       manyTags(tags);
   }
   void raw(BytesView v) {
-    if (v.empty()) return;  // memcpy takes no null, not even for nothing
-    std::memcpy(p_, v.data(), v.size());
+    if (!v.empty()) std::memcpy(p_, v.data(), v.size());  // takes no null, not even for nothing
     p_ += v.size();
   }
   [[nodiscard]] std::size_t written() const { return static_cast<std::size_t>(p_ - begin_); }
