@@ -1,8 +1,7 @@
 """confluent-kafka (Debian's python3-confluent-kafka, which is librdkafka)."""
 import importlib.util
-import threading
 
-from harness import Member, value_of
+from harness import ThreadMember, value_of
 
 NAME = "confluent-kafka"
 
@@ -34,20 +33,7 @@ def produce(bootstrap, topic, codec, first, count):
         raise RuntimeError(f"{left} records left, {len(failures)} failed: {failures[:1]}")
 
 
-class Consumer(Member):
-    def __init__(self, bootstrap, group, topic):
-        super().__init__()
-        self.arguments = (bootstrap, group, topic)
-        self.ending = threading.Event()
-        self.thread = threading.Thread(target=self.guarded)
-        self.thread.start()
-
-    def guarded(self):
-        try:
-            self.run(*self.arguments)
-        except Exception as error:  # noqa: BLE001: reported to the scenario
-            self.failed(error)
-
+class Consumer(ThreadMember):
     def run(self, bootstrap, group, topic):
         from confluent_kafka import Consumer as RdConsumer
         consumer = RdConsumer({"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest",
@@ -65,10 +51,6 @@ class Consumer(Member):
 
     def revoked(self, _consumer):
         self.assigned([])
-
-    def stop(self):
-        self.ending.set()
-        self.thread.join(timeout=30)
 
 
 def member(bootstrap, group, topic):

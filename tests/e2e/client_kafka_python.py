@@ -1,8 +1,7 @@
 """kafka-python (Debian's python3-kafka)."""
 import importlib.util
-import threading
 
-from harness import Member, value_of
+from harness import ThreadMember, value_of
 
 NAME = "kafka-python"
 MODULES = {"snappy": "snappy", "lz4": "lz4", "zstd": "zstandard"}
@@ -29,20 +28,7 @@ def produce(bootstrap, topic, codec, first, count):
     producer.close()
 
 
-class Consumer(Member):
-    def __init__(self, bootstrap, group, topic):
-        super().__init__()
-        self.arguments = (bootstrap, group, topic)
-        self.ending = threading.Event()
-        self.thread = threading.Thread(target=self.guarded)
-        self.thread.start()
-
-    def guarded(self):
-        try:
-            self.run(*self.arguments)
-        except Exception as error:  # noqa: BLE001: reported to the scenario
-            self.failed(error)
-
+class Consumer(ThreadMember):
     def run(self, bootstrap, group, topic):
         from kafka import ConsumerRebalanceListener, KafkaConsumer
         member = self
@@ -62,10 +48,6 @@ class Consumer(Member):
                 self.saw(record.value.decode() for record in records)
         consumer.commit()
         consumer.close()
-
-    def stop(self):
-        self.ending.set()
-        self.thread.join(timeout=30)
 
 
 def member(bootstrap, group, topic):

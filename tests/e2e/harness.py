@@ -103,6 +103,27 @@ class Member:
             self.changed.notify_all()
 
 
+class ThreadMember(Member):
+    """A member on its own thread: run(bootstrap, group, topic) polls until self.ending."""
+
+    def __init__(self, bootstrap, group, topic):
+        super().__init__()
+        self.arguments = (bootstrap, group, topic)
+        self.ending = threading.Event()
+        self.thread = threading.Thread(target=self.guarded)
+        self.thread.start()
+
+    def guarded(self):
+        try:
+            self.run(*self.arguments)
+        except Exception as error:  # noqa: BLE001: reported to the scenario
+            self.failed(error)
+
+    def stop(self):
+        self.ending.set()
+        self.thread.join(timeout=30)
+
+
 def value_of(number):
     return f"{number}:" + "millrace " * (1 + number % 9)
 
