@@ -8,6 +8,35 @@
 namespace millrace::client {
 namespace {
 
+/// Partitions of one topic in the order in which a java.util.HashSet walks them. Kafka's assignor
+/// takes "any" moved partition back, which is the first in this order: group members of both kinds
+/// must come to the same plan.
+class HashOrderedPartitions {
+ public:
+  [[nodiscard]] bool empty() const { return members_.empty(); }
+  void insert(const TopicPartition& tp) {
+    members_.push_back(tp);
+    if (members_.size() * 4 > buckets_ * 3) buckets_ *= 2;
+  }
+  void erase(const TopicPartition& tp) { std::erase(members_, tp); }
+  [[nodiscard]] const TopicPartition& first() const {
+    return *std::min_element(
+        members_.begin(), members_.end(),
+        [this](const TopicPartition& a, const TopicPartition& b) { return bucket(a) < bucket(b); });
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t bucket(const TopicPartition& tp) const {
+    std::uint32_t name = 0;
+    for (const char c : tp.topic) name = 31 * name + static_cast<unsigned char>(c);
+    const std::uint32_t hash = 31 * (31 + static_cast<std::uint32_t>(tp.partition)) + name;
+    return (hash ^ (hash >> 16U)) & (buckets_ - 1);
+  }
+
+  std::vector<TopicPartition> members_;  // oldest first, which breaks ties within a bucket
+  std::uint32_t buckets_ = 16;
+};
+
 /// Moves of one run. A move that would undo an earlier one of the same topic is replaced by moving
 /// that one back.
 class Movements {
@@ -17,7 +46,7 @@ class Movements {
     if (topic == by_pair_.end()) return tp;
     if (const auto moved = moves_.find(tp); moved != moves_.end()) from = moved->second.first;
     const auto reverse = topic->second.find({to, from});
-    return reverse == topic->second.end() ? tp : *reverse->second.begin();
+    return reverse == topic->second.end() ? tp : reverse->second.first();
   }
   void record(const TopicPartition& tp, const std::string& from, const std::string& to) {
     std::string origin = from;
@@ -38,7 +67,7 @@ class Movements {
  private:
   using Pair = std::pair<std::string, std::string>;
   std::map<TopicPartition, Pair> moves_;
-  std::map<std::string, std::map<Pair, std::set<TopicPartition>>> by_pair_;
+  std::map<std::string, std::map<Pair, HashOrderedPartitions>> by_pair_;
 };
 
 class GeneralPlan {
@@ -124,11 +153,7 @@ class GeneralPlan {
 
   void balance(std::vector<TopicPartition> unassigned) {
     const bool initializing = current_[order_.rbegin()->second].empty();
-    racks_.sort(unassigned);
-    if (racks_.active()) {
-      std::erase_if(unassigned, [this](const TopicPartition& tp) { return place(tp, true); });
-    }
-    for (const TopicPartition& tp : unassigned) place(tp, false);
+    placeAll(unassigned);
 
     const auto fixed = [this](const TopicPartition& tp) { return takers_[tp.topic].size() < 2; };
     std::erase_if(all_, fixed);
@@ -148,6 +173,13 @@ class GeneralPlan {
       owner_ = owner_before;
     }
     current_.merge(fixed_members);
+  }
+
+  void placeAll(std::vector<TopicPartition> unassigned) {
+    if (racks_.active()) {
+      std::erase_if(unassigned, [this](const TopicPartition& tp) { return place(tp, true); });
+    }
+    for (const TopicPartition& tp : unassigned) place(tp, false);
   }
 
   /// Gives a partition to the member with the least that may have it.
@@ -190,7 +222,7 @@ class GeneralPlan {
           const auto other = owner_.find(TopicPartition{topic, p});
           if (other == owner_.end() || other->second == member) continue;
           const auto theirs = current_.find(other->second);
-          if (theirs != current_.end() && count < theirs->second.size()) return false;
+          if (theirs != current_.end() && count + 1 < theirs->second.size()) return false;
         }
       }
     }
