@@ -29,8 +29,9 @@ struct OpenOptions {
   Offset recovery_point{0};
   Offset high_watermark{0};
   Offset cleaned_to{0};
-  /// Wall clock: producers that were silent for longer than producer.id.expiration.ms are
-  /// forgotten. 0: none is.
+  /// Wall clock: producers that were silent for longer than producer.id.expiration.ms when the
+  /// last snapshot was made are forgotten; what lies behind it counts as a sign of life. 0: none
+  /// is.
   Millis now_ms = 0;
   /// The last stop was clean: files are trusted as they are.
   bool clean_shutdown = false;

@@ -91,6 +91,7 @@ Status PartitionLog::State::write(const record::BatchView& batch, const record::
   const std::array<BytesView, 2> slices = {BytesView(valid.header.data(), valid.header.size()),
                                            valid.payload};
   MILLRACE_CHECK_OK(active().append(slices, std::span(&written, 1), log.config_));
+  producers.setNow(how.now_ms);
   return noteProducer(batch, first, written.last_offset, written.max_timestamp);
 }
 

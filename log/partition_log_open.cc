@@ -235,22 +235,22 @@ Status PartitionLog::State::rebuildEpochs() {
 
 Status PartitionLog::State::loadProducers(Offset end, bool rebuild_transactions) {
   producers.clear();
+  producers.setNow(options.now_ms);
   Offset from = log.startOffset();
-  // Silence is counted from the newest record's time in the log, so that old logs open the same at
-  // any time.
   while (!snapshots.empty()) {
     const Offset at = snapshots.back();
     const auto bytes = files.system.readAll(files.path(at, FileKind::kSnapshot));
     if (!bytes && bytes.error().code != Errc::kNotFound) return std::unexpected(bytes.error());
     if (bytes && at <= end && producers.loadSnapshot(*bytes)) {
       from = std::max(from, at);
+      if (options.now_ms > 0)
+        producers.expire(options.now_ms, log.config_.producer_id_expiration_ms);
       break;
     }
     MILLRACE_CHECK_OK(dropSnapshots(at, at + 1));
   }
   producers.onLogStart(log.startOffset());
   MILLRACE_CHECK_OK(replayProducers(from, end, rebuild_transactions));
-  if (options.now_ms > 0) producers.expire(options.now_ms, log.config_.producer_id_expiration_ms);
   return {};
 }
 

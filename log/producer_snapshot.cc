@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace millrace::log {
 namespace {
 
@@ -20,7 +22,7 @@ void encodeEntry(char* p, std::int64_t id, const ProducerEntry& entry) {
   storeBe(p + 10, last.last_sequence);
   storeBe(p + 14, last.last_offset.value());
   storeBe(p + 22, last.offset_delta);
-  storeBe(p + 26, entry.last_timestamp);
+  storeBe(p + 26, std::max(entry.last_timestamp, entry.active_ms));
   storeBe(p + 34, entry.coordinator_epoch);
   storeBe(p + 38, entry.current_txn_first_offset.value_or(Offset{-1}).value());
 }
@@ -33,6 +35,7 @@ ProducerEntry decodeEntry(const char* p) {
   // A producer that only ever got a marker has no batch.
   if (last.last_offset >= Offset{0}) entry.add(last);
   entry.last_timestamp = last.timestamp;
+  entry.active_ms = last.timestamp;
   entry.coordinator_epoch = loadBe<std::int32_t>(p + 34);
   const Offset txn{loadBe<std::int64_t>(p + 38)};
   if (txn >= Offset{0}) entry.current_txn_first_offset = txn;

@@ -95,6 +95,7 @@ void ProducerState::addData(const record::BatchView& batch, Offset first, Offset
     entry.epoch = batch.producerEpoch();
   }
   entry.add({batch.lastSequence(), static_cast<std::int32_t>(last - first), last, max_timestamp});
+  entry.active_ms = now_ms_;
   if (batch.isTransactional() && !entry.current_txn_first_offset) {
     entry.current_txn_first_offset = first;
     open_.emplace(first, batch.producerId());
@@ -111,6 +112,7 @@ std::optional<AbortedTransaction> ProducerState::addMarker(const record::BatchVi
   }
   entry.coordinator_epoch = marker.coordinator_epoch;
   entry.last_timestamp = batch.maxTimestamp();
+  entry.active_ms = now_ms_;
   if (!entry.current_txn_first_offset) return std::nullopt;
   const Offset first = *entry.current_txn_first_offset;
   entry.current_txn_first_offset.reset();
@@ -135,9 +137,10 @@ void ProducerState::onHighWatermark(Offset high_watermark) {
 }
 
 void ProducerState::expire(Millis now_ms, std::int64_t expiration_ms) {
-  std::erase_if(producers_, [=](const auto& item) {
+  setNow(now_ms);
+  std::erase_if(producers_, [=, this](const auto& item) {
     const ProducerEntry& entry = item.second;
-    return !entry.current_txn_first_offset && now_ms - entry.last_timestamp >= expiration_ms;
+    return !entry.current_txn_first_offset && now_ms_ - entry.active_ms >= expiration_ms;
   });
 }
 

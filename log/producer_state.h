@@ -2,6 +2,7 @@
 // ProducerStateManager).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -32,6 +33,7 @@ struct ProducerBatch {
 struct ProducerEntry {
   std::array<ProducerBatch, kBatchesPerProducer> batches;
   std::int64_t last_timestamp = -1;
+  Millis active_ms = 0;  ///< wall clock of its last sign of life here
   std::optional<Offset> current_txn_first_offset;
   std::int32_t coordinator_epoch = -1;
   std::int16_t epoch = record::kNoProducerEpoch;
@@ -75,6 +77,10 @@ class ProducerState {
   [[nodiscard]] std::optional<Offset> firstUnstableOffset() const;
   /// Forgets ended transactions below the high watermark.
   void onHighWatermark(Offset high_watermark);
+  /// The wall clock. A producer is active when something of it is appended, or found behind the
+  /// snapshot at a start. Its records' timestamps say nothing of that: they may lie years back, and
+  /// a producer that is forgotten while it retries writes twice.
+  void setNow(Millis now_ms) { now_ms_ = std::max(now_ms_, now_ms); }
   /// Forgets producers without an open transaction that were silent longer than this.
   void expire(Millis now_ms, std::int64_t expiration_ms);
   /// Drops transactions that the log start offset has left behind.
@@ -84,7 +90,8 @@ class ProducerState {
   [[nodiscard]] bool empty() const { return producers_.empty(); }
   [[nodiscard]] std::vector<ProducerInfo> list() const;
 
-  /// A .snapshot file's bytes.
+  /// A .snapshot file's bytes. A producer's timestamp there is its newest record's (Kafka's rule)
+  /// or when it was active, whichever is later.
   [[nodiscard]] Bytes encodeSnapshot() const;
   /// Replaces everything. Errors: kCorruptData.
   [[nodiscard]] Status loadSnapshot(BytesView bytes);
@@ -100,6 +107,7 @@ class ProducerState {
   /// First offset of each open transaction.
   std::map<Offset, ProducerId> open_;
   std::vector<EndedTransaction> ended_;
+  Millis now_ms_ = 0;
 };
 
 }  // namespace millrace::log

@@ -16,12 +16,13 @@ using test::simpleBatch;
 class PartitionLogTest : public testing::Test {
  protected:
   std::unique_ptr<PartitionLog> open(bool clean = true, Offset recovery_point = Offset{0},
-                                     Offset high_watermark = Offset{0}) {
+                                     Offset high_watermark = Offset{0}, Millis now_ms = 0) {
     auto log = PartitionLog::open({.directory = dir_.path("orders-0"),
                                    .config = config_,
                                    .topic_id = Uuid{1, 2},
                                    .recovery_point = recovery_point,
                                    .high_watermark = high_watermark,
+                                   .now_ms = now_ms,
                                    .clean_shutdown = clean});
     if (!log) {
       ADD_FAILURE() << log.error().toString();
@@ -181,6 +182,25 @@ TEST_F(PartitionLogTest, DuplicatesOfTheLastFiveBatchesGetTheirFirstOffsets) {
   ASSERT_TRUE(log->close());
   log = open();
   EXPECT_EQ(append(*log, sent[5])->base_offset, Offset{10});
+}
+
+TEST_F(PartitionLogTest, ProducersOfOldRecordsAreNotForgottenAtAStart) {
+  constexpr Millis kNow = 1'800'000'000'000;
+  constexpr Millis kDay = 86'400'000;
+  const auto start = [&](Millis now_ms, bool clean) {
+    return open(clean, Offset{0}, Offset{0}, now_ms);
+  };
+  auto log = start(kNow, true);
+  const Bytes old = simpleBatch(2, 1000, 10, producer(0));  // records of 1970
+  ASSERT_TRUE(log->append(*record::BatchView::parse(old), {.now_ms = kNow}));
+  log = start(kNow + 2 * kDay, false);  // after a crash
+  ASSERT_TRUE(log->runUpkeep(kNow + 2 * kDay + 1));
+  EXPECT_TRUE(append(*log, old)->duplicate);
+  ASSERT_TRUE(log->close());
+  log = start(kNow + 2 * kDay + 1000, true);  // after a clean stop
+  EXPECT_TRUE(append(*log, old)->duplicate);
+  ASSERT_TRUE(log->runUpkeep(kNow + 3 * kDay));
+  EXPECT_TRUE(log->producers().empty()) << "silent for a day";
 }
 
 TEST_F(PartitionLogTest, SequencesAndEpochsAreChecked) {
