@@ -12,6 +12,7 @@ Standard library only.
 import fnmatch
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -218,8 +219,11 @@ def check_file(path, content, layers, report, ratchet, sizes):
 
 
 def repository_files():
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
-    names = listed.stdout.split("\n") if listed.returncode == 0 else walk()
+    names = walk()
+    if shutil.which("git"):
+        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+        if listed.returncode == 0:
+            names = listed.stdout.split("\n")
     return [n for n in names
             if n.endswith((".h", ".cc", ".py", ".cmake", "CMakeLists.txt", ".schema"))
             and not n.startswith(("tests/data/", "build/")) and "node_modules/" not in n
