@@ -11,6 +11,8 @@
 #include <boost/asio/write.hpp>
 #include <fmt/format.h>
 
+#include <cstring>
+
 namespace millrace::client {
 namespace {
 
@@ -20,6 +22,7 @@ using protocol::ApiVersionsResponse;
 
 /// No broker answers with more than this; a larger size is another protocol's bytes.
 constexpr std::size_t kMaxFrameBytes = 1U << 30;
+constexpr std::size_t kSizeBytes = 4;
 constexpr std::int16_t kNewestApiVersions = 4;
 
 SteadyTime now() { return std::chrono::steady_clock::now(); }
@@ -80,7 +83,7 @@ void TcpConnection::onConnected() {
                        ignored);
   }
   state_ = State::kNegotiating;
-  readSize();
+  read();
   negotiate(kNewestApiVersions);
 }
 
@@ -211,48 +214,64 @@ void TcpConnection::onWritten(const ErrorCode& error, std::size_t bytes) {
   }
 }
 
-void TcpConnection::readSize() {
-  asio::async_read(socket_, asio::buffer(size_bytes_),
-                   [self = shared_from_this()](const ErrorCode& error, std::size_t) {
-                     if (self->closed()) return;
-                     if (error) {
-                       return self->close(Error{Errc::kNetworkException,
-                                                fmt::format("{} closed the connection: {}",
-                                                            self->name(), error.message())});
-                     }
-                     const auto size = loadBe<std::int32_t>(self->size_bytes_);
-                     if (size < 4 || static_cast<std::size_t>(size) > kMaxFrameBytes) {
-                       return self->close(
-                           Error{Errc::kNetworkException,
-                                 fmt::format("{} sent a frame of {} bytes: is it a Kafka listener "
-                                             "without TLS?",
-                                             self->name(), size)});
-                     }
-                     self->readBody(static_cast<std::size_t>(size));
-                   });
+void TcpConnection::read() {
+  socket_.async_read_some(asio::buffer(inbox_.data() + inbox_size_, inbox_.size() - inbox_size_),
+                          [self = shared_from_this()](const ErrorCode& error, std::size_t got) {
+                            if (self->closed()) return;
+                            if (error) return self->onReadError(error);
+                            self->inbox_size_ += got;
+                            self->takeFrames();
+                          });
 }
 
-void TcpConnection::readBody(std::size_t size) {
-  auto bytes = std::make_shared_for_overwrite<char[]>(size);
-  char* const target = bytes.get();
-  asio::async_read(socket_, asio::buffer(target, size),
+void TcpConnection::takeFrames() {
+  std::size_t at = 0;
+  while (inbox_size_ - at >= kSizeBytes) {
+    const auto claimed = loadBe<std::int32_t>(inbox_.data() + at);
+    if (claimed < 4 || static_cast<std::size_t>(claimed) > kMaxFrameBytes) {
+      return close(
+          Error{Errc::kNetworkException,
+                fmt::format("{} sent a frame of {} bytes: is it a Kafka listener without TLS?",
+                            name(), claimed)});
+    }
+    at += kSizeBytes;
+    const auto size = static_cast<std::size_t>(claimed);
+    const std::size_t have = std::min(size, inbox_size_ - at);
+    auto bytes = std::make_shared_for_overwrite<char[]>(size);
+    std::memcpy(bytes.get(), inbox_.data() + at, have);
+    at += have;
+    if (have < size) {
+      inbox_size_ = 0;
+      return readRest(std::move(bytes), have, size);
+    }
+    if (!onFrame(bytes, size)) return;
+  }
+  inbox_size_ -= at;
+  std::memmove(inbox_.data(), inbox_.data() + at, inbox_size_);
+  read();
+}
+
+void TcpConnection::readRest(std::shared_ptr<char[]> bytes, std::size_t have, std::size_t size) {
+  char* const target = bytes.get() + have;
+  asio::async_read(socket_, asio::buffer(target, size - have),
                    [self = shared_from_this(), bytes = std::move(bytes), size](
-                       const ErrorCode& error, std::size_t) mutable {
+                       const ErrorCode& error, std::size_t) {
                      if (self->closed()) return;
-                     if (error) {
-                       return self->close(Error{Errc::kNetworkException,
-                                                fmt::format("{} closed the connection: {}",
-                                                            self->name(), error.message())});
-                     }
-                     self->onFrame(std::move(bytes), size);
+                     if (error) return self->onReadError(error);
+                     if (self->onFrame(bytes, size)) self->read();
                    });
 }
 
-void TcpConnection::onFrame(std::shared_ptr<char[]> bytes, std::size_t size) {
+void TcpConnection::onReadError(const ErrorCode& error) {
+  close(Error{Errc::kNetworkException,
+              fmt::format("{} closed the connection: {}", name(), error.message())});
+}
+
+bool TcpConnection::onFrame(const std::shared_ptr<char[]>& bytes, std::size_t size) {
   last_used_ = now();
   const Status status = answer(bytes, size);
-  if (!status) return close(status.error());
-  if (!closed()) readSize();
+  if (!status) close(status.error());
+  return !closed();
 }
 
 Status TcpConnection::answer(const std::shared_ptr<char[]>& bytes, std::size_t size) {

@@ -6,6 +6,7 @@
 #include "client/transport.h"
 #include "protocol/frame.h"
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -62,9 +63,13 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   void sendVersion(Waiting waiting, std::int16_t version);
   void write();
   void onWritten(const ErrorCode& error, std::size_t bytes);
-  void readSize();
-  void readBody(std::size_t size);
-  void onFrame(std::shared_ptr<char[]> bytes, std::size_t size);
+  void read();
+  void takeFrames();
+  /// Reads what is missing of a frame straight to where it stays.
+  void readRest(std::shared_ptr<char[]> bytes, std::size_t have, std::size_t size);
+  void onReadError(const ErrorCode& error);
+  /// False where the connection is closed now.
+  [[nodiscard]] bool onFrame(const std::shared_ptr<char[]>& bytes, std::size_t size);
   Status answer(const std::shared_ptr<char[]>& bytes, std::size_t size);
   void watchDeadlines();
   void onAlarm();
@@ -89,7 +94,9 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   std::deque<Outgoing> outgoing_;
   std::deque<Outgoing> writing_;
   std::int32_t next_correlation_ = 0;
-  char size_bytes_[4] = {};
+  /// What has arrived of small frames and of the beginnings of large ones.
+  std::array<char, 8 << 10> inbox_;
+  std::size_t inbox_size_ = 0;
 };
 
 }  // namespace millrace::client

@@ -15,6 +15,10 @@ namespace millrace::broker {
 namespace {
 
 constexpr std::size_t kMaxSlices = 64;
+/// File ranges up to here are read and go out with the bytes around them: a copy costs less than
+/// system calls of their own, and a packet less wakes the reader once instead of three times.
+constexpr std::size_t kSmallRange = 8 << 10;
+constexpr std::size_t kScratch = 4 * kSmallRange;
 /// "The socket takes no more": not an error of the connection.
 constexpr std::size_t kWouldBlock = std::numeric_limits<std::size_t>::max();
 
@@ -25,6 +29,17 @@ Result<std::size_t> outcome(ssize_t n) {
   return fail(Errc::kClosed, fmt::format("writing to the client: {}", std::strerror(errno)));
 }
 
+bool isSmall(const protocol::Segment& segment) { return segment.size() <= kSmallRange; }
+
+/// Reads a range from `offset` on into `out`; all of it or an error.
+Status readRange(const FileSlice& range, std::size_t offset, std::span<char> out) {
+  MILLRACE_TRY(const std::size_t got,
+               range.file->read(range.position + offset, out.data(), out.size()));
+  if (got == out.size()) return {};
+  return fail(Errc::kTruncated, fmt::format("{} ends before byte {}", range.file->path(),
+                                            range.position + range.size));
+}
+
 }  // namespace
 
 Result<FrameWriter::Progress> FrameWriter::writeTo(int socket) {
@@ -32,7 +47,8 @@ Result<FrameWriter::Progress> FrameWriter::writeTo(int socket) {
   while (!frames_.empty()) {
     if (written >= kBudget) return Progress::kYield;
     const protocol::Segment& segment = frames_.front().segments()[segment_];
-    auto sent = segment.inFile() ? sendFile(socket, segment) : sendBytes(socket);
+    const bool from_file = segment.inFile() && !isSmall(segment);
+    auto sent = from_file ? sendFile(socket, segment) : sendBytes(socket);
     if (!sent) return std::unexpected(std::move(sent).error());
     if (*sent == kWouldBlock) return Progress::kBlocked;
     written += *sent;
@@ -41,10 +57,12 @@ Result<FrameWriter::Progress> FrameWriter::writeTo(int socket) {
   return Progress::kDrained;
 }
 
-/// One sendmsg over all bytes up to the next file range, across frames. MSG_MORE holds a header
-/// back until the file's bytes follow, so that they share packets.
+/// One sendmsg over all bytes and small file ranges up to the next large one, across frames.
+/// MSG_MORE holds a header back until the file's bytes follow, so that they share packets.
 Result<std::size_t> FrameWriter::sendBytes(int socket) {
   std::array<iovec, kMaxSlices> slices;
+  std::array<char, kScratch> scratch;
+  std::size_t used = 0;
   std::size_t count = 0;
   bool more = false;
   std::size_t skip = segment_;
@@ -53,13 +71,18 @@ Result<std::size_t> FrameWriter::sendBytes(int socket) {
        ++frame) {
     const auto segments = frame->segments();
     for (std::size_t i = skip; i < segments.size() && count < kMaxSlices; ++i) {
+      const std::size_t size = segments[i].size() - offset;
       if (segments[i].inFile()) {
-        more = true;
-        break;
+        more = !isSmall(segments[i]) || used + size > scratch.size();
+        if (more) break;
+        const std::span<char> place(scratch.data() + used, size);
+        MILLRACE_CHECK_OK(readRange(segments[i].file, offset, place));
+        slices[count++] = {place.data(), size};
+        used += size;
+      } else {
+        slices[count++] = {const_cast<char*>(segments[i].bytes.data() + offset), size};
       }
-      const BytesView bytes = segments[i].bytes.substr(offset);
       offset = 0;
-      slices[count++] = {const_cast<char*>(bytes.data()), bytes.size()};
     }
     skip = 0;
   }
