@@ -95,6 +95,8 @@ int runCommandLine(int argc, const char* const* argv) {
   addConsumeCommand(app, context);
   addGroupCommand(app, context);
   addConfigCommand(app, context);
+  addDumpLogCommand(app, context);
+  addCheckLogCommand(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

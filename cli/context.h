@@ -46,6 +46,8 @@ void addProduceCommand(CLI::App& app, Context& context);
 void addConsumeCommand(CLI::App& app, Context& context);
 void addGroupCommand(CLI::App& app, Context& context);
 void addConfigCommand(CLI::App& app, Context& context);
+void addDumpLogCommand(CLI::App& app, Context& context);
+void addCheckLogCommand(CLI::App& app, Context& context);
 
 /// "key=value" taken apart at the first '='. Errors: kConfig.
 [[nodiscard]] Result<std::pair<std::string, std::string>> splitPair(const std::string& text);

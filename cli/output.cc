@@ -1,5 +1,7 @@
 #include "cli/output.h"
 
+#include "protocol/base64.h"
+
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -69,6 +71,12 @@ void Table::print() const {
 
 void printJson(const boost::json::value& value) {
   fmt::print("{}\n", boost::json::serialize(value));
+}
+
+boost::json::value jsonText(const std::optional<BytesView>& bytes) {
+  if (!bytes) return nullptr;
+  if (isUtf8(*bytes)) return boost::json::string(bytes->data(), bytes->size());
+  return boost::json::object{{"base64", protocol::toBase64(*bytes)}};
 }
 
 void printError(const Error& error, Output output) {

@@ -1,6 +1,7 @@
 // Printing: aligned tables and JSON to stdout, errors and progress to stderr.
 #pragma once
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "cli/context.h"
 
@@ -8,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +30,8 @@ class Table {
 
 /// One line of JSON on stdout.
 void printJson(const boost::json::value& value);
+/// Text as a string, bytes that are not UTF-8 as {"base64": "..."}, nothing as null.
+[[nodiscard]] boost::json::value jsonText(const std::optional<BytesView>& bytes);
 /// "error: ..." and, where one helps, what to do about it; with JSON output {"error","message"}. To
 /// stderr.
 void printError(const Error& error, Output output);

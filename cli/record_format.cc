@@ -1,7 +1,6 @@
 #include "cli/record_format.h"
 
 #include "cli/output.h"
-#include "protocol/base64.h"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -47,12 +46,6 @@ Result<char> escape(std::string_view text, std::size_t& i) {
 
 void appendSize(const std::optional<BytesView>& bytes, std::string& out) {
   out += bytes ? std::to_string(bytes->size()) : "-1";
-}
-
-boost::json::value jsonText(const std::optional<BytesView>& bytes) {
-  if (!bytes) return nullptr;
-  if (isUtf8(*bytes)) return boost::json::string(bytes->data(), bytes->size());
-  return boost::json::object{{"base64", protocol::toBase64(*bytes)}};
 }
 
 }  // namespace

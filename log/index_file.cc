@@ -219,6 +219,17 @@ Status TimeIndex::check() {
                                               newest.offset.value(), newest.timestamp));
 }
 
+Result<std::vector<AbortedTransaction>> decodeTxnEntries(const std::string& path, BytesView bytes) {
+  std::vector<AbortedTransaction> out;
+  out.reserve(bytes.size() / TxnIndex::kEntrySize);
+  for (; bytes.size() >= TxnIndex::kEntrySize; bytes.remove_prefix(TxnIndex::kEntrySize)) {
+    if (loadBe<std::int16_t>(bytes.data()) != 0)
+      return fail(Errc::kCorruptData, path + ": unknown version of an entry");
+    out.push_back(decodeTxn(bytes.data()));
+  }
+  return out;
+}
+
 Status TxnIndex::append(const AbortedTransaction& txn) {
   char entry[kEntrySize];
   storeBe(entry, std::int16_t{0});
@@ -233,15 +244,7 @@ Result<std::vector<AbortedTransaction>> TxnIndex::all() {
   MILLRACE_TRY(const std::uint32_t n, entries_.count());
   Bytes bytes(std::size_t{n} * kEntrySize, '\0');
   if (n > 0) MILLRACE_CHECK_OK(entries_.read(0, n, bytes.data()));
-  std::vector<AbortedTransaction> out;
-  out.reserve(n);
-  for (std::uint32_t i = 0; i < n; ++i) {
-    const char* p = bytes.data() + std::size_t{i} * kEntrySize;
-    if (loadBe<std::int16_t>(p) != 0)
-      return fail(Errc::kCorruptData, entries_.path() + ": unknown version of an entry");
-    out.push_back(decodeTxn(p));
-  }
-  return out;
+  return decodeTxnEntries(entries_.path(), bytes);
 }
 
 Status TxnIndex::truncateToOffset(Offset offset) {

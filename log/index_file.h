@@ -2,14 +2,14 @@
 // them.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <optional>
-
 #include "base/bytes.h"
 #include "base/file.h"
 #include "log/file_slot.h"
 #include "log/log_files.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
 
 namespace millrace::log {
 
@@ -131,6 +131,11 @@ class TimeIndex {
   [[nodiscard]] Result<TimeEntry> at(std::uint32_t index);
   EntryFile entries_;
 };
+
+/// The whole entries of a .txnindex file's bytes. Errors: kCorruptData, with `path`, for an entry
+/// of an unknown version.
+[[nodiscard]] Result<std::vector<AbortedTransaction>> decodeTxnEntries(const std::string& path,
+                                                                       BytesView bytes);
 
 /// .txnindex: 34 bytes an entry: version i16, producer id, first, last, last stable offset (all
 /// i64).
