@@ -56,10 +56,6 @@ Result<bool> PartitionLog::State::readSegment(std::size_t index, Offset end, std
     stop = std::min(stop, limit);
   }
   if (stop <= start) return false;
-  if (out.size == 0) {
-    MILLRACE_TRY(const auto head, segment.headAt(start));
-    out.first_offset = head.base_offset;
-  }
   MILLRACE_TRY(auto file, segment.file());
   out.slices.push_back({std::move(file), start, static_cast<std::uint32_t>(stop - start)});
   out.size += stop - start;
@@ -81,8 +77,7 @@ Result<ReadResult> PartitionLog::read(Offset from, std::uint64_t max_bytes, Isol
     return fail(Errc::kOffsetOutOfRange,
                 fmt::format("{}: offset {} is outside of {} to {}", directory_, from.value(),
                             startOffset().value(), endOffset().value()));
-  ReadResult out{.first_offset = from,
-                 .next_offset = from,
+  ReadResult out{.next_offset = from,
                  .log_start_offset = startOffset(),
                  .high_watermark = highWatermark(),
                  .last_stable_offset = lastStableOffset()};
@@ -93,7 +88,7 @@ Result<ReadResult> PartitionLog::read(Offset from, std::uint64_t max_bytes, Isol
     if (!more) break;
   }
   if (isolation == Isolation::kCommitted && out.size > 0) {
-    MILLRACE_TRY(out.aborted, abortedTransactions(out.first_offset, out.next_offset));
+    MILLRACE_TRY(out.aborted, abortedTransactions(from, out.next_offset));
   }
   s.releaseIfLow();
   return out;

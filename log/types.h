@@ -57,14 +57,12 @@ struct AbortedTransaction {
 struct ReadResult {
   std::vector<FileSlice> slices;
   std::uint64_t size = 0;
-  /// Base offset of the first batch; the asked-for offset where nothing was read.
-  Offset first_offset;
   /// Where the next read continues: behind the last batch in the slices.
   Offset next_offset;
   Offset log_start_offset;
   Offset high_watermark;
   Offset last_stable_offset;
-  /// Filled for Isolation::kCommitted: aborted transactions that touch [first_offset, next_offset).
+  /// Filled for Isolation::kCommitted: aborted transactions that touch [asked-for offset, next_offset).
   std::vector<AbortedTransaction> aborted;
 };
 
