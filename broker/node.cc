@@ -5,6 +5,8 @@
 #include "broker/data/fetch_session.h"
 #include "broker/data_directories.h"
 #include "broker/groups/group_service.h"
+#include "broker/log_cleaner.h"
+#include "broker/log_cleaner.h"
 #include "broker/metadata/metadata_service.h"
 #include "broker/net/connection_host.h"
 #include "broker/net/listeners.h"
@@ -57,6 +59,7 @@ struct Node::Parts {
   std::unique_ptr<FetchSessionCache> fetch_sessions;
   std::unique_ptr<GroupService> groups;
   std::unique_ptr<Upkeep> upkeep;
+  std::unique_ptr<LogCleaner> cleaner;
   bool metadata_started = false;
 };
 
@@ -234,6 +237,8 @@ Task<void> Node::applyToPartitions(ImagePtr image, MetadataChanges changes) {
 void Node::startUpkeep() {
   parts_->upkeep = std::make_unique<Upkeep>(services_, config_.config);
   parts_->upkeep->start();
+  parts_->cleaner = std::make_unique<LogCleaner>(services_, config_.config);
+  parts_->cleaner->start();
   for (auto& host : parts_->hosts)
     spawn(host->gate(), host->shard(), "idle watch", host->watchIdle());
 }
@@ -251,6 +256,7 @@ void Node::stop() {
   if (parts.groups) runAndWait(executor, parts.groups->stop());
   in_process_gate_.closeAndWait();
   for (auto& host : parts.hosts) host->gate().closeAndWait();
+  if (parts.cleaner) parts.cleaner->stop();
   if (parts.upkeep) parts.upkeep->stop();
   const std::int64_t epoch = parts.metadata_started ? parts.metadata->brokerEpoch() : -1;
   if (parts.metadata_started) runAndWait(executor, parts.metadata->stop());

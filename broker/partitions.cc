@@ -8,6 +8,7 @@
 #include "broker/fan_out.h"
 #include "broker/partition.h"
 #include "broker/topic_settings.h"
+#include "log/compaction.h"
 #include "log/log_manager.h"
 
 #include <fmt/format.h>
@@ -386,7 +387,7 @@ Task<> PartitionStore::flushRolled() {
   }
 }
 
-Task<> PartitionStore::compactDue(std::size_t map_bytes) {
+Task<std::vector<TopicIdPartition>> PartitionStore::dueForCompaction() {
   struct Due {
     TopicIdPartition id;
     double dirty_ratio;
@@ -406,13 +407,12 @@ Task<> PartitionStore::compactDue(std::size_t map_bytes) {
   std::vector<Due> due;
   for (const auto& some : found) due.insert(due.end(), some.begin(), some.end());
   std::ranges::sort(due, std::greater<>{}, &Due::dirty_ratio);
-  for (const Due& one : due) {
-    const Status done = co_await compactOne(one.id, map_bytes);
-    if (!done) MILLRACE_LOG_ERROR("compaction: {}", done.error().toString());
-  }
+  std::vector<TopicIdPartition> ids;
+  for (const Due& one : due) ids.push_back(one.id);
+  co_return ids;
 }
 
-Task<Status> PartitionStore::compactOne(TopicIdPartition id, std::size_t map_bytes) {
+Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits limits) {
   Result<log::CompactionPlan> plan = fail(Errc::kNotFound, "the partition went away");
   auto prepare = [this, &id, &plan] {
     Partition* partition = find(id);
@@ -420,7 +420,7 @@ Task<Status> PartitionStore::compactOne(TopicIdPartition id, std::size_t map_byt
   };
   co_await onShard(shardOf(id), std::ref(prepare));
   if (!plan) co_return std::unexpected(plan.error());
-  auto run = [&plan, map_bytes] { return log::runCompaction(*plan, {.map_bytes = map_bytes}); };
+  auto run = [&plan, &limits] { return log::runCompaction(*plan, limits); };
   const Result<log::CompactionOutcome> outcome =
       co_await runBlocking(impl_->blocking, std::ref(run));
   if (!outcome) co_return std::unexpected(outcome.error());

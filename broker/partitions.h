@@ -23,7 +23,8 @@ class Config;
 }  // namespace millrace
 namespace millrace::log {
 class LogManager;
-}
+struct CompactionLimits;
+}  // namespace millrace::log
 
 namespace millrace::broker {
 
@@ -103,9 +104,11 @@ class PartitionStore {
   /// Flushes rolled segments that are not on disk yet: a start after a crash need not look at them
   /// then.
   [[nodiscard]] Task<> flushRolled();
-  /// Compacts every log that is due, the dirtiest first, one at a time: planned and put in place on
-  /// the log's shard, done on the blocking pool. `map_bytes`: log.cleaner.dedupe.buffer.size.
-  [[nodiscard]] Task<> compactDue(std::size_t map_bytes);
+  /// The logs that want compaction, the dirtiest first.
+  [[nodiscard]] Task<std::vector<TopicIdPartition>> dueForCompaction();
+  /// Compacts one log: planned and put in place on its shard, done on the blocking pool. Errors:
+  /// kNotFound where it went away; of log::runCompaction.
+  [[nodiscard]] Task<Status> compact(TopicIdPartition id, log::CompactionLimits limits);
 
   /// First and next offset of a partition: {log start, high watermark}.
   struct Bounds {
@@ -119,7 +122,6 @@ class PartitionStore {
 
  private:
   [[nodiscard]] Task<> flushTimed();
-  [[nodiscard]] Task<Status> compactOne(TopicIdPartition id, std::size_t map_bytes);
 
   struct Impl;
   std::unique_ptr<Impl> impl_;

@@ -58,15 +58,11 @@ Task<> Upkeep::runRetention() {
 Task<> Upkeep::runCheckpoints() {
   const std::chrono::milliseconds interval(
       std::max(config_.getInt("log.flush.offset.checkpoint.interval.ms"), 1000));
-  const bool cleaner = config_.getBool("log.cleaner.enable");
-  const auto map_bytes =
-      static_cast<std::size_t>(config_.getLong("log.cleaner.dedupe.buffer.size"));
   std::uint64_t written = co_await fingerprint(services_);
   for (;;) {
     const bool slept = co_await sleepFor(interval);
     if (!slept) co_return;
     co_await services_.partitions->flushRolled();
-    if (cleaner) co_await services_.partitions->compactDue(map_bytes);
     const std::uint64_t now = co_await fingerprint(services_);
     if (now == written) continue;
     auto write = [this] { return services_.logs->writeCheckpoints(); };

@@ -10,7 +10,7 @@ namespace millrace::broker {
 
 /// Coroutines on the first shard that sleep until the next thing is due; the work itself is done on
 /// the partitions' shards and the blocking pool. An idle broker is not woken more than once a
-/// minute.
+/// minute by these.
 class Upkeep {
  public:
   Upkeep(Services& services, const Config& config) : services_(services), config_(config) {}

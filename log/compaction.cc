@@ -13,25 +13,38 @@
 namespace millrace::log {
 namespace {
 
-constexpr std::size_t kReadBuffer = 512 << 10;
-/// Compacted batches are written in pieces of this size.
-constexpr std::size_t kWriteBuffer = 1 << 20;
+/// The pace is asked once for so many bytes.
+constexpr std::uint64_t kPaceStep = 64 << 10;
 
-void throttle(const CompactionLimits& limits, std::uint64_t bytes) {
-  if (limits.throttle) limits.throttle(bytes);
-}
+/// Collects what was read and written and asks the pace now and then.
+class Meter {
+ public:
+  explicit Meter(const CompactionLimits& limits) : pace_(limits.pace) {}
+  Status add(std::uint64_t bytes) {
+    bytes_ += bytes;
+    if (pace_ == nullptr || bytes_ < kPaceStep) return {};
+    if (!pace_->spend(bytes_)) return fail(Errc::kCancelled, "compaction was given up");
+    bytes_ = 0;
+    return {};
+  }
+
+ private:
+  IoPace* pace_;
+  std::uint64_t bytes_ = 0;
+};
 
 /// First pass: the newest offset of each key in [first_dirty, end). Returns how far the map
 /// reaches.
 class MapPass {
  public:
-  MapPass(const CompactionPlan& plan, const CompactionLimits& limits, KeyOffsetMap& map)
-      : plan_(plan), limits_(limits), map_(map), transactions_(plan.aborted) {}
+  MapPass(const CompactionPlan& plan, const CompactionLimits& limits, KeyOffsetMap& map,
+          Meter& meter)
+      : plan_(plan), limits_(limits), map_(map), meter_(meter), transactions_(plan.aborted) {}
 
   Result<Offset> run() {
     Offset reached = plan_.first_dirty;
     for (const auto& source : plan_.sources) {
-      BatchReader reader(*source.file, 0, source.size, kReadBuffer);
+      BatchReader reader(*source.file, 0, source.size, limits_.buffer_bytes);
       record::BatchView batch;
       for (;;) {
         MILLRACE_TRY(const bool more, reader.next(batch));
@@ -40,14 +53,13 @@ class MapPass {
           (void)follow(batch);
           continue;
         }
-        if (!map_.fits(static_cast<std::size_t>(std::max(batch.recordCount(), 0)))) {
-          if (reached > plan_.first_dirty) return reached;
+        MILLRACE_TRY(const bool fits, take(batch));
+        if (!fits && reached > plan_.first_dirty) return reached;
+        if (!fits)
           return fail(Errc::kState,
                       fmt::format("{}: one batch does not fit compaction's map", plan_.directory));
-        }
-        MILLRACE_CHECK_OK(take(batch));
         reached = batch.nextOffset();
-        throttle(limits_, batch.sizeInBytes());
+        MILLRACE_CHECK_OK(meter_.add(batch.sizeInBytes()));
       }
     }
     return std::max(reached, plan_.first_dirty);
@@ -66,34 +78,45 @@ class MapPass {
     return true;
   }
 
-  Status take(const record::BatchView& batch) {
-    if (follow(batch)) return {};
+  /// False where the map has no room for the batch's keys. All keys are hashed before the first is
+  /// looked up: their places in the map come from memory meanwhile.
+  Result<bool> take(const record::BatchView& batch) {
+    if (follow(batch)) return true;
     MILLRACE_TRY(record::RecordCursor cursor, record::openRecords(batch, scratch_));
     record::RecordView record;
-    while (cursor.next(record))
-      if (record.key && record.offset >= plan_.first_dirty) map_.put(*record.key, record.offset);
-    return cursor.status();
+    keys_.clear();
+    while (cursor.next(record)) {
+      if (!record.key || record.offset < plan_.first_dirty) continue;
+      keys_.emplace_back(map_.hash(*record.key), record.offset);
+      map_.prefetch(keys_.back().first);
+    }
+    MILLRACE_CHECK_OK(cursor.status());
+    if (!map_.fits(keys_.size())) return false;
+    for (const auto& [hash, offset] : keys_) map_.put(hash, offset);
+    return true;
   }
 
   const CompactionPlan& plan_;
   const CompactionLimits& limits_;
   KeyOffsetMap& map_;
+  Meter& meter_;
   TransactionFilter transactions_;
+  std::vector<std::pair<KeyOffsetMap::Hash, Offset>> keys_;
   Bytes scratch_;
 };
 
 /// Writes one compacted segment.
 class Writer {
  public:
-  Writer(const LogFiles& files, Offset base, const LogConfig& config)
-      : config_(config), segment_(files, base) {}
+  Writer(const LogFiles& files, Offset base, const LogConfig& config, std::size_t buffer_bytes)
+      : config_(config), buffer_bytes_(buffer_bytes), segment_(files, base) {}
 
   Status add(BytesView batch) {
     const record::BatchView view = *record::BatchView::parse(batch);
     written_.push_back({view.baseOffset(), view.lastOffset(), view.maxTimestamp(),
                         static_cast<std::uint32_t>(batch.size())});
     buffer_.append(batch);
-    return buffer_.size() < kWriteBuffer ? Status{} : flush();
+    return buffer_.size() < buffer_bytes_ ? Status{} : flush();
   }
   Status noteAborted(const AbortedTransaction& txn) { return segment_.txnIndex().append(txn); }
 
@@ -122,6 +145,7 @@ class Writer {
   }
 
   const LogConfig& config_;
+  std::size_t buffer_bytes_;
   Segment segment_;
   Bytes buffer_;
   std::vector<Segment::Written> written_;
@@ -131,10 +155,11 @@ class Writer {
 class CopyPass {
  public:
   CopyPass(const CompactionPlan& plan, const CompactionLimits& limits, CompactionRules& rules,
-           CompactionOutcome& outcome)
+           Meter& meter, CompactionOutcome& outcome)
       : plan_(plan),
         limits_(limits),
         rules_(rules),
+        meter_(meter),
         outcome_(outcome),
         files_{*plan.system, plan.directory, std::string(kCleanedSuffix)} {}
 
@@ -157,35 +182,39 @@ class CopyPass {
   }
 
  private:
-  /// Segments that fit one segment together, by size and by offsets (Kafka's groupSegmentsBySize).
+  /// Segments that fit one segment together, by size, indexes and offsets (Kafka's
+  /// groupSegmentsBySize).
   std::size_t groupEnd(std::size_t first) const {
     const Offset base = plan_.sources[first].base;
     std::uint64_t size = plan_.sources[first].size;
+    std::uint64_t index = plan_.sources[first].index_bytes;
     std::size_t i = first + 1;
     for (; i < plan_.sources.size() && plan_.sources[i].base < outcome_.cleaned_to; ++i) {
       size += plan_.sources[i].size;
+      index += plan_.sources[i].index_bytes;
       const Offset end = i + 1 < plan_.sources.size() ? plan_.sources[i + 1].base : plan_.end;
       if (size > static_cast<std::uint64_t>(plan_.config.segment_bytes)) break;
+      if (index > static_cast<std::uint64_t>(plan_.config.segment_index_bytes)) break;
       if (end - base > std::numeric_limits<std::int32_t>::max()) break;
     }
     return i;
   }
 
   Status copyGroup(std::size_t first, std::size_t end) {
-    CompactedSegment made{.base = plan_.sources[first].base};
-    Writer writer(files_, made.base, plan_.config);
+    CompactedSegment made{.base = plan_.sources[first].base, .replaces = {}};
+    Writer writer(files_, made.base, plan_.config, limits_.buffer_bytes);
     for (std::size_t i = first; i < end; ++i) {
       const auto& source = plan_.sources[i];
       made.replaces.push_back(source.base);
       made.has_txn_index = made.has_txn_index || source.has_txn_index;
-      BatchReader reader(*source.file, 0, source.size, kReadBuffer);
+      BatchReader reader(*source.file, 0, source.size, limits_.buffer_bytes);
       record::BatchView batch;
       for (;;) {
         MILLRACE_TRY(const bool more, reader.next(batch));
         if (!more) break;
         MILLRACE_CHECK_OK(batch.checkCrc());
         outcome_.bytes_read += batch.sizeInBytes();
-        throttle(limits_, batch.sizeInBytes());
+        MILLRACE_CHECK_OK(meter_.add(batch.sizeInBytes()));
         MILLRACE_CHECK_OK(copyBatch(batch, writer));
       }
     }
@@ -208,11 +237,12 @@ class CopyPass {
       while (cursor.next(record)) {
         in_order = in_order && record.offset > last && record.offset <= batch.lastOffset();
         last = record.offset;
-        if (!rules_.keeps(batch, record)) continue;
-        tombstones = tombstones || (!record.value && !batch.isControl());
         kept_.push_back(record);
       }
       MILLRACE_CHECK_OK(cursor.status());
+      rules_.keepOnly(batch, kept_);
+      tombstones = !batch.isControl() &&
+                   std::ranges::any_of(kept_, [](const auto& r) { return !r.value.has_value(); });
     }
     const auto count = static_cast<std::int64_t>(kept_.size());
     const bool horizon = !batch.hasDeleteHorizon() && (tombstones || verdict.needs_horizon);
@@ -231,7 +261,7 @@ class CopyPass {
     outcome_.bytes_written += batch.size();
     outcome_.records_kept += records;
     outcome_.records_dropped += dropped;
-    throttle(limits_, batch.size());
+    MILLRACE_CHECK_OK(meter_.add(batch.size()));
     return writer.add(batch);
   }
 
@@ -265,6 +295,7 @@ class CopyPass {
   const CompactionPlan& plan_;
   const CompactionLimits& limits_;
   CompactionRules& rules_;
+  Meter& meter_;
   CompactionOutcome& outcome_;
   LogFiles files_;
   Bytes scratch_;
@@ -285,11 +316,12 @@ std::size_t mapBytes(const CompactionPlan& plan, const CompactionLimits& limits)
 
 Result<CompactionOutcome> runCompaction(const CompactionPlan& plan,
                                         const CompactionLimits& limits) {
-  KeyOffsetMap map(mapBytes(plan, limits), randomUuid().low);
+  KeyOffsetMap map(mapBytes(plan, limits), randomUuid().low, limits.load_factor);
+  Meter meter(limits);
   CompactionOutcome outcome;
-  MILLRACE_TRY(outcome.cleaned_to, MapPass(plan, limits, map).run());
+  MILLRACE_TRY(outcome.cleaned_to, MapPass(plan, limits, map, meter).run());
   CompactionRules rules(plan, map, outcome.cleaned_to);
-  CopyPass copy(plan, limits, rules, outcome);
+  CopyPass copy(plan, limits, rules, meter, outcome);
   if (const Status done = copy.run(); !done) {
     copy.removeWritten();
     return std::unexpected(done.error());

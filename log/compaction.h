@@ -2,18 +2,18 @@
 // the log's shard, run anywhere, put in place on the shard again.
 #pragma once
 
+#include "base/clock.h"
+#include "log/config.h"
+#include "log/io_pace.h"
+#include "log/log_files.h"
+#include "log/types.h"
+
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "base/clock.h"
-#include "log/config.h"
-#include "log/log_files.h"
-#include "log/types.h"
 
 namespace millrace::log {
 
@@ -32,6 +32,8 @@ struct CompactionPlan {
     std::uint64_t size = 0;
     std::shared_ptr<File> file;
     bool has_txn_index = false;
+    /// Bytes of the larger one of its indexes.
+    std::uint64_t index_bytes = 0;
   };
   /// What must survive of a producer so that its sequences go on.
   struct LastOfProducer {
@@ -72,16 +74,19 @@ struct CompactionOutcome {
 };
 
 struct CompactionLimits {
-  /// Memory for the map of keys (log.cleaner.dedupe.buffer.size).
+  /// Memory for the map of keys (a cleaner thread's part of log.cleaner.dedupe.buffer.size).
   std::size_t map_bytes = 128UL << 20;
-  /// Called with the bytes that were read or written; may sleep
-  /// (log.cleaner.io.max.bytes.per.second).
-  std::function<void(std::uint64_t)> throttle;
+  /// How full the map may get (log.cleaner.io.buffer.load.factor).
+  double load_factor = 0.9;
+  /// For reading, and as much for writing (log.cleaner.io.buffer.size).
+  std::size_t buffer_bytes = 512 << 10;
+  /// Shared with other runs; null: no limit, and the run cannot be given up.
+  IoPace* pace = nullptr;
 };
 
 /// Writes the compacted segments beside the old ones (suffix .cleaned, synced). Errors: kIo,
-/// kDiskFull, kCorruptData; what was written is removed then. kState where not one batch fits the
-/// map.
+/// kDiskFull, kCorruptData, kCancelled where the pace was stopped; what was written is removed
+/// then. kState where not one batch fits the map.
 [[nodiscard]] Result<CompactionOutcome> runCompaction(const CompactionPlan& plan,
                                                       const CompactionLimits& limits);
 

@@ -70,13 +70,28 @@ Result<BatchVerdict> CompactionRules::judge(const record::BatchView& batch) {
   return verdict;
 }
 
-bool CompactionRules::keeps(const record::BatchView& batch,
-                            const record::RecordView& record) const {
-  if (batch.isControl() || record.offset >= cleaned_to_) return true;
-  if (!record.key) return false;
-  if (record.offset < map_.get(*record.key)) return false;
+void CompactionRules::keepOnly(const record::BatchView& batch,
+                               std::vector<record::RecordView>& records) {
+  if (batch.isControl()) return;
+  // All keys are hashed before the first is looked up: the map comes from memory meanwhile.
+  hashes_.clear();
+  for (const auto& record : records) {
+    hashes_.push_back(record.key ? map_.hash(*record.key) : KeyOffsetMap::Hash{});
+    map_.prefetch(hashes_.back());
+  }
   const auto horizon = batch.deleteHorizonMs();
-  return record.value.has_value() || !horizon || plan_.now_ms < *horizon;
+  const bool tombstones = !horizon || plan_.now_ms < *horizon;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < records.size(); ++i)
+    if (keeps(records[i], hashes_[i], tombstones)) records[kept++] = records[i];
+  records.resize(kept);
+}
+
+bool CompactionRules::keeps(const record::RecordView& record, const KeyOffsetMap::Hash& key,
+                            bool tombstones) const {
+  if (record.offset >= cleaned_to_) return true;
+  if (!record.key || record.offset < map_.get(key)) return false;
+  return record.value.has_value() || tombstones;
 }
 
 }  // namespace millrace::log

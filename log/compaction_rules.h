@@ -2,13 +2,13 @@
 // moves the bytes.
 #pragma once
 
-#include <map>
-#include <set>
-#include <vector>
-
 #include "log/compaction.h"
 #include "log/key_offset_map.h"
 #include "record/records.h"
+
+#include <map>
+#include <set>
+#include <vector>
 
 namespace millrace::log {
 
@@ -58,15 +58,19 @@ class CompactionRules {
 
   /// Called for each batch in order. Errors: kInvalidRecord in a control batch.
   [[nodiscard]] Result<BatchVerdict> judge(const record::BatchView& batch);
-  [[nodiscard]] bool keeps(const record::BatchView& batch, const record::RecordView& record) const;
+  /// Takes out of a batch's records those that are not needed.
+  void keepOnly(const record::BatchView& batch, std::vector<record::RecordView>& records);
 
  private:
+  [[nodiscard]] bool keeps(const record::RecordView& record, const KeyOffsetMap::Hash& key,
+                           bool tombstones) const;
   [[nodiscard]] bool isLastOfProducer(const record::BatchView& batch) const;
 
   const CompactionPlan& plan_;
   const KeyOffsetMap& map_;
   Offset cleaned_to_;
   TransactionFilter transactions_;
+  std::vector<KeyOffsetMap::Hash> hashes_;
 };
 
 }  // namespace millrace::log

@@ -8,42 +8,48 @@
 #include <algorithm>
 
 namespace millrace::log {
-namespace {
 
-/// Kafka's log.cleaner.io.buffer.load.factor: a fuller table probes too long.
-constexpr double kLoad = 0.9;
-
-}  // namespace
-
-KeyOffsetMap::KeyOffsetMap(std::size_t max_bytes, std::uint64_t seed)
+KeyOffsetMap::KeyOffsetMap(std::size_t max_bytes, std::uint64_t seed, double load_factor)
     : capacity_(std::max<std::size_t>(max_bytes / sizeof(Slot), 16)),
-      limit_(static_cast<std::size_t>(static_cast<double>(capacity_) * kLoad)),
+      limit_(std::clamp<std::size_t>(
+          static_cast<std::size_t>(static_cast<double>(capacity_) * load_factor), 1,
+          capacity_ - 1)),
       seed_(seed) {
   slots_.reset(static_cast<Slot*>(std::calloc(capacity_, sizeof(Slot))));
   MILLRACE_ASSERT(slots_ != nullptr, "no memory for compaction's map");
 }
 
-KeyOffsetMap::Slot& KeyOffsetMap::find(BytesView key) const {
+KeyOffsetMap::Hash KeyOffsetMap::hash(BytesView key) const {
   const XXH128_hash_t hash = XXH3_128bits_withSeed(key.data(), key.size(), seed_);
-  std::size_t at = static_cast<std::size_t>(hash.low64 % capacity_);
+  return {hash.high64, hash.low64};
+}
+
+std::size_t KeyOffsetMap::placeOf(const Hash& hash) const {
+  // The hash as a fraction of 2^64, times the capacity: no division.
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<std::size_t>((Wide{hash.low} * capacity_) >> 64);
+}
+
+KeyOffsetMap::Slot& KeyOffsetMap::find(const Hash& hash) const {
+  std::size_t at = placeOf(hash);
   for (;;) {
     Slot& slot = slots_[at];
-    if (slot.offset_plus_one == 0) {
-      slot.high = hash.high64;
-      slot.low = hash.low64;
-      return slot;
-    }
-    if (slot.high == hash.high64 && slot.low == hash.low64) return slot;
+    const bool free = slot.offset_plus_one == 0;
+    if (free || (slot.high == hash.high && slot.low == hash.low)) return slot;
     at = at + 1 == capacity_ ? 0 : at + 1;
   }
 }
 
-void KeyOffsetMap::put(BytesView key, Offset offset) {
-  Slot& slot = find(key);
-  if (slot.offset_plus_one == 0) ++size_;
+void KeyOffsetMap::put(const Hash& hash, Offset offset) {
+  Slot& slot = find(hash);
+  if (slot.offset_plus_one == 0) {
+    ++size_;
+    slot.high = hash.high;
+    slot.low = hash.low;
+  }
   slot.offset_plus_one = offset.value() + 1;
 }
 
-Offset KeyOffsetMap::get(BytesView key) const { return Offset{find(key).offset_plus_one - 1}; }
+Offset KeyOffsetMap::get(const Hash& hash) const { return Offset{find(hash).offset_plus_one - 1}; }
 
 }  // namespace millrace::log

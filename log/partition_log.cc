@@ -71,8 +71,12 @@ Status PartitionLog::State::finish(Status status) {
 
 Millis PartitionLog::State::maxAgeMs() const {
   const LogConfig& config = log.config_;
-  const Millis spread = std::min(config.segment_jitter_ms, config.segment_ms);
-  return config.segment_ms - static_cast<Millis>(jitter * static_cast<double>(spread));
+  // What must be compacted in time must leave the active segment in time (LogConfig.maxSegmentMs).
+  const Millis age = config.cleanup_compact
+                         ? std::min(config.segment_ms, config.max_compaction_lag_ms)
+                         : config.segment_ms;
+  const Millis spread = std::min(config.segment_jitter_ms, age);
+  return age - static_cast<Millis>(jitter * static_cast<double>(spread));
 }
 
 void PartitionLog::State::releaseIfLow() {
@@ -125,6 +129,8 @@ Status PartitionLog::close() {
   if (s.active().size() > 0) MILLRACE_CHECK_OK(s.finish(s.active().seal()));
   MILLRACE_CHECK_OK(s.finish(s.epochs.save()));
   MILLRACE_CHECK_OK(flush());
+  // Apache Kafka takes missing indexes for damage, also those of an empty log. Nothing to sync.
+  if (s.active().size() == 0) MILLRACE_CHECK_OK(s.finish(s.active().saveIndexes(true)));
   for (const auto& doomed : s.doomed) MILLRACE_CHECK_OK(s.files.system.remove(doomed.path));
   s.doomed.clear();
   return {};

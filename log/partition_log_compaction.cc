@@ -55,10 +55,8 @@ Result<CompactionNeed> PartitionLog::compactionNeed(Millis now_ms) const {
       clean += segment.size();
       continue;
     }
-    if (dirty == 0) {
-      MILLRACE_TRY(const auto first, segment.firstTimestamp());
-      oldest_dirty = first.value_or(now_ms);
-    }
+    MILLRACE_TRY(const auto first, segment.firstTimestamp());
+    if (first.value_or(-1) > 0) oldest_dirty = std::min(oldest_dirty, *first);
     dirty += segment.size();
   }
   if (dirty == 0) return need;
@@ -81,7 +79,13 @@ Result<CompactionPlan> PartitionLog::prepareCompaction(Millis now_ms) {
     if (segment->base() >= plan.end) break;
     MILLRACE_TRY(auto file, segment->file());
     MILLRACE_TRY(auto txns, segment->txnIndex().all());
-    plan.sources.push_back({segment->base(), segment->size(), std::move(file), !txns.empty()});
+    MILLRACE_TRY(const std::uint32_t offsets, segment->offsetIndex().entries().count());
+    MILLRACE_TRY(const std::uint32_t times, segment->timeIndex().entries().count());
+    const std::uint64_t index_bytes =
+        std::max<std::uint64_t>(std::uint64_t{offsets} * OffsetIndex::kEntrySize,
+                                std::uint64_t{times} * TimeIndex::kEntrySize);
+    plan.sources.push_back(
+        {segment->base(), segment->size(), std::move(file), !txns.empty(), index_bytes});
     plan.aborted.insert(plan.aborted.end(), txns.begin(), txns.end());
   }
   for (const ProducerInfo& p : s.producers.list())

@@ -1,0 +1,51 @@
+// The threads that compact logs (Kafka's LogCleaner).
+#pragma once
+
+#include "base/config.h"
+#include "base/net/gate.h"
+#include "base/net/shard.h"
+#include "broker/partitions.h"
+#include "broker/services.h"
+#include "log/compaction.h"
+
+#include <deque>
+#include <unordered_set>
+
+namespace millrace::broker {
+
+/// log.cleaner.threads coroutines on the first shard; each takes the dirtiest log that is due, has
+/// it compacted on the blocking pool, and takes the next. When none is due they sleep for
+/// log.cleaner.backoff.ms. They share log.cleaner.dedupe.buffer.size in equal parts, and
+/// log.cleaner.io.max.bytes.per.second. A log whose records cannot be read is left alone until the
+/// next start.
+class LogCleaner {
+ public:
+  LogCleaner(Services& services, const Config& config);
+  /// Nothing happens with log.cleaner.enable=false or without threads.
+  void start();
+  /// What is being compacted is given up. Blocks; not on a shard.
+  void stop();
+
+ private:
+  using Ids = std::unordered_set<TopicIdPartition, TopicIdPartitionHash>;
+
+  Task<> run();
+  /// False where nothing is due.
+  Task<bool> cleanNext();
+  /// Fills the queue with what is due, the dirtiest first.
+  Task<> refresh();
+  /// What was compacted need not be looked at after a restart.
+  Task<> writeCheckpoint();
+
+  Services& services_;
+  const Config& config_;
+  const int threads_;
+  log::IoPace pace_;
+  std::deque<TopicIdPartition> queue_;
+  Ids busy_;
+  Ids unreadable_;
+  bool compacted_ = false;
+  Gate gate_;
+};
+
+}  // namespace millrace::broker

@@ -1,0 +1,29 @@
+#include "log/io_pace.h"
+
+#include <algorithm>
+
+namespace millrace::log {
+
+IoBudget::Clock::time_point IoBudget::charge(std::uint64_t bytes, Clock::time_point now) {
+  if (unlimited()) return now;
+  const std::chrono::duration<double> cost(static_cast<double>(bytes) / rate_);
+  paid_until_ =
+      std::max(paid_until_, now - kBurst) + std::chrono::duration_cast<Clock::duration>(cost);
+  return paid_until_;
+}
+
+bool IoPace::spend(std::uint64_t bytes) {
+  std::unique_lock lock(mutex_);
+  const auto now = IoBudget::Clock::now();
+  const auto until = budget_.charge(bytes, now);
+  if (until > now) stopping_.wait_until(lock, until, [this] { return stopped_; });
+  return !stopped_;
+}
+
+void IoPace::stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  stopping_.notify_all();
+}
+
+}  // namespace millrace::log

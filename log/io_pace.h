@@ -1,0 +1,44 @@
+// A limit on bytes per second for work in the background (log.cleaner.io.max.bytes.per.second).
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+namespace millrace::log {
+
+/// The arithmetic alone: bytes are a debt that time pays off.
+class IoBudget {
+ public:
+  using Clock = std::chrono::steady_clock;
+  /// Time that may be used at once after a pause: bursts are no longer than this.
+  static constexpr std::chrono::milliseconds kBurst{100};
+
+  /// Bytes per second, above 0; what is larger than any disk counts as no limit.
+  explicit IoBudget(double bytes_per_second) : rate_(bytes_per_second) {}
+  [[nodiscard]] bool unlimited() const { return rate_ >= 1e15; }
+  /// Takes `bytes` and returns the moment from which the next ones may be taken.
+  Clock::time_point charge(std::uint64_t bytes, Clock::time_point now);
+
+ private:
+  double rate_;
+  Clock::time_point paid_until_{};
+};
+
+/// Thread-safe: all cleaner threads share one. Never on a shard: spend() sleeps.
+class IoPace {
+ public:
+  explicit IoPace(double bytes_per_second) : budget_(bytes_per_second) {}
+  /// Waits until there is room for more. False once stop() was called: the work is to be given up.
+  [[nodiscard]] bool spend(std::uint64_t bytes);
+  void stop();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable stopping_;
+  IoBudget budget_;
+  bool stopped_ = false;
+};
+
+}  // namespace millrace::log
