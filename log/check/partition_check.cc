@@ -107,7 +107,9 @@ void PartitionCheck::checkSegment(std::size_t index) {
   SegmentIndexes indexes(files_, base, report_);
   const bool last = index + 1 == segments_.size();
   const bool trusted = claims_.clean || (!last && segments_[index + 1] <= claims_.recovery_point);
-  if (const Status loaded = indexes.load({.may_have_zeros = !trusted, .required = trusted});
+  const bool filled = sizeOf(base) > 0;
+  if (const Status loaded =
+          indexes.load({.may_have_zeros = !trusted, .required = trusted && filled});
       !loaded)
     report_.problem(files_.path(base, FileKind::kLog), std::nullopt, loaded.error());
   const auto whole = readBatches(index, indexes);
@@ -118,6 +120,11 @@ void PartitionCheck::checkSegment(std::size_t index) {
   const Offset reliable =
       claims_.clean ? Offset{std::numeric_limits<std::int64_t>::max()} : claims_.recovery_point;
   transactions_.finishSegment(files_, base, reliable, sound);
+}
+
+std::uint64_t PartitionCheck::sizeOf(Offset base) const {
+  const auto file = files_.system.open(files_.path(base, FileKind::kLog), OpenMode::kRead);
+  return file ? (*file)->size().value_or(0) : 0;
 }
 
 Result<bool> PartitionCheck::readBatches(std::size_t index, SegmentIndexes& indexes) {

@@ -29,6 +29,8 @@ class PartitionCheck {
  private:
   [[nodiscard]] Status list();
   void checkSegment(std::size_t index);
+  /// Bytes in a log file; 0 where it cannot be read, which readBatches() reports.
+  [[nodiscard]] std::uint64_t sizeOf(Offset base) const;
   /// Reads a segment's batches; true where it is whole.
   [[nodiscard]] Result<bool> readBatches(std::size_t index, class SegmentIndexes& indexes);
   void onBatch(std::uint64_t at, const record::BatchView& batch, Offset segment_base,
