@@ -140,7 +140,8 @@ void ProducerState::expire(Millis now_ms, std::int64_t expiration_ms) {
   setNow(now_ms);
   std::erase_if(producers_, [=, this](const auto& item) {
     const ProducerEntry& entry = item.second;
-    return !entry.current_txn_first_offset && now_ms_ - entry.active_ms >= expiration_ms;
+    // Not the difference: a snapshot may hold any number.
+    return !entry.current_txn_first_offset && entry.active_ms <= now_ms_ - expiration_ms;
   });
 }
 

@@ -12,8 +12,7 @@ using namespace log;
 constexpr Offset kBase{1'000'000};
 
 /// Numbers to ask for: around every entry there may be, and the extremes.
-constexpr std::int64_t kProbes[] = {std::numeric_limits<std::int64_t>::min(),
-                                    -1,
+constexpr std::int64_t kProbes[] = {-1,
                                     0,
                                     1,
                                     999'999,

@@ -35,7 +35,7 @@ void readAll(const PartitionLog& log, bool recovered) {
     if (!got) return check(!recovered, "a recovered log can be read");
     if (got->size == 0) return;
     check(got->next_offset > at, "a read goes on");
-    Offset last = got->first_offset - 1;
+    Offset last{-1};
     for (const FileSlice& slice : got->slices) {
       Bytes bytes(slice.size, '\0');
       const auto size = slice.file->read(slice.position, bytes.data(), bytes.size());
