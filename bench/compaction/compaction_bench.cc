@@ -6,6 +6,7 @@
 #include "record/builder.h"
 
 #include <fmt/format.h>
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -74,10 +75,23 @@ std::unique_ptr<PartitionLog> makeLog(const std::string& directory, const Worklo
   return log;
 }
 
-double seconds(const auto& work) {
+struct Cost {
+  double wall = 0;
+  double cpu = 0;
+};
+
+double cpuSeconds() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
+
+Cost costOf(const auto& work) {
   const auto start = std::chrono::steady_clock::now();
+  const double cpu = cpuSeconds();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return {std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
+          cpuSeconds() - cpu};
 }
 
 /// Reads the plan's files twice and writes as many bytes as compaction does, synced.
@@ -108,10 +122,10 @@ void measure(const std::string& root, const Workload& load, std::uint64_t bytes)
     plans.push_back(orDie(logs.back()->prepareCompaction(kNow)));
   }
   CompactionOutcome outcome;
-  const double one = seconds([&] { outcome = orDie(log::runCompaction(plans[0], {})); });
-  const double raw = seconds([&] { rawCopy(plans[0], outcome.bytes_written, root + "/raw"); });
+  const Cost one = costOf([&] { outcome = orDie(log::runCompaction(plans[0], {})); });
+  const Cost raw = costOf([&] { rawCopy(plans[0], outcome.bytes_written, root + "/raw"); });
   removeWritten(plans[0]);
-  const double both = seconds([&] {
+  const Cost both = costOf([&] {
     std::thread other([&] { (void)orDie(log::runCompaction(plans[1], {})); });
     (void)orDie(log::runCompaction(plans[0], {}));
     other.join();
@@ -119,10 +133,11 @@ void measure(const std::string& root, const Workload& load, std::uint64_t bytes)
   const double read = static_cast<double>(outcome.bytes_read) / 1e6;
   const auto records = static_cast<double>(outcome.records_kept + outcome.records_dropped);
   fmt::print(
-      "{:<34} {:>7.0f} MB/s {:>9.0f} records/s   raw {:>7.0f} MB/s   ratio {:.2f}   kept "
-      "{:>3.0f} %   two at once {:.2f}x\n",
-      load.name, read / one, records / one, read / raw, raw / one,
-      100 * static_cast<double>(outcome.records_kept) / records, 2 * one / both);
+      "{:<26} {:>5.0f} MB/s ({:.2f} of raw {:.0f})   {:>5.2f} CPU s/GB (raw {:.2f})   {:>9.0f} "
+      "records/CPU s   kept {:>2.0f} %   two at once {:.2f}x\n",
+      load.name, read / one.wall, raw.wall / one.wall, read / raw.wall, one.cpu * 1000 / read,
+      raw.cpu * 1000 / read, records / one.cpu,
+      100 * static_cast<double>(outcome.records_kept) / records, 2 * one.wall / both.wall);
   std::fflush(stdout);
   logs.clear();
   for (const char* name : {"/a-0", "/b-0", "/raw"}) std::filesystem::remove_all(root + name);
