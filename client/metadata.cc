@@ -5,6 +5,8 @@
 #include "protocol/messages/metadata_request.h"
 #include "protocol/messages/metadata_response.h"
 
+#include <algorithm>
+
 namespace millrace::client {
 namespace {
 
@@ -192,6 +194,15 @@ void MetadataService::askNow() {
                    });
 }
 
+/// Whether a topic that somebody waits for does not exist yet, or has no leader (Kafka asks again,
+/// too, rather than waiting for metadata.max.age.ms).
+bool MetadataService::isMissingTopics() const {
+  return std::ranges::any_of(topics_, [this](const std::string& name) {
+    const auto found = image_->topics.find(name);
+    return found != image_->topics.end() && isRetriable(found->second.error);
+  });
+}
+
 void MetadataService::onAnswer(Result<Reply> reply, bool complete) {
   std::vector<std::function<void(const ImagePtr&)>> listeners;
   ImagePtr image;
@@ -210,9 +221,11 @@ void MetadataService::onAnswer(Result<Reply> reply, bool complete) {
       ++version_;
       listeners = listeners_;
       // A second request right after would see the same: what is still missing needs a moment.
-      const Millis delay = backoff_.delay(0, systemRandom());
+      const bool missing = isMissingTopics();
+      missing_ = missing ? missing_ + 1 : 0;
+      const Millis delay = backoff_.delay(std::max(missing_ - 1, 0), systemRandom());
       not_before_ms_ = now_ms + delay;
-      if (wanted_) next_ms = delay;
+      if (wanted_ || missing) next_ms = delay;
     } else {
       last_error_ = reply.error();
       const Millis delay = backoff_.delay(failures_++, systemRandom());

@@ -92,6 +92,7 @@ class MetadataService : public std::enable_shared_from_this<MetadataService> {
  private:
   void askNow();
   void onAnswer(Result<Reply> reply, bool complete);
+  [[nodiscard]] bool isMissingTopics() const;
   void schedule(Millis delay_ms);
 
   std::shared_ptr<ClientRuntime> runtime_;
@@ -105,6 +106,7 @@ class MetadataService : public std::enable_shared_from_this<MetadataService> {
   Error last_error_{Errc::kNone, {}};
   std::uint64_t version_ = 0;
   int failures_ = 0;
+  int missing_ = 0;  ///< answers in a row in which a topic was missing
   Millis not_before_ms_ = 0;
   bool all_topics_ = false;
   bool asking_ = false;
