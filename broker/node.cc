@@ -47,11 +47,14 @@ std::string textOf(const Endpoint& e) {
 
 /// In the order in which they are made; stop() takes them apart backwards.
 struct Node::Parts {
-  explicit Parts(const Clock& clock) : complaints(clock) {}
+  Parts(const Clock& clock, const Config& config)
+      : complaints(clock),
+        budget(config.getInt("queued.max.requests"), config.getLong("queued.max.request.bytes")) {}
 
   DirectoryIdentity identity;
   std::unique_ptr<log::LogManager> logs;
   Complaints complaints;
+  RequestBudget budget;
   std::vector<std::unique_ptr<ConnectionHost>> hosts;
   std::unique_ptr<Listeners> listeners;
   std::unique_ptr<MetadataService> metadata;
@@ -76,13 +79,15 @@ Result<std::unique_ptr<Node>> Node::start(const BrokerOptions& options) {
 
 const std::vector<std::uint16_t>& Node::ports() const { return parts_->listeners->ports(); }
 
+const RequestBudget& Node::requestBudget() const { return parts_->budget; }
+
 Status Node::open() {
   const Clock& clock = systemClock();
   const Config& config = config_.config;
   shards_ = std::make_unique<ShardPool>(config_.shards);
   blocking_ = std::make_unique<BlockingPool>(
       std::min(config.getInt("background.threads"), kMaxBlockingThreads));
-  parts_ = std::make_unique<Parts>(clock);
+  parts_ = std::make_unique<Parts>(clock, config);
   services_.config = &config;
   services_.clock = &clock;
   services_.shards = shards_.get();
@@ -137,7 +142,6 @@ Status Node::openListeners() {
   const Config& config = config_.config;
   ConnectionLimits limits;
   limits.max_request_bytes = config.getInt("socket.request.max.bytes");
-  limits.max_in_flight = static_cast<std::size_t>(config.getInt("queued.max.requests"));
   limits.max_idle_ms = config.getLong("connections.max.idle.ms");
   const NetworkMetrics metrics{
       metrics_.counter("millrace_requests_total", "Requests received"),
@@ -145,8 +149,9 @@ Status Node::openListeners() {
       metrics_.gauge("millrace_connections", "Connections open now"),
   };
   for (int i = 0; i < shards_->size(); ++i) {
-    parts_->hosts.push_back(std::make_unique<ConnectionHost>(
-        shards_->at(i), handlers_, *services_.clock, parts_->complaints, metrics, limits));
+    parts_->hosts.push_back(std::make_unique<ConnectionHost>(shards_->at(i), handlers_,
+                                                             *services_.clock, parts_->complaints,
+                                                             parts_->budget, metrics, limits));
   }
   parts_->listeners =
       std::make_unique<Listeners>(*shards_, parts_->hosts, config, parts_->complaints);

@@ -19,6 +19,7 @@ namespace millrace::broker {
 
 class ConnectionHost;
 class Listeners;
+class RequestBudget;
 
 /// What a Broker holds. Started when it exists; stop() once, from a thread that is not a shard's.
 class Node {
@@ -39,6 +40,7 @@ class Node {
   [[nodiscard]] Services& services() { return services_; }
   [[nodiscard]] const HandlerTable& handlers() const { return handlers_; }
   [[nodiscard]] MetricsRegistry& metrics() { return metrics_; }
+  [[nodiscard]] const RequestBudget& requestBudget() const;
   /// Holds requests of in-process clients; closed before the parts that serve them.
   [[nodiscard]] Gate& inProcessGate() { return in_process_gate_; }
 

@@ -35,6 +35,8 @@ struct Session {
   bool closed = false;
 };
 
+class RequestPermit;
+
 /// What happens to the reply. Set by the handler before it returns.
 struct ReplyControl {
   /// No answer is sent (Produce with acks=0).
@@ -54,6 +56,8 @@ struct RequestContext {
   std::string_view client_id;
   Session* session = nullptr;
   ReplyControl* reply = nullptr;
+  /// What the request holds of the broker's RequestBudget; null in process.
+  RequestPermit* permit = nullptr;
   /// Monotonic, when the whole frame had arrived.
   Millis received_ms = 0;
 };

@@ -33,6 +33,12 @@ class Frame {
   [[nodiscard]] std::span<const Segment> segments() const { return segments_; }
   /// Bytes of all segments: 4 + the number in the size prefix.
   [[nodiscard]] std::size_t size() const { return size_; }
+  /// Bytes of the segments that are not in files.
+  [[nodiscard]] std::size_t bytesInMemory() const {
+    std::size_t bytes = 0;
+    for (const Segment& segment : segments_) bytes += segment.bytes.size();
+    return bytes;
+  }
   /// The whole frame in one string; reads file segments. Errors: the file's.
   [[nodiscard]] Result<Bytes> join() const;
 

@@ -4,6 +4,7 @@
 #include "base/net/waiter.h"
 #include "broker/data/fetch_job.h"
 #include "broker/fan_out.h"
+#include "broker/request_budget.h"
 #include "broker/services.h"
 
 #include <chrono>
@@ -126,6 +127,7 @@ Task<protocol::FetchResponse> handleFetch(Services& services, RequestContext con
     }
     const SessionHook hook(*context.session, [wait] { wait->signal(); });
     Wake wake = Wake::kNotified;
+    parks(context);
     if (!wait->signalled) wake = co_await wait->list.park(deadline);
     watcher->cancel();
     if (wake == Wake::kCancelled || context.session->closed) break;

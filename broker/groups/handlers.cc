@@ -5,6 +5,7 @@
 #include "broker/groups/group_handlers.h"
 #include "broker/groups/group_service.h"
 #include "broker/handler_table.h"
+#include "broker/request_budget.h"
 #include "broker/services.h"
 #include "protocol/messages/heartbeat_request.h"
 #include "protocol/messages/heartbeat_response.h"
@@ -69,6 +70,7 @@ Task<protocol::JoinGroupResponse> handleJoin(GroupService* service, RequestConte
     response = joinError(event.member_id, route.error);
   } else {
     auto run = [service, &route, &event] { return joinThere(service, route.partition, event); };
+    parks(context);  // until the other members have come
     response = co_await onShardAsync(*route.shard, run);
   }
   fitProtocolName(response, context.version);
@@ -106,6 +108,7 @@ Task<protocol::SyncGroupResponse> handleSync(GroupService* service, RequestConte
   const GroupService::Route route = service->routeOf(event.group_id);
   if (route.error != Errc::kNone) co_return syncError(route.error);
   auto run = [service, &route, &event] { return syncThere(service, route.partition, event); };
+  parks(context);  // until the leader has assigned
   co_return co_await onShardAsync(*route.shard, run);
 }
 

@@ -36,6 +36,7 @@ void Connection::close() {
   ErrorCode ignored;
   socket_.close(ignored);
   session_.closed = true;
+  permit_.release();
   while (!session_.on_close.empty()) {
     const auto call = std::move(session_.on_close.front());
     session_.on_close.pop_front();
@@ -47,9 +48,10 @@ void Connection::close() {
 Task<> Connection::run() {
   const auto self = shared_from_this();
   while (open_ && !refusing_) {
-    if (replies_.waiting() >= host_.limits().max_in_flight) {
+    const bool has_room = mayStartAnother() && admitNext();
+    if (!has_room) {
       co_await room_.park(std::chrono::hours(1));
-    } else {
+    } else if (!reader_.hasWhole()) {  // else: frames that there was no room for
       const ReadOutcome outcome = readAvailable();
       if (outcome == ReadOutcome::kEnded) break;
       if (outcome == ReadOutcome::kWait) {
@@ -90,8 +92,32 @@ Connection::ReadOutcome Connection::readAvailable() {
   return ReadOutcome::kWait;
 }
 
+bool Connection::mayStartAnother() const {
+  const ConnectionLimits& limits = host_.limits();
+  return replies_.waiting() < limits.max_pipelined &&
+         replies_.bytes() + writer_.bytes() < limits.max_owed_bytes;
+}
+
+bool Connection::admitNext() {
+  bool admitted = tryAdmitNext();
+  if (!admitted) {
+    host_.awaitRoom(this);
+    admitted = tryAdmitNext();
+  }
+  starved_ = !admitted;
+  return admitted;
+}
+
+/// As in Kafka, a request's bytes count from the moment its size is known, itself when it is whole.
+bool Connection::tryAdmitNext() {
+  const std::size_t size = reader_.claimed();
+  if (size == 0) return true;
+  if (!permit_.takeBytes(host_.budget(), static_cast<std::int64_t>(size))) return false;
+  return !reader_.hasWhole() || permit_.takePlace(host_.budget());
+}
+
 void Connection::consume() {
-  while (open_ && !refusing_ && replies_.waiting() < host_.limits().max_in_flight) {
+  while (open_ && !refusing_ && mayStartAnother() && admitNext()) {
     auto frame = reader_.next();
     if (!frame) {
       refuse("frame size", frame.error().detail);
@@ -103,6 +129,7 @@ void Connection::consume() {
 }
 
 void Connection::dispatch(Frame frame) {
+  RequestPermit permit = std::move(permit_);
   host_.metrics().requests.add();
   const auto request = protocol::splitRequest(frame.bytes);
   if (!request) {
@@ -116,7 +143,7 @@ void Connection::dispatch(Frame frame) {
   const std::int16_t version = request->head.api_version;
   ErasedHandler* handler = host_.handlers().find(api.key);
   if (handler != nullptr && protocol::supports(api, version)) {
-    start(*request, *handler, std::move(frame.chunk));
+    start(*request, *handler, std::move(frame.chunk), std::move(permit));
   } else if (api.key == protocol::ApiKey::kApiVersions) {
     answerUnsupportedApiVersions(request->head.correlation_id);
   } else {
@@ -146,16 +173,18 @@ void Connection::answerUnsupportedApiVersions(std::int32_t correlation_id) {
 }
 
 void Connection::start(const protocol::RequestFrame& request, ErasedHandler& handler,
-                       ChunkPtr chunk) {
+                       ChunkPtr chunk, RequestPermit permit) {
   const auto place = replies_.open();
-  const bool started = spawn(host_.gate(), host_.shard(), "request",
-                             serve(shared_from_this(), place, std::move(chunk), request, &handler));
+  const bool started = spawn(
+      host_.gate(), host_.shard(), "request",
+      serve(shared_from_this(), place, std::move(chunk), std::move(permit), request, &handler));
   if (!started) close();  // the broker is stopping
 }
 
 Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place place,
                          [[maybe_unused]] ChunkPtr chunk,  // keeps the request's bytes
-                         protocol::RequestFrame request, ErasedHandler* handler) {
+                         RequestPermit permit, protocol::RequestFrame request,
+                         ErasedHandler* handler) {
   auto decoded = protocol::decodeRequestBody(request);
   if (!decoded) {
     const std::string cause = fmt::format("{} version {}: {}", request.api->name,
@@ -171,6 +200,7 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
   context.client_id = request.head.client_id ? request.head.client_id->view() : std::string_view{};
   context.session = &self->session_;
   context.reply = &control;
+  context.permit = &permit;
   context.received_ms = self->last_active_ms_;
   protocol::AnyMessage answer = co_await handler->call(context, decoded->data());
   if (control.close) {
@@ -223,23 +253,26 @@ void Connection::reply(ReplyQueue::Place place, std::optional<protocol::Frame> f
 
 void Connection::flush() {
   if (corked_ || blocked_ || !open_) return;
-  const bool was_full = replies_.waiting() >= host_.limits().max_in_flight;
+  const bool was_full = !mayStartAnother();
   while (auto frame = replies_.next()) writer_.push(std::move(*frame));
-  if (was_full && replies_.waiting() < host_.limits().max_in_flight) room_.wakeAll();
-  if (!writer_.empty()) {
-    const auto progress = writer_.writeTo(socket_.native_handle());
-    if (!progress) {
-      if (progress.error().code != Errc::kClosed) complain("write", progress.error().toString());
-      close();
-      return;
-    }
-    last_active_ms_ = host_.clock().monotonicMs();
-    if (*progress != FrameWriter::Progress::kDrained) {
-      waitWritable();
-      return;
-    }
-  }
+  if (!write()) return;
+  if (was_full && mayStartAnother()) room_.wakeAll();
+  if (blocked_) return;
   if (replies_.mustClose() || (refusing_ && replies_.waiting() == 0)) close();
+}
+
+bool Connection::write() {
+  if (writer_.empty()) return true;
+  const std::uint64_t before = writer_.written();
+  const auto progress = writer_.writeTo(socket_.native_handle());
+  if (!progress) {
+    if (progress.error().code != Errc::kClosed) complain("write", progress.error().toString());
+    close();
+    return false;
+  }
+  if (writer_.written() != before) last_active_ms_ = host_.clock().monotonicMs();
+  if (*progress != FrameWriter::Progress::kDrained) waitWritable();
+  return true;
 }
 
 void Connection::waitWritable() {

@@ -6,6 +6,7 @@
 #include "broker/net/frame_reader.h"
 #include "broker/net/frame_writer.h"
 #include "broker/net/reply_queue.h"
+#include "broker/request_budget.h"
 #include "broker/request_context.h"
 #include "protocol/frame.h"
 
@@ -36,18 +37,27 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   /// Monotonic ms of the last byte in or out.
   [[nodiscard]] Millis lastActiveMs() const { return last_active_ms_; }
-  /// Nothing asked, nothing owed.
-  [[nodiscard]] bool isIdle() const {
-    return replies_.waiting() == 0 && writer_.empty() && !reader_.isMidFrame();
+  /// The next move is the client's: to send a request or the rest of one, or to read its replies.
+  [[nodiscard]] bool waitsForClient() const {
+    return blocked_ || (replies_.unanswered() == 0 && !starved_);
   }
+  /// The broker may take on another request.
+  void onRoom() { room_.wakeAll(); }
 
  private:
   enum class ReadOutcome : std::uint8_t { kData, kWait, kEnded };
+  /// Whether the replies that are owed leave room for another request.
+  [[nodiscard]] bool mayStartAnother() const;
+  /// Whether the broker has room for the request that comes next, as far as it is known; else
+  /// onRoom() will be called.
+  [[nodiscard]] bool admitNext();
+  [[nodiscard]] bool tryAdmitNext();
   void consume();
   void dispatch(Frame frame);
-  void start(const protocol::RequestFrame& request, ErasedHandler& handler, ChunkPtr chunk);
+  void start(const protocol::RequestFrame& request, ErasedHandler& handler, ChunkPtr chunk,
+             RequestPermit permit);
   static Task<> serve(std::shared_ptr<Connection> self, ReplyQueue::Place place, ChunkPtr chunk,
-                      protocol::RequestFrame request, ErasedHandler* handler);
+                      RequestPermit permit, protocol::RequestFrame request, ErasedHandler* handler);
   void answerUnsupportedApiVersions(std::int32_t correlation_id);
   /// No further frames; the replies owed so far leave, then the connection closes.
   void refuse(std::string_view kind, std::string_view cause);
@@ -55,6 +65,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void replyClose(ReplyQueue::Place place, std::string_view kind, std::string_view cause);
   void complain(std::string_view kind, std::string_view cause);
   void flush();
+  /// False where the connection broke and is closed.
+  [[nodiscard]] bool write();
   void waitWritable();
   [[nodiscard]] ReadOutcome readAvailable();
 
@@ -66,11 +78,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   FrameReader reader_;
   ReplyQueue replies_;
   FrameWriter writer_;
-  WaitList room_;  ///< run() waits here while too many requests are under way
+  RequestPermit permit_;  ///< of the request that comes next
+  WaitList room_;         ///< run() waits here while too many requests are under way
   Millis last_active_ms_ = 0;
   bool open_ = true;
   bool refusing_ = false;  ///< reads no more, closes when the replies are out
   bool corked_ = false;    ///< replies are collected until the whole read is dispatched
+  bool starved_ = false;   ///< waits for other connections' requests to be done
   bool blocked_ = false;   ///< a wait for the socket to take more is pending
 };
 

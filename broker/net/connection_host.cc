@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 #include <vector>
 
 namespace millrace::broker {
@@ -13,7 +14,20 @@ void ConnectionHost::add(Connection* connection) {
   metrics_.connections.add(1);
 }
 
+void ConnectionHost::awaitRoom(Connection* connection) {
+  starved_.insert(connection);
+  budget_.wait(*this);
+}
+
+void ConnectionHost::onRoom() {
+  shard_.post([this] {
+    const auto starved = std::exchange(starved_, {});
+    for (Connection* connection : starved) connection->onRoom();
+  });
+}
+
 void ConnectionHost::remove(Connection* connection) {
+  starved_.erase(connection);
   if (connections_.erase(connection) == 0) return;
   metrics_.connections.add(-1);
   if (connections_.empty()) chunks_.trim();
@@ -32,10 +46,10 @@ Task<> ConnectionHost::watchIdle() {
     Millis oldest = now;
     const std::vector<Connection*> all(connections_.begin(), connections_.end());
     for (Connection* connection : all) {
-      const bool expired = connection->isIdle() && now - connection->lastActiveMs() >= limit;
-      if (expired) {
+      const bool idle = connection->waitsForClient();
+      if (idle && now - connection->lastActiveMs() >= limit) {
         connection->close();
-      } else if (connection->isIdle()) {
+      } else if (idle) {
         oldest = std::min(oldest, connection->lastActiveMs());
       }
     }

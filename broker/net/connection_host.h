@@ -8,6 +8,7 @@
 #include "broker/handler_table.h"
 #include "broker/net/chunk.h"
 #include "broker/net/complaints.h"
+#include "broker/request_budget.h"
 
 #include <cstdint>
 #include <memory>
@@ -19,7 +20,8 @@ class Connection;
 
 struct ConnectionLimits {
   std::int32_t max_request_bytes = 100 << 20;  ///< socket.request.max.bytes
-  std::size_t max_in_flight = 500;             ///< queued.max.requests, here of each connection
+  std::size_t max_pipelined = 100;             ///< requests of one connection under way at a time
+  std::size_t max_owed_bytes = 1 << 20;        ///< of replies; then it reads no further requests
   Millis max_idle_ms = 600'000;                ///< connections.max.idle.ms; below 0: never
 };
 
@@ -31,14 +33,16 @@ struct NetworkMetrics {
 };
 
 /// One per shard; all of it is used on that shard. Outlives its connections.
-class ConnectionHost {
+class ConnectionHost final : private RequestBudget::Waiter {
  public:
   ConnectionHost(Shard& shard, const HandlerTable& handlers, const Clock& clock,
-                 Complaints& complaints, NetworkMetrics metrics, ConnectionLimits limits)
+                 Complaints& complaints, RequestBudget& budget, NetworkMetrics metrics,
+                 ConnectionLimits limits)
       : shard_(shard),
         handlers_(handlers),
         clock_(clock),
         complaints_(complaints),
+        budget_(budget),
         metrics_(metrics),
         limits_(limits) {}
 
@@ -46,11 +50,16 @@ class ConnectionHost {
   [[nodiscard]] const HandlerTable& handlers() const { return handlers_; }
   [[nodiscard]] const Clock& clock() const { return clock_; }
   [[nodiscard]] Complaints& complaints() { return complaints_; }
+  [[nodiscard]] RequestBudget& budget() { return budget_; }
   [[nodiscard]] NetworkMetrics& metrics() { return metrics_; }
   [[nodiscard]] const ConnectionLimits& limits() const { return limits_; }
   [[nodiscard]] ChunkPool& chunks() { return chunks_; }
   /// Holds the connections' and the requests' coroutines.
   [[nodiscard]] Gate& gate() { return gate_; }
+
+  /// `connection` is told of the next room in the budget. Try again after this call, before
+  /// waiting.
+  void awaitRoom(Connection* connection);
 
   void add(Connection* connection);
   void remove(Connection* connection);
@@ -62,15 +71,19 @@ class ConnectionHost {
   [[nodiscard]] Task<> watchIdle();
 
  private:
+  void onRoom() override;
+
   Shard& shard_;
   const HandlerTable& handlers_;
   const Clock& clock_;
   Complaints& complaints_;
+  RequestBudget& budget_;
   NetworkMetrics metrics_;
   ConnectionLimits limits_;
   ChunkPool chunks_;
   Gate gate_;
   std::unordered_set<Connection*> connections_;
+  std::unordered_set<Connection*> starved_;  ///< wait for room in the budget
 };
 
 }  // namespace millrace::broker

@@ -18,10 +18,25 @@ constexpr std::size_t kSmallFrame = 64 << 10;
 constexpr std::size_t kReadable = 2 << 10;
 }  // namespace
 
+std::int32_t FrameReader::frameSize() const {
+  return loadBe<std::int32_t>(chunk_->data() + begin_);
+}
+
 /// Bytes from begin_ on that the frame under way takes; 0 while its size is not known.
 std::size_t FrameReader::wanted() const {
   if (pending() < kSizeBytes) return 0;
-  return kSizeBytes + static_cast<std::size_t>(loadBe<std::int32_t>(chunk_->data() + begin_));
+  return kSizeBytes + static_cast<std::size_t>(frameSize());
+}
+
+std::size_t FrameReader::claimed() const {
+  if (pending() < kSizeBytes) return 0;
+  const std::int32_t size = frameSize();
+  return size <= 0 || size > max_frame_ ? 0 : static_cast<std::size_t>(size);
+}
+
+bool FrameReader::hasWhole() const {
+  const std::size_t size = claimed();
+  return size > 0 && pending() >= kSizeBytes + size;
 }
 
 std::span<char> FrameReader::space() {
@@ -73,7 +88,7 @@ void FrameReader::moveTo(std::size_t capacity) {
 
 Result<std::optional<Frame>> FrameReader::next() {
   if (pending() < kSizeBytes) return std::nullopt;
-  const auto size = loadBe<std::int32_t>(chunk_->data() + begin_);
+  const std::int32_t size = frameSize();
   if (size <= 0 || size > max_frame_) {
     return fail(Errc::kMalformed,
                 fmt::format("frame size {} is not within 1 and {}", size, max_frame_));

@@ -42,12 +42,16 @@ class FrameReader {
   void rest();
   /// Whether it would take a large buffer although nothing of the next frame has arrived.
   [[nodiscard]] bool holdsLarge() const;
-  /// Whether a part of a frame has arrived.
-  [[nodiscard]] bool isMidFrame() const { return end_ > begin_; }
+  /// Bytes of the frame that comes next, as it claims; 0 where that has not arrived yet or cannot
+  /// be.
+  [[nodiscard]] std::size_t claimed() const;
+  /// Whether next() has a frame.
+  [[nodiscard]] bool hasWhole() const;
 
  private:
   [[nodiscard]] std::size_t pending() const { return end_ - begin_; }
   [[nodiscard]] std::size_t wanted() const;
+  [[nodiscard]] std::int32_t frameSize() const;
   [[nodiscard]] std::span<char> fresh();
   void moveTo(std::size_t capacity);
 

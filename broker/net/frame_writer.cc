@@ -52,6 +52,7 @@ Result<FrameWriter::Progress> FrameWriter::writeTo(int socket) {
     if (!sent) return std::unexpected(std::move(sent).error());
     if (*sent == kWouldBlock) return Progress::kBlocked;
     written += *sent;
+    written_ += *sent;
     advance(*sent);
   }
   return Progress::kDrained;
@@ -128,6 +129,7 @@ void FrameWriter::advance(std::size_t n) {
       offset_ = 0;
       ++segment_;
     }
+    bytes_ -= frames_.front().bytesInMemory();
     frames_.pop_front();
     segment_ = 0;
   }

@@ -20,8 +20,15 @@ class FrameWriter {
   /// Bytes after which a call returns even if the socket takes more.
   static constexpr std::size_t kBudget = 4 << 20;
 
-  void push(protocol::Frame frame) { frames_.push_back(std::move(frame)); }
+  void push(protocol::Frame frame) {
+    bytes_ += frame.bytesInMemory();
+    frames_.push_back(std::move(frame));
+  }
   [[nodiscard]] bool empty() const { return frames_.empty(); }
+  /// What the frames in here hold in memory.
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  /// Bytes that have left since the first call of writeTo.
+  [[nodiscard]] std::uint64_t written() const { return written_; }
 
   /// Writes what it can. Errors: kClosed when the peer is gone, kIo from a file; the connection
   /// must then be closed, since the reader may have got half a frame.
@@ -33,6 +40,8 @@ class FrameWriter {
   void advance(std::size_t n);
 
   std::deque<protocol::Frame> frames_;
+  std::size_t bytes_ = 0;
+  std::uint64_t written_ = 0;
   std::size_t segment_ = 0;  ///< of the first frame
   std::size_t offset_ = 0;   ///< within that segment
 };
