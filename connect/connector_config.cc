@@ -1,5 +1,7 @@
 #include "connect/connector_config.h"
 
+#include "connect/topic_creation.h"
+
 #include <fmt/format.h>
 
 namespace millrace::connect {
@@ -33,7 +35,10 @@ Result<ConnectorConfig> readConnectorConfig(const PluginRegistry& plugins,
   }
   MILLRACE_TRY(const Config own, Config::parse(connector.task_keys, properties));
   (void)own;
-  if (!source) {
+  if (source) {
+    MILLRACE_TRY(const auto rules, TopicCreationRules::read(connector.config));
+    (void)rules;
+  } else {
     const bool topics = !connector.config.getList("topics").empty();
     if (topics == !connector.config.getString("topics.regex").empty()) {
       return fail(Errc::kConfig, "a sink needs either topics or topics.regex");

@@ -37,6 +37,7 @@ void SourceRunner::interrupt() {
 
 void SourceRunner::release() {
   producer_.reset();
+  topics_.reset();
   const std::lock_guard lock(life_mutex_);
   task_.reset();
 }
@@ -47,6 +48,8 @@ Status SourceRunner::prepare() {
   MILLRACE_TRY(Producer producer,
                Producer::create(worker_->producerOptions(connector_, client_id_)));
   producer_.emplace(std::move(producer));
+  MILLRACE_TRY(TopicCreator topics, TopicCreator::make(*worker_, connector_));
+  topics_.emplace(std::move(topics));
   const InCall call(*this, "start");
   return guarded([this] { return task_->start(*settings_, *this); });
 }
@@ -126,6 +129,7 @@ Status SourceRunner::send(SourceRecord record) {
     delivery_->submitted.acknowledge(ticket);  // skipped
     return {};
   }
+  MILLRACE_CHECK_OK(topics_->ensure(converted->topic));
   producer_->send(std::move(*converted), [delivery = delivery_, ticket,
                                           tolerates = errors_.tolerates()](const auto& result) {
     if (!result && !tolerates) {

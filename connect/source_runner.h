@@ -4,6 +4,7 @@
 #include "connect/error_policy.h"
 #include "connect/submitted.h"
 #include "connect/task_runner.h"
+#include "connect/topic_creation.h"
 #include "connect/worker_context.h"
 
 namespace millrace::connect {
@@ -49,6 +50,7 @@ class SourceRunner final : public TaskRunner, private SourceContext {
   std::string client_id_;
   std::shared_ptr<Delivery> delivery_ = std::make_shared<Delivery>();
   std::optional<Producer> producer_;
+  std::optional<TopicCreator> topics_;
 };
 
 }  // namespace millrace::connect

@@ -45,6 +45,16 @@ ProducerOptions WorkerContext::producerOptions(const ConnectorConfig& connector,
   return options;
 }
 
+AdminOptions WorkerContext::adminOptions(const ConnectorConfig& connector) const {
+  AdminOptions options;
+  options.bootstrapServers = joined(config.getList("bootstrap.servers"));
+  options.clientId = "connector-adminclient-" + connector.name;
+  options.transport = transport;
+  overlay(options.properties, config.originalsWithPrefix("admin."));
+  overlay(options.properties, connector.config.originalsWithPrefix("admin.override."));
+  return options;
+}
+
 ConsumerOptions WorkerContext::consumerOptions(const ConnectorConfig& connector, int task) const {
   ConsumerOptions options;
   options.bootstrapServers = joined(config.getList("bootstrap.servers"));

@@ -1,6 +1,7 @@
 // What every task of a worker shares.
 #pragma once
 
+#include "client/admin.h"
 #include "client/consumer.h"
 #include "client/producer.h"
 #include "connect/connector_config.h"
@@ -27,6 +28,8 @@ struct WorkerContext {
   /// in flight, patience), then the worker's producer.*, then the connector's producer.override.*.
   [[nodiscard]] ProducerOptions producerOptions(const ConnectorConfig& connector,
                                                 const std::string& client_id) const;
+  /// For topics: the worker's admin.*, then the connector's admin.override.*.
+  [[nodiscard]] AdminOptions adminOptions(const ConnectorConfig& connector) const;
   /// A sink task's consumer in the group connect-<name>.
   [[nodiscard]] ConsumerOptions consumerOptions(const ConnectorConfig& connector, int task) const;
 };
