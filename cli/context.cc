@@ -94,6 +94,7 @@ int runCommandLine(int argc, const char* const* argv) {
   addProduceCommand(app, context);
   addConsumeCommand(app, context);
   addGroupCommand(app, context);
+  addConnectCommand(app, context);
   addConfigCommand(app, context);
   addDumpLogCommand(app, context);
   addCheckLogCommand(app, context);

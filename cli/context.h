@@ -45,6 +45,7 @@ void addTopicCommand(CLI::App& app, Context& context);
 void addProduceCommand(CLI::App& app, Context& context);
 void addConsumeCommand(CLI::App& app, Context& context);
 void addGroupCommand(CLI::App& app, Context& context);
+void addConnectCommand(CLI::App& app, Context& context);
 void addConfigCommand(CLI::App& app, Context& context);
 void addDumpLogCommand(CLI::App& app, Context& context);
 void addCheckLogCommand(CLI::App& app, Context& context);

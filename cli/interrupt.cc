@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <csignal>
+#include <ctime>
 
 namespace millrace::cli {
 
@@ -48,6 +49,14 @@ void waitForInterrupt() {
   const sigset_t set = stopSignals();
   int signal = 0;
   sigwait(&set, &signal);
+}
+
+bool waitForInterrupt(std::chrono::milliseconds time) {
+  const sigset_t set = stopSignals();
+  timespec limit{};
+  limit.tv_sec = static_cast<std::time_t>(time.count() / 1'000);
+  limit.tv_nsec = static_cast<long>(time.count() % 1'000 * 1'000'000);
+  return sigtimedwait(&set, nullptr, &limit) > 0;
 }
 
 }  // namespace millrace::cli

@@ -1,6 +1,8 @@
 // Ctrl-C and SIGTERM as something that loops can ask for.
 #pragma once
 
+#include <chrono>
+
 namespace millrace::cli {
 
 /// From here on SIGINT and SIGTERM only set a flag; a second SIGINT ends the program at once.
@@ -12,5 +14,7 @@ void catchInterrupts();
 void blockInterrupts();
 /// Waits until one of the blocked signals comes.
 void waitForInterrupt();
+/// The same for at most `time`; whether one came.
+[[nodiscard]] bool waitForInterrupt(std::chrono::milliseconds time);
 
 }  // namespace millrace::cli

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
 
 MILLRACE = None
@@ -71,7 +73,7 @@ class CliTest(unittest.TestCase):
 
     def test_help_of_every_command(self):
         for command in ([], ["broker"], ["topic"], ["topic", "create"], ["produce"], ["consume"], ["group"],
-                        ["group", "reset-offsets"], ["config"]):
+                        ["group", "reset-offsets"], ["config"], ["connect"], ["connect", "run"]):
             out, _ = self.run_cli(*command, "--help", bootstrap=False)
             self.assertIn("--help", out)
         self.assertIn("A first run", self.run_cli("--help", bootstrap=False)[0])
@@ -261,6 +263,125 @@ class BrokerTest(unittest.TestCase):
                                   capture_output=True, timeout=TIMEOUT)
             self.assertIn(done.returncode, (1, 2))
             self.assertIn(b"num.partitions", done.stderr)
+
+
+class ConnectTest(unittest.TestCase):
+    """`millrace connect run`, as a worker in a process of its own."""
+
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="millrace-cli-")
+        self.broker = Broker(self.path("data"))
+
+    def tearDown(self):
+        code, errors = self.broker.stop()
+        self.directory.cleanup()
+        self.assertEqual(code, 0, errors)
+
+    def path(self, name):
+        return os.path.join(self.directory.name, name)
+
+    def write(self, name, *lines, how="w"):
+        with open(self.path(name), how, encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in lines)
+        return self.path(name)
+
+    def read(self, name):
+        if not os.path.exists(self.path(name)):
+            return ""
+        with open(self.path(name), encoding="utf-8") as file:
+            return file.read()
+
+    def connect(self, *files):
+        command = [MILLRACE, "connect", "run", *files, "-b", self.broker.bootstrap, "-o", "json"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True, cwd=self.directory.name)
+        ready = process.stdout.readline()
+        if not ready:
+            raise AssertionError(process.communicate(timeout=TIMEOUT)[1])
+        self.assertEqual(json.loads(ready)["event"], "ready")
+        return process
+
+    def stop(self, process, code=0):
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=TIMEOUT)
+        self.assertEqual(process.returncode, code, errors)
+        stopped = json.loads(out.splitlines()[-1])
+        return {connector["name"]: sum(task["records"] for task in connector["tasks"])
+                for connector in stopped["connectors"]}
+
+    def ask(self, *arguments):
+        return subprocess.run([MILLRACE, *arguments, "-b", self.broker.bootstrap],
+                              capture_output=True, check=True, timeout=TIMEOUT).stdout.decode()
+
+    def eventually(self, condition, what):
+        deadline = time.monotonic() + TIMEOUT
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, what)
+            threading.Event().wait(0.01)
+
+    def values(self, topic, count):
+        """The first values of a topic, as soon as they are there. Does not make the topic."""
+        self.eventually(lambda: topic in self.ask("topic", "list").split(), "the topic")
+        return self.ask("consume", topic, "--from", "beginning", "-c", str(count)).splitlines()
+
+    def source(self, *more):
+        return self.write("lines.properties", "name=lines", "connector.class=FileStreamSource",
+                          f"file={self.path('in.txt')}", "topic=lines", *more)
+
+    def test_one_file_runs_until_ctrl_c_and_goes_on_where_it_was(self):
+        self.write("in.txt", "one", "two")
+        source = self.source("topic.creation.default.partitions=3",
+                             "topic.creation.default.replication.factor=1",
+                             "topic.creation.default.compression.type=lz4")
+        first = self.connect(source)
+        self.assertCountEqual(self.values("lines", 2), ["one", "two"])
+        self.assertEqual(self.stop(first), {"lines": 2})
+        described = json.loads(self.ask("topic", "describe", "lines", "-o", "json"))
+        self.assertEqual(len(described["partitions"]), 3)
+        self.assertIn("lz4", self.ask("config", "describe", "topic", "lines"))
+        self.write("in.txt", "three", how="a")
+        second = self.connect(source)
+        self.assertCountEqual(self.values("lines", 3), ["one", "two", "three"])
+        self.assertEqual(self.stop(second), {"lines": 1})
+
+    def test_worker_file_source_and_sink(self):
+        self.write("in.txt", "one", "two")
+        worker = self.write("worker.properties", "key.converter=StringConverter",
+                            "value.converter=StringConverter", "offset.flush.interval.ms=50",
+                            f"offset.storage.file.filename={self.path('offsets')}",
+                            "consumer.fetch.max.wait.ms=50")
+        sink = self.write("sink.properties", "name=copy", "connector.class=FileStreamSink",
+                          f"file={self.path('out.txt')}", "topics=lines")
+        process = self.connect(worker, self.source(), sink)
+        self.assertEqual(self.values("lines", 2), ["one", "two"])
+        self.eventually(lambda: self.read("out.txt") == "one\ntwo\n", "both lines in the copy")
+        self.assertEqual(self.stop(process), {"lines": 2, "copy": 2})
+
+    def test_finished_sources_end_it(self):
+        self.write("in.txt", "one")
+        process = self.connect(self.source("tail=false"))
+        out, errors = process.communicate(timeout=TIMEOUT)
+        self.assertEqual(process.returncode, 0, errors)
+        task = json.loads(out.splitlines()[-1])["connectors"][0]["tasks"][0]
+        self.assertEqual(task["state"], "FINISHED")
+
+    def test_a_failed_task_is_told_and_ends_it_with_1(self):
+        self.write("in.txt", "a,b", "1,2")
+        process = self.connect(self.source("format=csv", "tail=false", "csv.key.column=missing"))
+        _, errors = process.communicate(timeout=TIMEOUT)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("missing", errors)
+
+    def test_what_is_wrong_is_named(self):
+        worker = self.write("worker.properties", "key.converter=StringConverter")
+        half = self.source("topic.creation.default.partitions=3")
+        what = self.write("what.properties", "name=a", "connector.class=What")
+        for files, message in (([worker], "connector.class"), ([worker, worker], "only one file"),
+                               ([half], "replication.factor"), ([what], "What")):
+            done = subprocess.run([MILLRACE, "connect", "run", *files, "-b", self.broker.bootstrap],
+                                  capture_output=True, timeout=TIMEOUT, cwd=self.directory.name)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(message, done.stderr.decode())
 
 
 if __name__ == "__main__":
