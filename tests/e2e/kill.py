@@ -1,9 +1,15 @@
-"""kill -9 of the broker in mid-produce: afterwards every acknowledged record is there, once and in order.
+"""kill -9 of the broker in mid-produce: what was acknowledged is there afterwards.
 
-The producer (our own client, or librdkafka) is idempotent and goes on by itself when the broker is back. The broker is
-killed three times, each time after some more records were acknowledged.
+The producer (our own client, or librdkafka) goes on by itself when the broker is back. The broker
+is killed three times, each time after some more records were acknowledged.
 
-usage: kill.py own|librdkafka MILLRACE_BINARY KILL_CLIENT_BINARY [RECORDS]
+  idempotent  the default: all records are acknowledged; each is there once and in order
+  once        acks=1, no idempotence, no retries: what was in flight fails; each acknowledged record
+              is there once, in order
+  retries     acks=1, no idempotence, retries, one request in flight: all records are acknowledged
+              and there; some may be there again, but the first occurrences are in order
+
+usage: kill.py own|librdkafka idempotent|once|retries MILLRACE_BINARY KILL_CLIENT_BINARY [RECORDS]
 """
 import importlib.util
 import os
@@ -16,6 +22,13 @@ from harness import Broker  # noqa: E402
 
 KILLS = 3
 PARTITIONS = 4
+
+PLAIN = {"acks": "1", "enable.idempotence": "false"}
+SETTINGS = {
+    "idempotent": {"enable.idempotence": "true"},
+    "once": {**PLAIN, "retries": "0"},
+    "retries": {**PLAIN, "retries": "2147483647", "max.in.flight.requests.per.connection": "1"},
+}
 
 
 class Progress:
@@ -41,55 +54,61 @@ class Progress:
 
 
 class OwnProducer:
-    """Our client in a process of its own. Every record must be acknowledged: the number of the last is enough."""
+    """Our client in a process of its own, which says what is acknowledged."""
 
-    def __init__(self, kill_client, bootstrap, topic, records, progress):
-        self.process = subprocess.Popen([kill_client, "produce", bootstrap, topic, str(records)],
-                                        stdout=subprocess.PIPE, text=True)
-        self.records = records
+    def __init__(self, kill_client, bootstrap, topic, records, mode, progress):
+        settings = [f"{key}={value}" for key, value in SETTINGS[mode].items()]
+        command = [kill_client, "produce", bootstrap, topic, str(records), *settings]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.progress = progress
         self.acked = set()
+        self.failed = []
         self.thread = threading.Thread(target=self.read)
         self.thread.start()
 
     def read(self):
         for line in self.process.stdout:
-            words = line.split()
-            self.progress.report(int(words[1]))
-            if words[0] == "done" and int(words[1]) == self.records:
-                self.acked = set(range(self.records))
-        self.progress.report(0, ended=True)
+            outcome, number = line.split()
+            if outcome == "acked":
+                self.acked.add(int(number))
+                if len(self.acked) % 100 == 0:
+                    self.progress.report(len(self.acked))
+            else:
+                self.failed.append(int(number))
+        self.progress.report(len(self.acked), ended=True)
 
     def finish(self):
         self.thread.join(timeout=120)
         if self.process.wait(timeout=10) != 0:
-            raise RuntimeError("our producer gave records up")
-        return self.acked
+            raise RuntimeError("our producer ended early")
 
 
 class RdProducer:
     """librdkafka by confluent-kafka, on a thread."""
 
-    def __init__(self, _kill_client, bootstrap, topic, records, progress):
+    def __init__(self, _kill_client, bootstrap, topic, records, mode, progress):
         self.progress = progress
         self.acked = set()
         self.failed = []
-        self.thread = threading.Thread(target=self.run, args=(bootstrap, topic, records))
+        arguments = (bootstrap, topic, records, SETTINGS[mode])
+        self.thread = threading.Thread(target=self.run, args=arguments)
         self.thread.start()
 
-    def run(self, bootstrap, topic, records):
+    def run(self, bootstrap, topic, records, settings):
         from confluent_kafka import Producer
-        producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 1,
-                             "batch.num.messages": 100, "reconnect.backoff.max.ms": 200, "log_level": 0})
+        producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 1,
+                             "batch.num.messages": 100, "reconnect.backoff.max.ms": 200,
+                             "log_level": 0, **settings})
 
         def delivered(error, message):
             if error is None:
                 self.acked.add(int(message.value()))
             else:
-                self.failed.append((error, message.value()))
+                self.failed.append(int(message.value()))
 
         for number in range(records):
-            producer.produce(topic, value=str(number), partition=number % PARTITIONS, on_delivery=delivered)
+            producer.produce(topic, value=str(number), partition=number % PARTITIONS,
+                             on_delivery=delivered)
             producer.poll(0)
             if number % 100 == 0:
                 producer.flush(60)
@@ -99,38 +118,53 @@ class RdProducer:
 
     def finish(self):
         self.thread.join(timeout=120)
-        if self.failed:
-            raise RuntimeError(f"librdkafka gave {len(self.failed)} records up: {self.failed[0]}")
-        return self.acked
 
 
-def check(kill_client, bootstrap, topic, acked):
-    lines = subprocess.run([kill_client, "read", bootstrap, topic], stdout=subprocess.PIPE, text=True, check=True,
-                           timeout=120).stdout.split("\n")
+def read_partitions(kill_client, bootstrap, topic):
+    lines = subprocess.run([kill_client, "read", bootstrap, topic], stdout=subprocess.PIPE,
+                           text=True, check=True, timeout=120).stdout.split("\n")
     partitions = {}
     for line in filter(None, lines):
         partition, number = line.split()
         partitions.setdefault(partition, []).append(int(number))
+    return partitions
+
+
+def check(partitions, producer, mode, records):
+    """How many records stand there again."""
+    found = set()
+    repeated = 0
     for partition, numbers in sorted(partitions.items()):
-        if numbers != sorted(set(numbers)):
-            wrong = next(i for i in range(1, len(numbers)) if numbers[i] <= numbers[i - 1])
-            raise RuntimeError(f"partition {partition}: {numbers[wrong]} follows {numbers[wrong - 1]}")
-    found = set().union(*partitions.values()) if partitions else set()
-    if acked - found:
-        raise RuntimeError(f"{len(acked - found)} acknowledged records are lost, e.g. {min(acked - found)}")
+        in_order = numbers
+        if mode == "retries":
+            in_order = list(dict.fromkeys(numbers))  # the first occurrence of each
+            repeated += len(numbers) - len(in_order)
+        for before, after in zip(in_order, in_order[1:]):
+            if after <= before:
+                raise RuntimeError(f"partition {partition}: {after} follows {before}")
+        found.update(numbers)
+    if producer.acked - found:
+        lost = producer.acked - found
+        raise RuntimeError(f"{len(lost)} acknowledged records are lost, e.g. {min(lost)}")
+    if mode != "once" and len(producer.acked) != records:
+        given_up = records - len(producer.acked)
+        raise RuntimeError(f"{given_up} records were given up, e.g. {producer.failed[:3]}")
+    if len(producer.acked) + len(producer.failed) != records:
+        raise RuntimeError("some records were neither acknowledged nor refused")
+    return repeated
 
 
 def main():
     producer_class = {"own": OwnProducer, "librdkafka": RdProducer}[sys.argv[1]]
-    binary, kill_client = sys.argv[2:4]
-    records = int(sys.argv[4]) if len(sys.argv) > 4 else 20_000
+    mode, binary, kill_client = sys.argv[2:5]
+    records = int(sys.argv[5]) if len(sys.argv) > 5 else 20_000
     if sys.argv[1] == "librdkafka" and not importlib.util.find_spec("confluent_kafka"):
         print("skipped: python3-confluent-kafka is not installed")
         return 0
     with Broker(binary, {"num.partitions": str(PARTITIONS)}) as broker:
         topic = "kill"
         progress = Progress()
-        producer = producer_class(kill_client, broker.bootstrap, topic, records, progress)
+        producer = producer_class(kill_client, broker.bootstrap, topic, records, mode, progress)
         kills = 0
         for kill in range(KILLS):
             if not progress.wait_for((kill + 1) * records // (KILLS + 2)):
@@ -138,11 +172,13 @@ def main():
             broker.kill()
             broker.start()
             kills += 1
-        acked = producer.finish()
+        producer.finish()
         if kills < KILLS:
             raise RuntimeError(f"the producer was done after {kills} kills: give it more records")
-        check(kill_client, broker.bootstrap, topic, acked)
-        print(f"{sys.argv[1]}: {len(acked)} acknowledged records are there once and in order after {kills} kills")
+        partitions = read_partitions(kill_client, broker.bootstrap, topic)
+        repeated = check(partitions, producer, mode, records)
+        print(f"{sys.argv[1]}, {mode}, {kills} kills: {len(producer.acked)} records acknowledged, "
+              f"all there, in order; {len(producer.failed)} failed, {repeated} repeated")
     return 0
 
 
