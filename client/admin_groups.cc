@@ -58,12 +58,13 @@ Result<std::vector<GroupListing>> Admin::listGroups() {
   for (const client::NodeAddress& node :
        image.nodes) {  // each broker knows the groups it coordinates
     for (;;) {
-      MILLRACE_TRY(const Reply reply,
-                   client::callAndWait(*core_->base().transport, node.id,
-                                       makeCall<ListGroupsRequest, ListGroupsResponse>(
-                                           {0, 5}, core_->attemptMs(deadline),
-                                           [](ListGroupsRequest&, std::int16_t) {})));
-      const auto& answer = body<ListGroupsResponse>(reply);
+      const auto reply = client::callAndWait(
+          *core_->base().transport, node.id,
+          makeCall<ListGroupsRequest, ListGroupsResponse>({0, 5}, core_->attemptMs(deadline),
+                                                          [](ListGroupsRequest&, std::int16_t) {}));
+      if (!reply && isRetriable(reply.error().code) && core_->pause(deadline)) continue;
+      if (!reply) return std::unexpected(reply.error());
+      const auto& answer = body<ListGroupsResponse>(*reply);
       if (coordinatorNotReady(answer.error_code) && core_->pause(deadline)) continue;
       MILLRACE_CHECK_OK(statusOf(answer.error_code, std::nullopt, "list groups"));
       for (const auto& g : answer.groups) {

@@ -201,6 +201,8 @@ Result<FakeCluster::Body> FakeCluster::answer(Pending& pending, bool may_wait) {
       error = code;
     }
   }
+  const auto custom = custom_.find(static_cast<std::int16_t>(key));
+  if (custom != custom_.end()) return custom->second(pending.request.get(), pending.node, error);
   switch (key) {
     case ApiKey::kMetadata: return metadata(pending);
     case ApiKey::kFindCoordinator: return findCoordinator(pending, error);
@@ -338,6 +340,16 @@ FakeCluster::Body FakeCluster::offsetFetch(const Pending& pending, Errc error) {
   group.group_id = asked.group_id;
   group.error_code = wire(groupError(pending, error));
   if (group.error_code != 0) return answer;
+  if (!asked.topics) {
+    for (const auto& [tp, offset] : committed_) {
+      auto& t = group.topics.emplace_back();
+      t.name = Text(tp.topic);
+      auto& p = t.partitions.emplace_back();
+      p.partition_index = tp.partition;
+      p.committed_offset = offset;
+    }
+    return answer;
+  }
   for (const auto& topic : *asked.topics) {
     auto& t = group.topics.emplace_back();
     t.name = topic.name;

@@ -50,6 +50,18 @@ class FakeCluster final : public Transport {
   /// Requests of this kind so far, failed ones included.
   [[nodiscard]] int count(protocol::ApiKey api);
 
+  /// Serves a kind of request that this cluster does not know: `handle(request, node, error)` makes
+  /// the answer; error is what failNext says. Called under this object's lock.
+  template <class Request>
+  void on(std::function<std::shared_ptr<typename Request::Response>(const Request&, NodeId, Errc)>
+              handle) {
+    const std::lock_guard lock(mutex_);
+    custom_[Request::info().key] = [handle = std::move(handle)](const void* request, NodeId node,
+                                                                Errc error) -> Body {
+      return handle(*static_cast<const Request*>(request), node, error);
+    };
+  }
+
   void call(NodeId node, Call call, Done done) override;
 
  private:
@@ -94,6 +106,7 @@ class FakeCluster final : public Transport {
   std::map<std::string, std::vector<Partition>> topics_;
   std::map<std::int16_t, std::deque<std::pair<Errc, bool>>> faults_;  // true: of the transport
   std::map<std::int16_t, int> counts_;
+  std::map<std::int16_t, std::function<Body(const void*, NodeId, Errc)>> custom_;
   NodeId coordinator_ = 1;
   std::int32_t generation_ = 0;
   std::string member_;
