@@ -1,5 +1,6 @@
 #include "client/cluster_queries.h"
 
+#include "client/deadline.h"
 #include "client/requests.h"
 #include "client/runtime.h"
 #include "protocol/messages/metadata_request.h"
@@ -12,17 +13,6 @@
 #include <thread>
 
 namespace millrace::client {
-namespace {
-
-Millis monotonicNow() { return systemClock().monotonicMs(); }
-
-Millis millisUntil(std::chrono::steady_clock::time_point deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      deadline - std::chrono::steady_clock::now());
-  return std::max<Millis>(left.count(), 0);
-}
-
-}  // namespace
 
 Result<ClusterImage> askCluster(ClientBase& base, std::optional<std::vector<std::string>> topics,
                                 Millis timeout_ms) {

@@ -1,19 +1,12 @@
 // Committed offsets: reading them, committing with and without waiting, auto-commit.
 #include "base/log.h"
 #include "client/consumer_core.h"
+#include "client/deadline.h"
 
 #include <fmt/format.h>
 
 namespace millrace::client {
 namespace {
-
-Millis monotonicNow() { return systemClock().monotonicMs(); }
-
-Millis millisUntil(std::chrono::steady_clock::time_point deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      deadline - std::chrono::steady_clock::now());
-  return std::max<Millis>(left.count(), 0);
-}
 
 bool coordinatorMoved(Errc code) {
   return code == Errc::kNotCoordinator || code == Errc::kCoordinatorNotAvailable ||

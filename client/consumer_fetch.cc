@@ -2,6 +2,7 @@
 // woken.
 #include "base/log.h"
 #include "client/consumer_core.h"
+#include "client/deadline.h"
 #include "protocol/messages/fetch_request.h"
 #include "protocol/messages/fetch_response.h"
 
@@ -12,8 +13,6 @@ namespace {
 
 using protocol::FetchRequest;
 using protocol::FetchResponse;
-
-Millis monotonicNow() { return systemClock().monotonicMs(); }
 
 void fillFetch(FetchRequest& r, const FetchPlan& plan, std::int16_t version) {
   r.session_id = version >= 7 ? plan.session_id : 0;

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "client/consumer_core.h"
 #include "client/consumer_protocol.h"
+#include "client/deadline.h"
 #include "protocol/messages/heartbeat_request.h"
 #include "protocol/messages/heartbeat_response.h"
 #include "protocol/messages/join_group_request.h"
@@ -21,8 +22,6 @@ namespace {
 using namespace protocol;
 using State = GroupMembership::State;
 using Step = GroupMembership::Step;
-
-Millis monotonicNow() { return systemClock().monotonicMs(); }
 
 std::optional<Text> textOf(const std::optional<std::string>& s) {
   return s ? std::optional<Text>(Text(*s)) : std::nullopt;

@@ -2,19 +2,12 @@
 #include "base/log.h"
 #include "client/cluster_queries.h"
 #include "client/consumer_core.h"
+#include "client/deadline.h"
 
 #include <fmt/format.h>
 
 namespace millrace::client {
 namespace {
-
-Millis monotonicNow() { return systemClock().monotonicMs(); }
-
-Millis millisUntil(std::chrono::steady_clock::time_point deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      deadline - std::chrono::steady_clock::now());
-  return std::max<Millis>(left.count(), 0);
-}
 
 Error nowhereToStart(const TopicPartition& tp) {
   return Error{Errc::kNotFound, fmt::format("NO_OFFSET_FOR_PARTITION {}: nothing is committed and "

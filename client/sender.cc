@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "client/deadline.h"
 #include "protocol/messages/produce_request.h"
 #include "protocol/messages/produce_response.h"
 #include "record/batch.h"
@@ -19,8 +20,6 @@ using protocol::ProduceResponse;
 constexpr Millis kNever = std::numeric_limits<Millis>::max();
 constexpr VersionRange kByName{3, 12};
 constexpr VersionRange kById{3, 13};
-
-Millis monotonicNow() { return systemClock().monotonicMs(); }
 
 }  // namespace
 
