@@ -1,5 +1,7 @@
 #include "base/config_rules.h"
 
+#include "base/config_text_rules.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -91,12 +93,6 @@ bool isOneOf(std::string_view words, std::string_view text, bool any_case) {
   }
 }
 
-bool isPort(std::string_view text) {
-  int port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  return error == std::errc{} && end == text.data() + text.size() && port >= 0 && port <= 65535;
-}
-
 bool isHostPort(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   return colon != std::string_view::npos && colon > 0 && isPort(text.substr(colon + 1));
@@ -154,6 +150,12 @@ std::string checkText(std::string_view valid, const std::string& text) {
     } else if (rule == "nocontrol" &&
                std::ranges::any_of(text, [](char c) { return c >= 0 && c < 32; })) {
       return "must not contain control characters";
+    } else if (rule == "regex" && !isRegex(text)) {
+      return "must be a regular expression";
+    } else if (rule == "version-range" && !isVersionRange(text)) {
+      return "must be a version or a range of versions, as 1.2.0 or [1.0,2.0)";
+    } else if (rule.starts_with("class:") && !isClassName(text)) {
+      return "must be the name of a " + std::string(rule.substr(6)) + " class";
     }
   }
   return {};
@@ -169,6 +171,8 @@ std::string checkElement(std::string_view rule, const std::string& element) {
     return "each element must be id@host:port";
   } else if (rule == "partition:broker" && !isPartitionBroker(element)) {
     return "must be * or a list of partition:broker";
+  } else if (rule == "urls" && !isListenerUrl(element)) {
+    return "each element must be a URL, as http://host:8083";
   } else if (rule == "unique" && element.empty()) {
     return "must not have empty elements";
   }

@@ -92,6 +92,49 @@ TEST(Config, ChecksWordsAndLists) {
   EXPECT_THAT(check("bootstrap.servers", ""), HasSubstr("empty"));
 }
 
+/// What is wrong with a value under a rule; empty where nothing is.
+std::string problemOf(std::string_view valid, std::string_view value,
+                      ConfigType type = ConfigType::kString) {
+  const ConfigKey key{.name = "k", .type = type, .valid = valid};
+  const auto parsed = ConfigDef::parseValue(key, value);
+  return parsed ? "" : parsed.error().detail;
+}
+
+TEST(ConfigRules, RegexMustBeOne) {
+  for (const char* good : {"", "orders-.*", "(a|b)+", "[a-z&&]{2,}", "a(?=b)"})
+    EXPECT_EQ(problemOf("regex", good), "") << good;
+  for (const char* bad : {"(", "a)", "[z-a]", "*"})
+    EXPECT_THAT(problemOf("regex", bad), HasSubstr("regular expression")) << bad;
+  EXPECT_THAT(problemOf("nonempty|regex", ""), HasSubstr("empty"));
+  EXPECT_THAT(problem(connectSinkConfigDef(),
+                      {{"name", "n"}, {"connector.class", "C"}, {"topics.regex", "("}}),
+              HasSubstr("topics.regex"));
+}
+
+TEST(ConfigRules, VersionRangesAsMavenWritesThem) {
+  for (const char* good :
+       {"1.2.0", "4.0.0-rc1", "[1.0]", "[1.0,2.0)", "(,3]", "(1,)", "[1,2),[3,4]", " [1 , 2) "})
+    EXPECT_EQ(problemOf("version-range", good), "") << good;
+  for (const char* bad :
+       {"", "[1.0", "(1.0)", "[1,2", "[1,2)x", "[1,2),", "1,2", "[,1,2]", "a b", "(1,1)"})
+    EXPECT_THAT(problemOf("version-range", bad), HasSubstr("range")) << bad;
+}
+
+TEST(ConfigRules, ClassesAreNamed) {
+  for (const char* good : {"StringConverter", "org.example.Outer$Inner", "_A1"})
+    EXPECT_EQ(problemOf("class:Converter", good, ConfigType::kClass), "") << good;
+  for (const char* bad : {"", "a..b", ".a", "a.", "1a", "my converter", "a-b"})
+    EXPECT_THAT(problemOf("class:Converter", bad, ConfigType::kClass), HasSubstr("Converter"))
+        << bad;
+}
+
+TEST(ConfigRules, ListenersAreUrls) {
+  for (const char* good : {"http://:8083", "https://host:0,http://[::1]:8083"})
+    EXPECT_EQ(problemOf("list|urls", good, ConfigType::kList), "") << good;
+  for (const char* bad : {"host:8083", "ftp://h:1", "http://h", "http://h:70000", "http://a/b:1"})
+    EXPECT_THAT(problemOf("list|urls", bad, ConfigType::kList), HasSubstr("URL")) << bad;
+}
+
 TEST(Config, ListsUnknownKeys) {
   const Config config = mustParse(producerConfigDef(), producer("lingerms", "3"));
   EXPECT_THAT(config.unknown(), ElementsAre("lingerms"));
