@@ -1,6 +1,7 @@
 #include "base/properties.h"
 
 #include "base/file.h"
+#include "base/utf8.h"
 
 #include <cstdint>
 #include <optional>
@@ -10,25 +11,6 @@ namespace millrace {
 namespace {
 
 bool isBlank(char c) { return c == ' ' || c == '\t' || c == '\f'; }
-
-void appendUtf8(std::string& out, std::uint32_t point) {
-  const auto put = [&out](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
-  if (point < 0x80) {
-    put(point);
-  } else if (point < 0x800) {
-    put(0xC0 | point >> 6);
-    put(0x80 | (point & 0x3F));
-  } else if (point < 0x10000) {
-    put(0xE0 | point >> 12);
-    put(0x80 | (point >> 6 & 0x3F));
-    put(0x80 | (point & 0x3F));
-  } else {
-    put(0xF0 | point >> 18);
-    put(0x80 | (point >> 12 & 0x3F));
-    put(0x80 | (point >> 6 & 0x3F));
-    put(0x80 | (point & 0x3F));
-  }
-}
 
 /// Reads the text line by line and gives logical lines: comments left out, continuations joined.
 class LineReader {

@@ -1,5 +1,6 @@
 #include "connect/text_encoding.h"
 
+#include "base/utf8.h"
 #include "connect/utf8.h"
 
 #include <algorithm>
@@ -18,25 +19,6 @@ std::uint32_t pointOf(std::string_view sequence) {
   std::uint32_t point = sequence.size() == 1 ? lead : lead & (0xFFU >> (sequence.size() + 1));
   for (const char c : sequence.substr(1)) point = point << 6 | (static_cast<unsigned>(c) & 0x3F);
   return point;
-}
-
-void appendPoint(std::uint32_t point, std::string& out) {
-  const auto put = [&out](std::uint32_t byte) { out += static_cast<char>(byte); };
-  if (point < 0x80) {
-    put(point);
-  } else if (point < 0x800) {
-    put(0xC0 | point >> 6);
-    put(0x80 | (point & 0x3F));
-  } else if (point < 0x10000) {
-    put(0xE0 | point >> 12);
-    put(0x80 | (point >> 6 & 0x3F));
-    put(0x80 | (point & 0x3F));
-  } else {
-    put(0xF0 | point >> 18);
-    put(0x80 | (point >> 12 & 0x3F));
-    put(0x80 | (point >> 6 & 0x3F));
-    put(0x80 | (point & 0x3F));
-  }
 }
 
 void appendUnit(std::uint32_t unit, Bytes& out) {
@@ -80,9 +62,9 @@ std::string decodeUtf16(BytesView bytes) {
       point = pair ? 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00) : kReplacement;
       if (pair) i += 2;
     }
-    appendPoint(point, text);
+    appendUtf8(text, point);
   }
-  if (bytes.size() % 2 != 0) appendPoint(kReplacement, text);
+  if (bytes.size() % 2 != 0) appendUtf8(text, kReplacement);
   return text;
 }
 
@@ -119,7 +101,7 @@ std::string decodeText(BytesView bytes, TextEncoding encoding) {
   std::string text;
   for (const char c : bytes) {
     const auto byte = static_cast<unsigned char>(c);
-    appendPoint(byte >= 0x80 && encoding == TextEncoding::kAscii ? kReplacement : byte, text);
+    appendUtf8(text, byte >= 0x80 && encoding == TextEncoding::kAscii ? kReplacement : byte);
   }
   return text;
 }
