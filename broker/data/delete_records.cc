@@ -1,14 +1,13 @@
 #include "broker/data/delete_records.h"
 
+#include "broker/data/partition_work.h"
 #include "broker/fan_out.h"
 #include "broker/metadata/metadata_cache.h"
 #include "broker/partition.h"
 #include "broker/partitions.h"
 #include "broker/services.h"
 
-#include <set>
 #include <utility>
-#include <vector>
 
 namespace millrace::broker {
 
@@ -23,19 +22,19 @@ constexpr std::int64_t kInvalidLowWatermark = -1;
 
 struct Work {
   TopicIdPartition id;
-  int shard = 0;
   std::int64_t offset = 0;
   PartitionAnswer* answer = nullptr;
 };
 
 class DeleteRecordsJob {
  public:
-  DeleteRecordsJob(Services& services, Request& request) : services_(services) { plan(request); }
-  [[nodiscard]] std::vector<int> shards() const { return {shards_.begin(), shards_.end()}; }
+  DeleteRecordsJob(Services& services, Request& request)
+      : services_(services), work_(*services.partitions) {
+    plan(request);
+  }
+  [[nodiscard]] std::vector<int> shards() const { return work_.shards(); }
   void run(int shard) {
-    for (const Work& work : work_) {
-      if (work.shard == shard) remove(work);
-    }
+    work_.run(shard, [this](const Work& work) { remove(work); });
   }
   [[nodiscard]] Response take() { return std::move(response_); }
 
@@ -49,8 +48,7 @@ class DeleteRecordsJob {
 
   Services& services_;
   Response response_;
-  std::vector<Work> work_;
-  std::set<int> shards_;
+  PartitionWork<Work> work_;
 };
 
 void DeleteRecordsJob::plan(Request& request) {
@@ -66,16 +64,12 @@ void DeleteRecordsJob::plan(Request& request) {
       const auto& want = topic.partitions[p];
       auto& partition = answer.partitions[p];
       partition.partition_index = want.partition_index;
-      const bool exists = found != nullptr && want.partition_index >= 0 &&
-                          static_cast<std::size_t>(want.partition_index) < found->partitions.size();
-      if (!exists) {
+      const auto id = partitionOf(found.get(), want.partition_index);
+      if (id) {
+        work_.add(*id, {*id, want.offset, &partition});
+      } else {
         refuse(partition, Errc::kUnknownTopicOrPartition);
-        continue;
       }
-      const TopicIdPartition id{found->id, want.partition_index};
-      const int shard = services_.partitions->shardOf(id).index();
-      work_.push_back({id, shard, want.offset, &partition});
-      shards_.insert(shard);
     }
   }
 }

@@ -1,5 +1,6 @@
 #include "broker/data/list_offsets.h"
 
+#include "broker/data/partition_work.h"
 #include "broker/fan_out.h"
 #include "broker/metadata/metadata_cache.h"
 #include "broker/partition.h"
@@ -8,7 +9,6 @@
 
 #include <set>
 #include <utility>
-#include <vector>
 
 namespace millrace::broker {
 
@@ -37,7 +37,6 @@ std::int16_t versionOf(std::int64_t timestamp) {
 
 struct Work {
   TopicIdPartition id;
-  int shard = 0;
   std::int32_t current_leader_epoch = -1;
   std::int64_t timestamp = 0;
   PartitionAnswer* answer = nullptr;
@@ -46,14 +45,15 @@ struct Work {
 class ListOffsetsJob {
  public:
   ListOffsetsJob(Services& services, std::int16_t version, Request& request)
-      : services_(services), version_(version), isolation_(isolationOf(request)) {
+      : services_(services),
+        version_(version),
+        isolation_(isolationOf(request)),
+        work_(*services.partitions) {
     plan(request);
   }
-  [[nodiscard]] std::vector<int> shards() const { return {shards_.begin(), shards_.end()}; }
+  [[nodiscard]] std::vector<int> shards() const { return work_.shards(); }
   void run(int shard) {
-    for (auto& work : work_) {
-      if (work.shard == shard) lookUp(work);
-    }
+    work_.run(shard, [this](const Work& work) { lookUp(work); });
   }
   [[nodiscard]] Response take() { return std::move(response_); }
 
@@ -71,14 +71,13 @@ class ListOffsetsJob {
   void plan(Request& request);
   void planPartition(const TopicImage* topic, const Request::ListOffsetsPartition& want, bool twice,
                      PartitionAnswer& answer);
-  void lookUp(Work& work);
+  void lookUp(const Work& work);
 
   Services& services_;
   std::int16_t version_;
   log::Isolation isolation_;
   Response response_;
-  std::vector<Work> work_;
-  std::set<int> shards_;
+  PartitionWork<Work> work_;
 };
 
 void ListOffsetsJob::plan(Request& request) {
@@ -110,16 +109,12 @@ void ListOffsetsJob::planPartition(const TopicImage* topic,
   answer.partition_index = want.partition_index;
   if (twice) return refuse(answer, Errc::kInvalidRequest);
   if (version_ < versionOf(want.timestamp)) return refuse(answer, Errc::kUnsupportedVersion);
-  const bool exists = topic != nullptr && want.partition_index >= 0 &&
-                      static_cast<std::size_t>(want.partition_index) < topic->partitions.size();
-  if (!exists) return refuse(answer, Errc::kUnknownTopicOrPartition);
-  const TopicIdPartition id{topic->id, want.partition_index};
-  const int shard = services_.partitions->shardOf(id).index();
-  work_.push_back({id, shard, want.current_leader_epoch, want.timestamp, &answer});
-  shards_.insert(shard);
+  const auto id = partitionOf(topic, want.partition_index);
+  if (!id) return refuse(answer, Errc::kUnknownTopicOrPartition);
+  work_.add(*id, {*id, want.current_leader_epoch, want.timestamp, &answer});
 }
 
-void ListOffsetsJob::lookUp(Work& work) {
+void ListOffsetsJob::lookUp(const Work& work) {
   PartitionAnswer& answer = *work.answer;
   Partition* partition = services_.partitions->find(work.id);
   if (partition == nullptr) return refuse(answer, Errc::kNotLeaderOrFollower);
