@@ -1,10 +1,10 @@
 // The text of a topology, letter by letter as Kafka prints it.
 #include "base/checksum.h"
+#include "streams/insertion_tree.h"
 #include "streams/topology_data.h"
 
 #include <algorithm>
 #include <bit>
-#include <set>
 
 namespace millrace::streams {
 
@@ -26,31 +26,23 @@ std::vector<std::string> inHashSetOrder(const std::vector<std::string>& texts) {
 
 namespace {
 
-struct Printed;
-struct PrintsBefore {
-  bool operator()(const Printed* a, const Printed* b) const;
-};
-/// Kafka keeps relatives in a tree that is sorted by sizes while those still grow: each has the
-/// place that was right when it came, and they come in the order of a hash map. A red-black tree of
-/// the same kind, because the place depends on the tree's shape; nothing is ever looked up in it.
-using Relatives = std::multiset<Printed*, PrintsBefore>;
-
 /// A node with its relatives, and the number of nodes below it, counted once per path.
 struct Printed {
   const NodeSpec* spec = nullptr;
   std::int64_t size = 1;
-  Relatives successors;
-  Relatives predecessors;
+  InsertionTree<Printed*> successors;
+  InsertionTree<Printed*> predecessors;
 };
 using PrintedNodes = std::map<std::string, Printed>;
 
-bool PrintsBefore::operator()(const Printed* a, const Printed* b) const {
+/// Sizes still grow while relatives are put in order: see InsertionTree.
+bool printsBefore(const Printed* a, const Printed* b) {
   return a->size != b->size ? a->size > b->size : a->spec->name < b->spec->name;
 }
 
 void grow(Printed& node, std::int64_t by) {
   node.size += by;
-  for (Printed* predecessor : node.predecessors) grow(*predecessor, by);
+  for (Printed* predecessor : node.predecessors.inOrder()) grow(*predecessor, by);
 }
 
 std::string join(const std::vector<std::string>& texts) {
@@ -62,9 +54,9 @@ std::string join(const std::vector<std::string>& texts) {
   return joined;
 }
 
-std::string namesOf(const Relatives& nodes) {
+std::string namesOf(const InsertionTree<Printed*>& nodes) {
   std::vector<std::string> names;
-  for (const Printed* node : nodes) names.push_back(node->spec->name);
+  for (const Printed* node : nodes.inOrder()) names.push_back(node->spec->name);
   return names.empty() ? "none" : join(names);
 }
 
@@ -75,8 +67,8 @@ PrintedNodes relate(const Topology::Data& data, const Subtopology& sub) {
     Printed& node = printed.at(name);
     for (const std::string& parent_name : node.spec->parents) {
       Printed& parent = printed.at(parent_name);
-      node.predecessors.insert(&parent);
-      parent.successors.insert(&node);
+      node.predecessors.insert(&parent, printsBefore);
+      parent.successors.insert(&node, printsBefore);
       grow(parent, node.size);
     }
   }
@@ -104,7 +96,7 @@ std::string subtopologyText(const Topology::Data& data, const Subtopology& sub) 
   const PrintedNodes printed = relate(data, sub);
   std::vector<const Printed*> order;
   for (const auto& [name, node] : printed) order.push_back(&node);
-  std::sort(order.begin(), order.end(), PrintsBefore{});
+  std::sort(order.begin(), order.end(), printsBefore);
   std::string text = "Sub-topology: " + std::to_string(sub.id);
   text += sub.global ? " for global store (will not generate tasks)\n" : "\n";
   for (const Printed* node : order) text += "    " + nodeText(*node) + "\n";
