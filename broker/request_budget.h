@@ -71,7 +71,7 @@ class RequestPermit {
   void release();
 
  private:
-  void swap(RequestPermit& other) {
+  void swap(RequestPermit& other) noexcept {
     std::swap(budget_, other.budget_);
     std::swap(bytes_, other.bytes_);
     std::swap(places_, other.places_);
