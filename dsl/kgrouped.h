@@ -55,6 +55,45 @@ void burnCountNumber(Plan& plan, const Options& options) {
   if (options.aboutStore() && options.store.empty()) (void)plan.newStoreName("");
 }
 
+/// count, reduce and aggregate of a grouped stream, windowed or not. `Grouped` knows what becomes
+/// of them: its aggregated<A>(prefix, how, options, inherited value serde) makes the table.
+template <class Grouped, class K, class V>
+class StreamAggregations {
+ public:
+  using PK = Plain<K>;
+  using PV = Plain<V>;
+
+  auto count(StoreOptions<PK, std::int64_t> options = {}) {
+    burnCountNumber(*group_->stream->plan, options);
+    return self().template aggregated<std::int64_t>(kAggregate, CountWith<K, V>{},
+                                                    std::move(options), nullptr);
+  }
+  /// `(const V& aggregate, const V&) -> V`, or in place `(V& aggregate, const V&)`.
+  template <Reducer<V> F>
+  auto reduce(F reducer, StoreOptions<PK, PV> options = {}) {
+    return self().template aggregated<V>("KSTREAM-REDUCE-", ReduceWith<K, V, F>{std::move(reducer)},
+                                         std::move(options), group_->value_serde);
+  }
+  /// `initial`: a value, or a function that makes one. Aggregator: `(const K&, const V&, A&)`, in
+  /// place or returning a new A; std::optional<A> deletes the row where it is null.
+  template <class Init, Aggregator<K, V, Initial<Init>> F>
+  auto aggregate(Init initial, F aggregator, StoreOptions<PK, Plain<Initial<Init>>> options = {}) {
+    using A = Initial<Init>;
+    using How = AggregateWith<K, V, A, Init, F>;
+    return self().template aggregated<A>(kAggregate, How{std::move(initial), std::move(aggregator)},
+                                         std::move(options), nullptr);
+  }
+
+ protected:
+  explicit StreamAggregations(std::shared_ptr<GroupState<K, V>> group) : group_(std::move(group)) {}
+
+  std::shared_ptr<GroupState<K, V>> group_;
+
+ private:
+  static constexpr const char* kAggregate = "KSTREAM-AGGREGATE-";
+  [[nodiscard]] Grouped& self() { return static_cast<Grouped&>(*this); }
+};
+
 }  // namespace dsl
 
 template <class K, class V>
@@ -62,37 +101,20 @@ class TimeWindowedKStream;
 
 /// A stream grouped by key. Records with a null key or value are dropped and counted.
 template <class K, class V>
-class KGroupedStream {
+class KGroupedStream : public dsl::StreamAggregations<KGroupedStream<K, V>, K, V> {
+  using Base = dsl::StreamAggregations<KGroupedStream<K, V>, K, V>;
+  using Base::group_;
+  friend Base;
+
  public:
-  using PK = dsl::Plain<K>;
-  using PV = dsl::Plain<V>;
+  using typename Base::PK;
+  using typename Base::PV;
   KGroupedStream(dsl::StreamStatePtr state, std::string name, SerdePtr<PK> key_serde,
                  SerdePtr<PV> value_serde)
-      : group_(std::make_shared<dsl::GroupState<K, V>>(
+      : Base(std::make_shared<dsl::GroupState<K, V>>(
             dsl::GroupState<K, V>{std::move(state), std::move(name), std::move(key_serde),
                                   std::move(value_serde), nullptr})) {}
 
-  KTable<K, std::int64_t> count(StoreOptions<PK, std::int64_t> options = {}) {
-    dsl::burnCountNumber(*group_->stream->plan, options);
-    return aggregated<std::int64_t>("KSTREAM-AGGREGATE-", dsl::CountWith<K, V>{},
-                                    std::move(options), nullptr);
-  }
-  /// `(const V& aggregate, const V&) -> V`, or in place `(V& aggregate, const V&)`.
-  template <dsl::Reducer<V> F>
-  KTable<K, V> reduce(F reducer, StoreOptions<PK, PV> options = {}) {
-    return aggregated<V>("KSTREAM-REDUCE-", dsl::ReduceWith<K, V, F>{std::move(reducer)},
-                         std::move(options), group_->value_serde);
-  }
-  /// `initial`: a value, or a function that makes one. Aggregator: `(const K&, const V&, A&)`, in
-  /// place or returning a new A; std::optional<A> deletes the row where it is null.
-  template <class Init, dsl::Aggregator<K, V, dsl::Initial<Init>> F>
-  auto aggregate(Init initial, F aggregator,
-                 StoreOptions<PK, dsl::Plain<dsl::Initial<Init>>> options = {}) {
-    using A = dsl::Initial<Init>;
-    using How = dsl::AggregateWith<K, V, A, Init, F>;
-    return aggregated<A>("KSTREAM-AGGREGATE-", How{std::move(initial), std::move(aggregator)},
-                         std::move(options), nullptr);
-  }
   /// `.windowedBy(tumbling(1h, {.grace = 10min}))`
   TimeWindowedKStream<K, V> windowedBy(TimeWindows windows) { return {group_, windows}; }
 
@@ -116,38 +138,20 @@ class KGroupedStream {
     return KTable<K, A>(std::move(state), std::move(view), std::move(key_serde),
                         std::move(value_serde));
   }
-
-  std::shared_ptr<dsl::GroupState<K, V>> group_;
 };
 
 /// A grouped stream in windows. Only a null key drops a record; a record later than end + grace is
 /// dropped from its window; both are counted.
 template <class K, class V>
-class TimeWindowedKStream {
- public:
-  using PK = dsl::Plain<K>;
-  using PV = dsl::Plain<V>;
-  TimeWindowedKStream(std::shared_ptr<dsl::GroupState<K, V>> group, TimeWindows windows)
-      : group_(std::move(group)), windows_(windows) {}
+class TimeWindowedKStream : public dsl::StreamAggregations<TimeWindowedKStream<K, V>, K, V> {
+  using Base = dsl::StreamAggregations<TimeWindowedKStream<K, V>, K, V>;
+  using Base::group_;
+  friend Base;
 
-  KTable<Windowed<PK>, std::int64_t> count(StoreOptions<PK, std::int64_t> options = {}) {
-    dsl::burnCountNumber(*group_->stream->plan, options);
-    return aggregated<std::int64_t>("KSTREAM-AGGREGATE-", dsl::CountWith<K, V>{},
-                                    std::move(options), nullptr);
-  }
-  template <dsl::Reducer<V> F>
-  KTable<Windowed<PK>, V> reduce(F reducer, StoreOptions<PK, PV> options = {}) {
-    return aggregated<V>("KSTREAM-REDUCE-", dsl::ReduceWith<K, V, F>{std::move(reducer)},
-                         std::move(options), group_->value_serde);
-  }
-  template <class Init, dsl::Aggregator<K, V, dsl::Initial<Init>> F>
-  auto aggregate(Init initial, F aggregator,
-                 StoreOptions<PK, dsl::Plain<dsl::Initial<Init>>> options = {}) {
-    using A = dsl::Initial<Init>;
-    using How = dsl::AggregateWith<K, V, A, Init, F>;
-    return aggregated<A>("KSTREAM-AGGREGATE-", How{std::move(initial), std::move(aggregator)},
-                         std::move(options), nullptr);
-  }
+ public:
+  using typename Base::PK;
+  TimeWindowedKStream(std::shared_ptr<dsl::GroupState<K, V>> group, TimeWindows windows)
+      : Base(std::move(group)), windows_(windows) {}
 
  private:
   template <class A, class How>
@@ -190,7 +194,6 @@ class TimeWindowedKStream {
     return spec;
   }
 
-  std::shared_ptr<dsl::GroupState<K, V>> group_;
   TimeWindows windows_;
 };
 
