@@ -25,7 +25,7 @@ std::int64_t millisSince(Clock::time_point start) {
 }
 
 TEST(Connection, PipelinedRepliesComeInOrderAlsoBehindALongPoll) {
-  TestBroker broker({{"millrace.shards", "2"}});
+  TestBroker broker(Properties{{"millrace.shards", "2"}});
   WireClient client(broker.port());
   ASSERT_EQ(createTopic(client, "t"), 0);
   client.sendRequest(fetchRequest("t", {0}, 0, 300), kFetchVersion, 1);
@@ -36,7 +36,7 @@ TEST(Connection, PipelinedRepliesComeInOrderAlsoBehindALongPoll) {
 }
 
 TEST(Connection, PipelinedProduceAppendsInOrder) {
-  TestBroker broker({{"millrace.shards", "3"}});
+  TestBroker broker(Properties{{"millrace.shards", "3"}});
   WireClient client(broker.port());
   ASSERT_EQ(createTopic(client, "t", 4), 0);
   constexpr int kRequests = 400;
@@ -59,7 +59,7 @@ TEST(Connection, PipelinedProduceAppendsInOrder) {
 }
 
 TEST(Fetch, LongPollIsWokenByAnAppendOnAnyShard) {
-  TestBroker broker({{"millrace.shards", "4"}});
+  TestBroker broker(Properties{{"millrace.shards", "4"}});
   WireClient consumer(broker.port());
   WireClient producer(broker.port());
   ASSERT_EQ(createTopic(producer, "t", 8), 0);
@@ -110,7 +110,7 @@ TEST(Fetch, LargeAnswersSurviveASlowReader) {
 }
 
 TEST(Connection, LimitsAreKept) {
-  TestBroker broker({{"max.connections.per.ip", "2"}, {"socket.request.max.bytes", "2000"}});
+  TestBroker broker(Properties{{"max.connections.per.ip", "2"}, {"socket.request.max.bytes", "2000"}});
   WireClient first(broker.port());
   protocol::ApiVersionsRequest versions;
   EXPECT_EQ(first.call(versions, 0).error_code, 0);
@@ -126,7 +126,7 @@ TEST(Connection, LimitsAreKept) {
 }
 
 TEST(Connection, IdleOnesAreClosed) {
-  TestBroker broker({{"connections.max.idle.ms", "300"}});
+  TestBroker broker(Properties{{"connections.max.idle.ms", "300"}});
   WireClient client(broker.port());
   const auto start = Clock::now();
   EXPECT_TRUE(client.waitForClose());
@@ -134,7 +134,7 @@ TEST(Connection, IdleOnesAreClosed) {
 }
 
 TEST(Broker, StopsWhileClientsWaitAndKeepsEverything) {
-  TestBroker broker({{"millrace.shards", "2"}});
+  TestBroker broker(Properties{{"millrace.shards", "2"}});
   std::string cluster = broker->clusterId();
   {
     WireClient client(broker.port());

@@ -101,7 +101,7 @@ TEST(Garbage, HarmsNobody) {
   std::atomic<std::int64_t> lines{0};
   setLogSink([&lines](LogLevel, std::string_view) { ++lines; });
   {
-    TestBroker broker({{"millrace.shards", "2"}});
+    TestBroker broker(Properties{{"millrace.shards", "2"}});
     WireClient healthy(broker.port());
     ASSERT_EQ(createTopic(healthy, "healthy"), 0);
     Vandal vandal(seed);
