@@ -110,7 +110,8 @@ TEST(Fetch, LargeAnswersSurviveASlowReader) {
 }
 
 TEST(Connection, LimitsAreKept) {
-  TestBroker broker(Properties{{"max.connections.per.ip", "2"}, {"socket.request.max.bytes", "2000"}});
+  TestBroker broker(
+      Properties{{"max.connections.per.ip", "2"}, {"socket.request.max.bytes", "2000"}});
   WireClient first(broker.port());
   protocol::ApiVersionsRequest versions;
   EXPECT_EQ(first.call(versions, 0).error_code, 0);
