@@ -52,7 +52,7 @@ void sendHalf(WireClient& client, std::int32_t size) {
 }
 
 TEST(SlowClient, WhoDoesNotReadIsNotServedFurther) {
-  TestBroker broker({{"millrace.shards", "1"}, {"socket.send.buffer.bytes", "65536"}});
+  TestBroker broker(Properties{{"millrace.shards", "1"}, {"socket.send.buffer.bytes", "65536"}});
   WireClient slow(broker.port());
   WireClient other(broker.port());
   constexpr int kRequests = 2'000;
@@ -73,7 +73,8 @@ TEST(SlowClient, WhoDoesNotReadIsNotServedFurther) {
 }
 
 TEST(SlowClient, WhoNeverReadsIsClosedAsIdle) {
-  TestBroker broker({{"connections.max.idle.ms", "300"}, {"socket.send.buffer.bytes", "65536"}});
+  TestBroker broker(
+      Properties{{"connections.max.idle.ms", "300"}, {"socket.send.buffer.bytes", "65536"}});
   WireClient slow(broker.port());
   const auto request = wordyRequest();
   for (int i = 0; i < 500; ++i) slow.sendRequest(request, kConfigsVersion, i);
@@ -81,14 +82,14 @@ TEST(SlowClient, WhoNeverReadsIsClosedAsIdle) {
 }
 
 TEST(SlowClient, WhoStopsInTheMiddleOfARequestIsClosedAsIdle) {
-  TestBroker broker({{"connections.max.idle.ms", "300"}});
+  TestBroker broker(Properties{{"connections.max.idle.ms", "300"}});
   WireClient slow(broker.port());
   sendHalf(slow, 1'000);
   EXPECT_TRUE(slow.waitForClose());
 }
 
 TEST(QueuedRequests, ParkedOnesDoNotCount) {
-  TestBroker broker({{"queued.max.requests", "1"}, {"millrace.shards", "2"}});
+  TestBroker broker(Properties{{"queued.max.requests", "1"}, {"millrace.shards", "2"}});
   WireClient producer(broker.port());
   ASSERT_EQ(createTopic(producer, "t"), 0);
   std::deque<WireClient> consumers;
