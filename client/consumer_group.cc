@@ -344,6 +344,7 @@ Status ConsumerCore::applyAssignment(Lock& lock) {
   prepared_ = false;
   next_auto_commit_ms_ = monotonicNow() + auto_commit_interval_ms_;
   std::vector<std::string> topics;
+  topics.reserve(mine.size());
   for (const TopicPartition& tp : mine) topics.push_back(tp.topic);
   base_.metadata->addTopics(topics);
   GroupAssignor* assignor = chosenAssignor();
