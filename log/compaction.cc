@@ -302,14 +302,14 @@ class CopyPass {
   std::vector<record::RecordView> kept_;
 };
 
-/// No more memory than the dirty part can need, and no more than allowed.
+/// No more memory than allowed, and than the dirty part can need: it has no more keys than offsets.
+/// A small map stays in the processor's caches.
 std::size_t mapBytes(const CompactionPlan& plan, const CompactionLimits& limits) {
-  std::uint64_t dirty = 0;
-  for (const auto& source : plan.sources) dirty += source.size;
-  // The smallest uncompressed record takes 7 bytes; compressed ones may be denser, then the map is
-  // filled in several runs.
-  return static_cast<std::size_t>(
-      std::min<std::uint64_t>(limits.map_bytes, std::max<std::uint64_t>(dirty * 4, 1 << 20)));
+  const double offsets =
+      static_cast<double>(std::max<std::int64_t>(plan.end - plan.first_dirty, 0));
+  const double slots = (offsets + 1) / limits.load_factor + 16;
+  const double bytes = slots * static_cast<double>(KeyOffsetMap::kBytesPerKey);
+  return static_cast<std::size_t>(std::min(bytes, static_cast<double>(limits.map_bytes)));
 }
 
 }  // namespace

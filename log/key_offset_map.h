@@ -22,6 +22,7 @@ class KeyOffsetMap {
   };
   /// Kafka's log.cleaner.io.buffer.load.factor: a fuller table probes too long.
   static constexpr double kLoadFactor = 0.9;
+  static constexpr std::size_t kBytesPerKey = 24;
 
   /// Takes up to `max_bytes`; memory that stays unused is not touched. `load_factor`: how full it
   /// may get, above 0 and below 1.
@@ -46,6 +47,7 @@ class KeyOffsetMap {
     std::uint64_t low;
     std::int64_t offset_plus_one;  ///< 0: free
   };
+  static_assert(sizeof(Slot) == kBytesPerKey);
   struct Free {
     void operator()(Slot* p) const { std::free(p); }
   };

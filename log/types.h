@@ -62,7 +62,8 @@ struct ReadResult {
   Offset log_start_offset;
   Offset high_watermark;
   Offset last_stable_offset;
-  /// Filled for Isolation::kCommitted: aborted transactions that touch [asked-for offset, next_offset).
+  /// Filled for Isolation::kCommitted: aborted transactions that touch what lies between the offset
+  /// that was asked for and next_offset.
   std::vector<AbortedTransaction> aborted;
 };
 
