@@ -9,12 +9,14 @@
 #include <time.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <random>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -148,7 +150,12 @@ void measure(const std::string& root, const Workload& load, std::uint64_t bytes)
 
 int main(int argc, char** argv) {
   using namespace millrace;
-  const std::uint64_t megabytes = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 256;
+  std::uint64_t megabytes = 256;
+  if (argc > 1) {
+    const std::string_view text = argv[1];
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), megabytes);
+    if (parsed.ec != std::errc{}) return 2;
+  }
   std::string root =
       (argc > 2 ? std::string(argv[2]) : std::filesystem::temp_directory_path().string()) +
       "/millrace-bench-XXXXXX";

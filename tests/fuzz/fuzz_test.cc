@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -26,7 +27,11 @@ void tellCurrent(int signal) {
 
 std::uint64_t fromEnvironment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+  if (text == nullptr) return otherwise;
+  std::uint64_t number = 0;
+  const char* const end = text + std::char_traits<char>::length(text);
+  EXPECT_EQ(std::from_chars(text, end, number).ptr, end) << name << "=" << text;
+  return number;
 }
 
 class FuzzTest : public testing::TestWithParam<Target> {};
