@@ -203,6 +203,8 @@ Status PartitionStore::Impl::openLogs(std::vector<Plan>& plans,
     if (first_error) first_error = std::move(status);
   };
   for (const auto& name : gone) note(logs.remove(name, clock.wallMs()));
+  // Before a topic of the same name can come: its logs must not find these.
+  note(logs.syncRemovals());
   for (auto& plan : plans) note(openLog(plan));
   return first_error;
 }

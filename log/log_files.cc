@@ -84,8 +84,11 @@ Result<std::optional<Uuid>> readPartitionMetadata(const LogFiles& files) {
 }
 
 Status writePartitionMetadata(const LogFiles& files, const Uuid& topic_id) {
-  return replaceFile(files.system, files.path(kPartitionMetadata),
-                     fmt::format("version: 0\ntopic_id: {}", topic_id.toString()));
+  const std::string text = fmt::format("version: 0\ntopic_id: {}", topic_id.toString());
+  const BytesView content = text;
+  MILLRACE_TRY(const auto file,
+               files.system.open(files.path(kPartitionMetadata), OpenMode::kCreate));
+  return file->write(0, std::span(&content, 1));
 }
 
 Result<std::vector<std::string>> parseCheckpoint(const std::string& path, BytesView text) {

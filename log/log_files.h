@@ -49,6 +49,7 @@ struct LogFiles {
 /// partition.metadata: "version: 0\ntopic_id: <uuid>". Nothing where the file is missing. Errors:
 /// kCorruptData.
 [[nodiscard]] Result<std::optional<Uuid>> readPartitionMetadata(const LogFiles& files);
+/// Written in place and not synced: it is the same at every time, and a log's first flush syncs it.
 [[nodiscard]] Status writePartitionMetadata(const LogFiles& files, const Uuid& topic_id);
 
 /// A checkpoint's text: version 0, number of lines, lines. Errors: kCorruptData.

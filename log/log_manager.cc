@@ -30,6 +30,8 @@ struct LogManager::State {
   std::vector<std::unique_ptr<DataDirectory>> directories;
   std::unordered_map<TopicPartition, Entry> logs;
   std::vector<Doomed> doomed;
+  /// Where logs were removed and the directory not synced since.
+  std::set<DataDirectory*> unsynced;
   /// Logs that could not be opened, and why: they must not be made anew.
   std::unordered_map<TopicPartition, Error> offline;
 
@@ -175,6 +177,7 @@ Result<PartitionLog*> LogManager::create(const TopicPartition& tp, const Uuid& t
       return fail(Errc::kInconsistentTopicId,
                   fmt::format("{} belongs to topic id {}, not {}", log->directory(),
                               log->topicId().toString(), topic_id.toString()));
+    if (log->topicId().isZero() && !topic_id.isZero()) MILLRACE_CHECK_OK(log->adopt(topic_id));
     return log;
   }
   const auto broken = s.offline.find(tp);
@@ -201,9 +204,23 @@ Status LogManager::remove(const TopicPartition& tp, Millis now_ms) {
   std::erase(id, '-');
   const std::string away =
       found->second.directory->path(fmt::format("{}.{}{}", tp.toString(), id, kDeleteDirSuffix));
-  MILLRACE_CHECK_OK(s.files.rename(path, away));
+  if (found->second.log->hasDirectory()) {
+    MILLRACE_CHECK_OK(s.files.rename(path, away));
+    s.doomed.push_back({away, now_ms + delay});
+    s.unsynced.insert(found->second.directory);
+  }
   s.logs.erase(found);
-  s.doomed.push_back({away, now_ms + delay});
+  return {};
+}
+
+Status LogManager::syncRemovals() {
+  std::set<DataDirectory*> changed;
+  {
+    const std::lock_guard lock(state_->mutex);
+    changed.swap(state_->unsynced);
+  }
+  for (const DataDirectory* directory : changed)
+    MILLRACE_CHECK_OK(state_->files.syncDirectory(directory->path()));
   return {};
 }
 
@@ -212,6 +229,8 @@ Status LogManager::State::writeCheckpoints() {
     DataDirectory::Checkpoints points;
     for (const auto& [tp, entry] : logs) {
       if (entry.directory != directory.get()) continue;
+      // What is not mentioned is at 0.
+      if (entry.log->endOffset() == Offset{0}) continue;
       points.recovery_points.emplace(tp, entry.log->recoveryPoint());
       if (entry.log->startOffset() > Offset{0})
         points.log_starts.emplace(tp, entry.log->startOffset());

@@ -77,6 +77,9 @@ class LogManager {
   /// Takes a log away: its directory is renamed to ...-delete at once, its files go after the
   /// delay. Safe against a crash in between. The pointer is invalid afterwards.
   [[nodiscard]] Status remove(const TopicPartition& tp, Millis now_ms);
+  /// Puts the removals so far on disk: from then on not even a crash of the machine brings a log of
+  /// that name back.
+  [[nodiscard]] Status syncRemovals();
 
   /// Writes recovery-point, log-start-offset and replication-offset checkpoints.
   [[nodiscard]] Status writeCheckpoints();

@@ -30,6 +30,18 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(OpenOptions options) {
 
 Uuid PartitionLog::topicId() const { return state_->topic_id; }
 
+Status PartitionLog::adopt(const Uuid& topic_id) {
+  State& s = *state_;
+  if (!s.health) return s.health;
+  s.topic_id = topic_id;
+  if (s.absent) return {};
+  s.fresh = true;
+  s.names_changed = true;
+  return s.finish(writePartitionMetadata(s.files, topic_id));
+}
+
+bool PartitionLog::hasDirectory() const { return !state_->absent; }
+
 const RecoveryInfo& PartitionLog::recovery() const { return state_->recovery; }
 
 std::size_t PartitionLog::segmentCount() const { return state_->segments.size(); }
@@ -107,8 +119,8 @@ Status PartitionLog::setStartOffset(Offset offset) {
 
 Status PartitionLog::startEpoch(LeaderEpoch epoch) {
   if (!state_->health) return state_->health;
-  if (!state_->epochs.assign(epoch, endOffset())) return {};
-  return state_->finish(state_->epochs.save());
+  state_->epochs.assign(epoch, endOffset());
+  return {};
 }
 
 std::optional<LeaderEpoch> PartitionLog::latestEpoch() const { return state_->epochs.latest(); }
@@ -127,7 +139,7 @@ Status PartitionLog::close() {
   if (endOffset() > startOffset() || !s.producers.empty())
     MILLRACE_CHECK_OK(s.finish(s.takeSnapshot(endOffset())));
   if (s.active().size() > 0) MILLRACE_CHECK_OK(s.finish(s.active().seal()));
-  MILLRACE_CHECK_OK(s.finish(s.epochs.save()));
+  if (!s.absent) MILLRACE_CHECK_OK(s.finish(s.epochs.save()));
   MILLRACE_CHECK_OK(flush());
   // Apache Kafka takes missing indexes for damage, also those of an empty log. Nothing to sync.
   if (s.active().size() == 0) MILLRACE_CHECK_OK(s.finish(s.active().saveIndexes(true)));

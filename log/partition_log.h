@@ -19,7 +19,7 @@
 namespace millrace::log {
 
 struct OpenOptions {
-  /// ".../orders-3"; made where it does not exist.
+  /// ".../orders-3"; made with the first append where it does not exist.
   std::string directory;
   LogConfig config;
   /// Written to partition.metadata of a new log; an existing one keeps its own.
@@ -90,6 +90,10 @@ class PartitionLog {
 
   [[nodiscard]] const std::string& directory() const { return directory_; }
   [[nodiscard]] Uuid topicId() const;
+  /// Gives the topic's id to a log that has none: partition.metadata was lost, or never written.
+  [[nodiscard]] Status adopt(const Uuid& topic_id);
+  /// False until the first append: a partition that nobody writes to costs the disk nothing.
+  [[nodiscard]] bool hasDirectory() const;
   [[nodiscard]] const LogConfig& config() const { return config_; }
   void setConfig(const LogConfig& config) { config_ = config; }
   [[nodiscard]] const RecoveryInfo& recovery() const;
@@ -104,7 +108,8 @@ class PartitionLog {
   [[nodiscard]] Status setStartOffset(Offset offset);
 
   // Leader epochs.
-  /// Notes that an epoch starts at the end of the log (a new leader does so).
+  /// Notes that an epoch starts at the end of the log (a new leader does so). It is written down
+  /// with its first record: an epoch without records is forgotten in a crash, as when it ends.
   [[nodiscard]] Status startEpoch(LeaderEpoch epoch);
   [[nodiscard]] std::optional<LeaderEpoch> latestEpoch() const;
   [[nodiscard]] EpochEnd endOfEpoch(LeaderEpoch epoch) const;

@@ -84,10 +84,12 @@ Status PartitionLog::State::write(const record::BatchView& batch, const record::
                                   Offset first, const AppendOptions& how) {
   const Segment::Written written{first, valid.last_offset, valid.max_timestamp,
                                  static_cast<std::uint32_t>(valid.sizeInBytes())};
+  MILLRACE_CHECK_OK(makeDirectory());
   MILLRACE_CHECK_OK(
       rollIfNeeded(written.size, written.max_timestamp, first, written.last_offset, how.now_ms));
   if (active().size() == 0) names_changed = true;
-  if (epochs.assign(how.leader_epoch, first)) MILLRACE_CHECK_OK(epochs.save());
+  epochs.assign(how.leader_epoch, first);
+  MILLRACE_CHECK_OK(epochs.save());
   const std::array<BytesView, 2> slices = {BytesView(valid.header.data(), valid.header.size()),
                                            valid.payload};
   MILLRACE_CHECK_OK(active().append(slices, std::span(&written, 1), log.config_));
@@ -178,13 +180,12 @@ Result<AppendInfo> PartitionLog::appendAsFollower(BytesView batches) {
   arrived.info.log_start_offset = startOffset();
   if (arrived.views.empty()) return arrived.info;
   const auto write = [&]() -> Status {
+    MILLRACE_CHECK_OK(s.makeDirectory());
     MILLRACE_CHECK_OK(s.rollIfNeeded(arrived.bytes.size(), arrived.newest, arrived.info.base_offset,
                                      arrived.info.last_offset, arrived.newest));
     if (s.active().size() == 0) s.names_changed = true;
-    bool new_epoch = false;
-    for (const auto& view : arrived.views)
-      new_epoch = s.epochs.assign(view.leaderEpoch(), view.baseOffset()) || new_epoch;
-    if (new_epoch) MILLRACE_CHECK_OK(s.epochs.save());
+    for (const auto& view : arrived.views) s.epochs.assign(view.leaderEpoch(), view.baseOffset());
+    MILLRACE_CHECK_OK(s.epochs.save());
     MILLRACE_CHECK_OK(s.active().append(std::span(&arrived.bytes, 1), arrived.written, config_));
     for (const auto& view : arrived.views)
       MILLRACE_CHECK_OK(

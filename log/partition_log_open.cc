@@ -10,24 +10,56 @@ namespace millrace::log {
 
 Status PartitionLog::State::open() {
   auto names = files.system.list(files.directory);
-  fresh = !names && names.error().code == Errc::kNotFound;
-  if (!names && !fresh) return std::unexpected(names.error());
-  if (fresh) {
-    MILLRACE_CHECK_OK(files.system.createDirectories(files.directory));
-    names = std::vector<std::string>();
-  }
+  absent = !names && names.error().code == Errc::kNotFound;
+  if (absent) return openAbsent();
+  if (!names) return std::unexpected(names.error());
   MILLRACE_TRY(const auto settled, finishSwaps(std::move(*names)));
   MILLRACE_CHECK_OK(findFiles(settled));
   log.cleaned_to_.store(options.cleaned_to.value());
-  MILLRACE_TRY(const auto id, readPartitionMetadata(files));
-  topic_id = id.value_or(options.topic_id);
-  if (!id && !topic_id.isZero()) MILLRACE_CHECK_OK(writePartitionMetadata(files, topic_id));
+  MILLRACE_CHECK_OK(loadTopicId());
   if (const Status loaded = epochs.load(); !loaded) {
     if (loaded.error().code != Errc::kCorruptData) return loaded;
     epochs.clear();
     MILLRACE_CHECK_OK(rebuildEpochs());
   }
   return trustOrRecover();
+}
+
+Status PartitionLog::State::openAbsent() {
+  topic_id = options.topic_id;
+  const Offset start = options.log_start_offset;
+  segments.push_back(std::make_unique<Segment>(files, start));
+  recovery.clean = options.clean_shutdown;
+  log.log_start_offset_.store(start.value());
+  log.recovery_point_.store(start.value());
+  log.high_watermark_.store(start.value());
+  publish(start);
+  publishStable();
+  return {};
+}
+
+Status PartitionLog::State::makeDirectory() {
+  if (!absent) return {};
+  MILLRACE_CHECK_OK(files.system.createDirectories(files.directory));
+  if (!topic_id.isZero()) MILLRACE_CHECK_OK(writePartitionMetadata(files, topic_id));
+  absent = false;
+  fresh = true;
+  names_changed = true;
+  return {};
+}
+
+Status PartitionLog::State::loadTopicId() {
+  auto id = readPartitionMetadata(files);
+  // The first flush puts this file on disk together with the records. Before it, a crash of the
+  // machine may leave the name without its content.
+  const bool flushed = options.clean_shutdown || options.recovery_point > segments.front()->base();
+  if (!id && id.error().code == Errc::kCorruptData && !flushed) id = std::nullopt;
+  if (!id) return std::unexpected(id.error());
+  topic_id = id->value_or(options.topic_id);
+  if (*id || topic_id.isZero()) return {};
+  fresh = true;
+  names_changed = true;
+  return writePartitionMetadata(files, topic_id);
 }
 
 Status PartitionLog::State::findFiles(const std::vector<std::string>& names) {

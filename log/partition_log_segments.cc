@@ -19,6 +19,7 @@ Offset PartitionLog::State::endOf(std::size_t index) const {
 
 Status PartitionLog::State::rollTo(Offset base) {
   if (active().base() == base && active().size() == 0) return {};
+  MILLRACE_CHECK_OK(makeDirectory());
   MILLRACE_CHECK_OK(active().seal());
   MILLRACE_CHECK_OK(takeSnapshot(base));
   MILLRACE_CHECK_OK(epochs.save());
@@ -162,6 +163,15 @@ bool PartitionLog::hasUnflushedSegments() const {
   return recoveryPoint() < state_->segments.back()->base();
 }
 
+bool PartitionLog::State::collectNewDirectory(FlushJob& job) {
+  job.directories.push_back(files.directory.substr(0, files.directory.rfind('/')));
+  auto metadata = files.system.open(files.path(kPartitionMetadata), OpenMode::kRead);
+  if (metadata) job.files.push_back(std::move(*metadata));
+  if (metadata || metadata.error().code == Errc::kNotFound) return true;
+  (void)goOffline(metadata.error());
+  return false;
+}
+
 FlushJob PartitionLog::prepareFlush(FlushScope scope) {
   State& s = *state_;
   const bool sealed = scope == FlushScope::kSealed;
@@ -181,7 +191,7 @@ FlushJob PartitionLog::prepareFlush(FlushScope scope) {
     job.system = &s.files.system;
     job.directories.push_back(directory_);
     s.names_changed = false;
-    if (s.fresh) job.directories.push_back(directory_.substr(0, directory_.rfind('/')));
+    if (s.fresh && !s.collectNewDirectory(job)) return {};
     s.fresh = false;
   }
   return job;
@@ -207,6 +217,7 @@ Status PartitionLog::flush() {
 }
 
 Status PartitionLog::State::truncateFully(Offset start) {
+  MILLRACE_CHECK_OK(makeDirectory());
   for (const auto& segment : segments) MILLRACE_CHECK_OK(removeFiles(segment->base()));
   segments.clear();
   MILLRACE_CHECK_OK(dropSnapshots(Offset{0}, Offset{std::numeric_limits<std::int64_t>::max()}));

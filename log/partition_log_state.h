@@ -18,6 +18,10 @@ struct PartitionLog::State {
 
   // Opening (partition_log_open.cc).
   [[nodiscard]] Status open();
+  /// A log that has no directory yet: it gets one with its first record.
+  [[nodiscard]] Status openAbsent();
+  [[nodiscard]] Status makeDirectory();
+  [[nodiscard]] Status loadTopicId();
   [[nodiscard]] Status findFiles(const std::vector<std::string>& names);
   [[nodiscard]] Status trustOrRecover();
   /// The end of a log that was closed well; kCorruptData where it was not, after all.
@@ -49,6 +53,8 @@ struct PartitionLog::State {
   /// The end of segment `index` in offsets: where the next one begins, or the log ends.
   [[nodiscard]] Offset endOf(std::size_t index) const;
   [[nodiscard]] Status truncateFully(Offset start);
+  /// Adds what a first flush must sync besides the segments; false where the log went offline.
+  [[nodiscard]] bool collectNewDirectory(FlushJob& job);
   /// Batches [from, end) in order, by header; control batches whole.
   template <class Visit>
   [[nodiscard]] Status walk(Offset from, Offset end, Visit visit);
@@ -112,7 +118,9 @@ struct PartitionLog::State {
   double jitter = 0;
   /// Names in the directory changed since it was synced.
   bool names_changed = false;
-  /// The directory itself was made by this object and its parent not synced since.
+  /// There is no directory: nothing was ever appended.
+  bool absent = false;
+  /// The directory or its partition.metadata was made by this object and not synced since.
   bool fresh = false;
 };
 

@@ -126,6 +126,7 @@ template <class Visit>
 Status Segment::rescan(std::uint64_t from, std::uint64_t file_size, const LogConfig& config,
                        Visit visit) {
   MILLRACE_CHECK_OK(cutIndexes(from));
+  if (file_size == 0) return {};
   MILLRACE_TRY(const auto log, file());
   BatchReader reader(*log, from, file_size, 1 << 20);
   record::BatchView batch;

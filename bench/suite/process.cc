@@ -145,7 +145,7 @@ void BrokerProcess::start() {
 void BrokerProcess::stop() { process_.reset(); }
 
 void BrokerProcess::waitUntilListening() const {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!accepts(port_)) {
     if (std::chrono::steady_clock::now() > deadline) {
       std::ostringstream log;

@@ -37,7 +37,7 @@ class Process {
 /// A broker process on a free port with an empty temporary directory of its own.
 class BrokerProcess {
  public:
-  /// `binary`: the millrace program. Throws when it does not serve within 10 s.
+  /// `binary`: the millrace program. Throws when it does not serve within 60 s.
   explicit BrokerProcess(const std::string& binary);
   ~BrokerProcess();
   BrokerProcess(const BrokerProcess&) = delete;
