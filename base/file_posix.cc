@@ -169,7 +169,8 @@ class PosixFileSystem final : public FileSystem {
       if (start > limit) {
         return fail(Errc::kMalformed, path + " is larger than " + std::to_string(limit) + " bytes");
       }
-      content.resize(start + std::min<std::size_t>(limit - start + 1, 64 << 10));
+      const std::size_t step = start == 0 ? 4 << 10 : 64 << 10;  // most are small
+      content.resize(start + std::min<std::size_t>(limit - start + 1, step));
       MILLRACE_TRY(const std::size_t n,
                    file->read(start, content.data() + start, content.size() - start));
       const bool at_end = start + n < content.size();

@@ -72,7 +72,11 @@ void PartitionLog::State::publishStable() {
 }
 
 std::unexpected<Error> PartitionLog::State::goOffline(Error error) {
-  if (health) health = std::unexpected(error);
+  if (health) {
+    health = std::unexpected(error);
+    const bool disk = error.code == Errc::kIo || error.code == Errc::kDiskFull;
+    if (disk && options.on_disk_failure) options.on_disk_failure(error);
+  }
   return std::unexpected(std::move(error));
 }
 

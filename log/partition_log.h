@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,9 @@ struct OpenOptions {
   /// The last stop was clean: files are trusted as they are.
   bool clean_shutdown = false;
   FileSystem* files = nullptr;  ///< systemFiles() where null
+  /// Called once, on the thread of the call that failed, when the disk takes the log offline (kIo,
+  /// kDiskFull).
+  std::function<void(const Error&)> on_disk_failure;
 };
 
 struct AppendOptions {
@@ -134,13 +138,15 @@ class PartitionLog {
   // Flush: prepare on the shard, run anywhere, report back on the shard.
   /// Whether a rolled segment is not on disk yet: Kafka flushes those in the background.
   [[nodiscard]] bool hasUnflushedSegments() const;
-  /// kSealed leaves the active segment out.
+  /// Nothing is in the job where everything is on disk.
   [[nodiscard]] FlushJob prepareFlush(FlushScope scope = FlushScope::kAll);
   /// Moves the recovery point up. A failed flush takes the log offline: what the disk holds is
   /// unknown then.
   void flushed(const FlushJob& job, const Status& outcome);
   /// Records appended and not yet flushed.
   [[nodiscard]] std::int64_t unflushedRecords() const { return endOffset() - recoveryPoint(); }
+  /// Bytes appended and not yet flushed: what a recovery scans.
+  [[nodiscard]] std::uint64_t unflushedBytes() const;
   /// prepareFlush, run, flushed in one.
   [[nodiscard]] Status flush();
 

@@ -127,6 +127,7 @@ std::expected<AppendInfo, AppendFailure> PartitionLog::append(const record::Batc
   }
   if (const Status done = s.write(batch, *valid, first, options); !done)
     return refuse(s.goOffline(done.error()).error());
+  s.unflushed_bytes += info.bytes;
   size_.fetch_add(info.bytes, std::memory_order_relaxed);
   log_end_offset_.store((info.last_offset + 1).value(), std::memory_order_release);
   s.publishStable();
@@ -193,6 +194,7 @@ Result<AppendInfo> PartitionLog::appendAsFollower(BytesView batches) {
     return {};
   };
   MILLRACE_CHECK_OK(s.finish(write()));
+  s.unflushed_bytes += arrived.info.bytes;
   s.publish(arrived.info.last_offset + 1);
   s.publishStable();
   s.releaseIfLow();

@@ -113,6 +113,7 @@ Status PartitionLog::State::trustOrRecover() {
   const Offset synced = recovery.clean ? *end : std::min(options.recovery_point, *end);
   log.recovery_point_.store(std::max(synced, first).value());
   log.high_watermark_.store(std::clamp(options.high_watermark, log.startOffset(), *end).value());
+  unflushed_bytes = recovery.clean ? 0 : recovery.scanned_bytes;
   producers.onHighWatermark(log.highWatermark());
   publishStable();
   for (const auto& segment : segments) {

@@ -172,12 +172,17 @@ bool PartitionLog::State::collectNewDirectory(FlushJob& job) {
   return false;
 }
 
+std::uint64_t PartitionLog::unflushedBytes() const { return state_->unflushed_bytes; }
+
 FlushJob PartitionLog::prepareFlush(FlushScope scope) {
   State& s = *state_;
   const bool sealed = scope == FlushScope::kSealed;
   FlushJob job;
   job.up_to = sealed ? s.active().base() : endOffset();
   if (!s.health || (job.up_to <= recoveryPoint() && !s.names_changed)) return job;
+  if (scope == FlushScope::kCheckpoint && !s.finish(s.takeSnapshot(endOffset()))) return {};
+  job.bytes = s.unflushed_bytes;
+  if (sealed) job.bytes -= std::min(job.bytes, s.active().size());
   const std::size_t end = s.segments.size() - (sealed ? 1 : 0);
   for (std::size_t i = s.indexFor(recoveryPoint()); i < end; ++i) {
     if (s.segments[i]->size() == 0) continue;
@@ -204,6 +209,7 @@ void PartitionLog::flushed(const FlushJob& job, const Status& outcome) {
   }
   // A truncation may have happened while the flush ran.
   const Offset reached = std::min(job.up_to, endOffset());
+  state_->unflushed_bytes -= std::min(state_->unflushed_bytes, job.bytes);
   if (reached > recoveryPoint()) recovery_point_.store(reached.value(), std::memory_order_release);
 }
 

@@ -116,6 +116,8 @@ struct PartitionLog::State {
   std::vector<Doomed> doomed;
   /// Takes segment_jitter_ms into account, the same for the life of this object.
   double jitter = 0;
+  /// Bytes behind the recovery point.
+  std::uint64_t unflushed_bytes = 0;
   /// Names in the directory changed since it was synced.
   bool names_changed = false;
   /// There is no directory: nothing was ever appended.

@@ -117,7 +117,9 @@ struct ProducerInfo {
   std::optional<Offset> current_txn_first_offset;
 };
 
-enum class FlushScope : std::uint8_t { kAll, kSealed };
+/// What a flush is to cover: everything; all but the active segment; or everything, with a snapshot
+/// of the producers there, so that a recovery begins at this point in every respect.
+enum class FlushScope : std::uint8_t { kAll, kSealed, kCheckpoint };
 
 /// Files whose bytes are to reach the disk. run() may be called on any thread; hand the outcome to
 /// PartitionLog::flushed() on the log's own.
@@ -127,6 +129,8 @@ struct FlushJob {
   std::vector<std::string> directories;
   FileSystem* system = nullptr;
   Offset up_to;
+  /// Of the log's unflushed bytes, those that this job covers.
+  std::uint64_t bytes = 0;
   [[nodiscard]] bool empty() const { return files.empty() && directories.empty(); }
   [[nodiscard]] Status run() const;
 };
