@@ -1,10 +1,12 @@
 #include "broker/broker.h"
 
+#include "broker/directory_watch.h"
 #include "broker/node.h"
 
 #include <condition_variable>
 #include <mutex>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 namespace millrace {
@@ -16,19 +18,28 @@ struct Broker::State {
   std::condition_variable changed;
   bool stopping = false;
   bool stopped = false;
+  Status failure;
+  /// Stops the broker from within: none of its own threads can.
+  std::thread stopper;
 };
 
 Broker::Broker(std::unique_ptr<broker::Node> node) : state_(std::make_unique<State>()) {
   state_->node = std::move(node);
+  state_->node->directoryWatch().onFatal([state = state_.get()](const Error& cause) {
+    const std::lock_guard lock(state->mutex);
+    state->failure = std::unexpected(cause);
+    state->stopper = std::thread([state] { stop(*state); });
+  });
 }
 
 Broker::~Broker() {
   if (state_) stop();
+  if (state_ && state_->stopper.joinable()) state_->stopper.join();
 }
 Broker::Broker(Broker&&) noexcept = default;
 Broker& Broker::operator=(Broker&& other) noexcept {
   if (this == &other) return *this;
-  if (state_) stop();
+  const Broker before = std::move(*this);
   state_ = std::move(other.state_);
   return *this;
 }
@@ -69,18 +80,25 @@ const std::string& Broker::clusterId() const { return state_->node->clusterId();
 const std::string& Broker::directory() const { return state_->node->config().directories.front(); }
 broker::Node& Broker::node() { return *state_->node; }
 
-void Broker::stop() {
-  std::unique_lock lock(state_->mutex);
-  if (state_->stopping) {
-    state_->changed.wait(lock, [this] { return state_->stopped; });
+void Broker::stop() { stop(*state_); }
+
+void Broker::stop(State& state) {
+  std::unique_lock lock(state.mutex);
+  if (state.stopping) {
+    state.changed.wait(lock, [&state] { return state.stopped; });
     return;
   }
-  state_->stopping = true;
+  state.stopping = true;
   lock.unlock();
-  state_->node->stop();
+  state.node->stop();
   lock.lock();
-  state_->stopped = true;
-  state_->changed.notify_all();
+  state.stopped = true;
+  state.changed.notify_all();
+}
+
+Status Broker::failure() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->failure;
 }
 
 void Broker::wait() {

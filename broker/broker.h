@@ -58,8 +58,10 @@ class Broker {
   /// Stops cleanly: no new connections, parked requests answered or dropped, logs flushed, the
   /// clean-shutdown marker written. Returns when done; later calls return at once.
   void stop();
-  /// Blocks until stop() was called by another thread.
+  /// Blocks until stop() was called by another thread, or the broker stopped itself.
   void wait();
+  /// Why the broker stopped itself: the disk with its metadata log failed, or the last one.
+  [[nodiscard]] Status failure() const;
 
   /// A client transport into this broker without sockets or encoding. Defined in broker/embedded
   /// (link millrace_embedded); the broker must outlive it.
@@ -70,6 +72,7 @@ class Broker {
 
  private:
   struct State;
+  static void stop(State& state);
   explicit Broker(std::unique_ptr<broker::Node> node);
   std::unique_ptr<State> state_;
 };

@@ -18,6 +18,24 @@ std::vector<std::string> withMetadata(std::vector<std::string> directories,
   return directories;
 }
 
+/// One formatted directory; `first` is the one that said first who this node is.
+Status takeIn(DirectoryIdentity& identity, const std::string& directory,
+              const log::MetaProperties& meta, std::string& first) {
+  identity.ids.emplace(directory, meta.directory_id);
+  if (first.empty()) {
+    first = directory;
+    identity.cluster_id = meta.cluster_id;
+    identity.node_id = meta.node_id;
+    return {};
+  }
+  if (identity.cluster_id == meta.cluster_id && identity.node_id == meta.node_id) return {};
+  return fail(
+      Errc::kConfig,
+      fmt::format("log.dirs: {} belongs to cluster {} node {}, but {} to cluster {} node {}",
+                  directory, meta.cluster_id, meta.node_id, first, identity.cluster_id,
+                  identity.node_id));
+}
+
 }  // namespace
 
 Result<DirectoryIdentity> identifyDirectories(FileSystem& files,
@@ -29,23 +47,17 @@ Result<DirectoryIdentity> identifyDirectories(FileSystem& files,
   std::vector<std::string> fresh;
   std::string first;
   for (const std::string& directory : all) {
-    MILLRACE_TRY(const auto meta, log::readMetaProperties(files, directory));
+    const auto meta = log::readMetaProperties(files, directory);
+    if (!meta && directory == metadata_directory) return std::unexpected(meta.error());
     if (!meta) {
+      identity.broken.emplace(directory, meta.error());
+      continue;
+    }
+    if (!*meta) {
       fresh.push_back(directory);
       continue;
     }
-    if (directory == metadata_directory) identity.metadata_directory_id = meta->directory_id;
-    if (first.empty()) {
-      first = directory;
-      identity.cluster_id = meta->cluster_id;
-      identity.node_id = meta->node_id;
-    } else if (identity.cluster_id != meta->cluster_id || identity.node_id != meta->node_id) {
-      return fail(
-          Errc::kConfig,
-          fmt::format("log.dirs: {} belongs to cluster {} node {}, but {} to cluster {} node {}",
-                      directory, meta->cluster_id, meta->node_id, first, identity.cluster_id,
-                      identity.node_id));
-    }
+    MILLRACE_CHECK_OK(takeIn(identity, directory, **meta, first));
   }
   if (first.empty()) {
     identity.cluster_id = randomUuid().toString();
@@ -56,10 +68,16 @@ Result<DirectoryIdentity> identifyDirectories(FileSystem& files,
   }
   for (const std::string& directory : fresh) {
     const Uuid directory_id = randomUuid();
-    MILLRACE_CHECK_OK(log::writeMetaProperties(
-        files, directory, {identity.cluster_id, identity.node_id, directory_id}));
-    if (directory == metadata_directory) identity.metadata_directory_id = directory_id;
+    const Status written = log::writeMetaProperties(
+        files, directory, {identity.cluster_id, identity.node_id, directory_id});
+    if (!written && directory == metadata_directory) return std::unexpected(written.error());
+    if (written) {
+      identity.ids.emplace(directory, directory_id);
+    } else {
+      identity.broken.emplace(directory, written.error());
+    }
   }
+  identity.metadata_directory_id = identity.ids[metadata_directory];
   return identity;
 }
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "broker/data/fetch_session.h"
 #include "broker/data_directories.h"
+#include "broker/directory_watch.h"
 #include "broker/groups/group_service.h"
 #include "broker/log_cleaner.h"
 #include "broker/log_cleaner.h"
@@ -52,6 +53,8 @@ struct Node::Parts {
         budget(config.getInt("queued.max.requests"), config.getLong("queued.max.request.bytes")) {}
 
   DirectoryIdentity identity;
+  /// Outlives the logs, which tell it of failures until they are closed.
+  std::unique_ptr<DirectoryWatch> directory_watch;
   std::unique_ptr<log::LogManager> logs;
   Complaints complaints;
   RequestBudget budget;
@@ -76,6 +79,8 @@ Result<std::unique_ptr<Node>> Node::start(const BrokerOptions& options) {
   MILLRACE_CHECK_OK(node->open());
   return node;
 }
+
+DirectoryWatch& Node::directoryWatch() { return *parts_->directory_watch; }
 
 const std::vector<std::uint16_t>& Node::ports() const { return parts_->listeners->ports(); }
 
@@ -125,9 +130,12 @@ Status Node::openLogs() {
   }
   MILLRACE_TRY(const Config defaults, inheritConfig(topicConfigDef(), config, {}));
   options.defaults = logConfigOf(defaults, config);
+  followDirectories(options);
   options.recovery_threads = config.getInt("num.recovery.threads.per.data.dir");
   MILLRACE_TRY(parts_->logs, log::LogManager::open(std::move(options)));
   services_.logs = parts_->logs.get();
+  for (const auto& state : parts_->logs->directoryStates())
+    if (!state.health) offlineDirectories().add(1);
   const log::LoadReport& report = parts_->logs->report();
   if (!report.clean && report.logs > 0) {
     MILLRACE_LOG_WARN(
@@ -136,6 +144,27 @@ Status Node::openLogs() {
   }
   for (const std::string& note : report.notes) MILLRACE_LOG_WARN("{}", note);
   return {};
+}
+
+Gauge& Node::offlineDirectories() {
+  return metrics_.gauge("millrace_offline_log_directories",
+                        "Entries of log.dirs that cannot be used");
+}
+
+/// What the log manager is told of the directories, and what it tells of them.
+void Node::followDirectories(log::LogManagerOptions& options) {
+  options.broken = parts_->identity.broken;
+  options.directory_ids = parts_->identity.ids;
+  options.required_directory = config_.metadata_directory;
+  parts_->directory_watch =
+      std::make_unique<DirectoryWatch>(services_, offlineDirectories(), config_.metadata_directory);
+  options.on_failure = [watch = parts_->directory_watch.get()](const std::string& directory,
+                                                               const Error& cause) {
+    watch->failed(directory, cause);
+  };
+  options.on_progress = [](std::size_t opened, std::size_t total, std::uint64_t scanned) {
+    MILLRACE_LOG_INFO("opening the logs: {} of {}, {} MiB checked", opened, total, scanned >> 20);
+  };
 }
 
 Status Node::openListeners() {
@@ -191,6 +220,9 @@ Status Node::openMetadata() {
   options.directory = config_.metadata_directory;
   options.cluster_id = services_.identity.cluster_id;
   options.directory_id = parts_->identity.metadata_directory_id;
+  for (const auto& state : parts_->logs->directoryStates())
+    if (state.health) options.online.push_back(state.id);
+  std::ranges::sort(options.online);
   options.controller.node_id = services_.identity.node_id;
   options.controller.default_partitions = config.getInt("num.partitions");
   options.controller.default_replication_factor =
@@ -230,6 +262,7 @@ Status Node::startServices() {
   registerGroupHandlers(handlers_, services_);
   const Status started = runAndWait(shards_->at(0).executor(), parts_->metadata->start());
   parts_->metadata_started = started.has_value();
+  if (started) parts_->directory_watch->start();
   return started;
 }
 
@@ -263,6 +296,7 @@ void Node::stop() {
   for (auto& host : parts.hosts) host->gate().closeAndWait();
   if (parts.cleaner) parts.cleaner->stop();
   if (parts.upkeep) parts.upkeep->stop();
+  if (parts.directory_watch) parts.directory_watch->stop();
   const std::int64_t epoch = parts.metadata_started ? parts.metadata->brokerEpoch() : -1;
   if (parts.metadata_started) runAndWait(executor, parts.metadata->stop());
   if (parts.partitions) runAndWait(executor, parts.partitions->close());

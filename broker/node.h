@@ -15,9 +15,14 @@
 #include <string>
 #include <vector>
 
+namespace millrace::log {
+struct LogManagerOptions;
+}
+
 namespace millrace::broker {
 
 class ConnectionHost;
+class DirectoryWatch;
 class Listeners;
 class RequestBudget;
 
@@ -41,6 +46,8 @@ class Node {
   [[nodiscard]] const HandlerTable& handlers() const { return handlers_; }
   [[nodiscard]] MetricsRegistry& metrics() { return metrics_; }
   [[nodiscard]] const RequestBudget& requestBudget() const;
+  /// Tells when the broker cannot go on.
+  [[nodiscard]] DirectoryWatch& directoryWatch();
   /// Holds requests of in-process clients; closed before the parts that serve them.
   [[nodiscard]] Gate& inProcessGate() { return in_process_gate_; }
 
@@ -49,6 +56,8 @@ class Node {
   explicit Node(NodeConfig config);
   [[nodiscard]] Status open();
   [[nodiscard]] Status openLogs();
+  void followDirectories(log::LogManagerOptions& options);
+  [[nodiscard]] Gauge& offlineDirectories();
   [[nodiscard]] Status openListeners();
   [[nodiscard]] Status openMetadata();
   [[nodiscard]] Status startServices();

@@ -36,6 +36,7 @@ std::expected<log::AppendInfo, log::AppendFailure> Partition::append(const recor
   if (!appended || appended->duplicate) return appended;
   // The only replica: what it has is committed.
   log_.setHighWatermark(log_.endOffset());
+  if (meter_ != nullptr) meter_->add(appended->bytes);
   notify(static_cast<std::int64_t>(appended->bytes));
   return appended;
 }

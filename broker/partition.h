@@ -44,6 +44,20 @@ class GrowthWatcher {
   std::function<void()> wake_;
 };
 
+/// Counts what the partitions of one shard append, and tells of every step. On that shard.
+struct GrowthMeter {
+  static constexpr std::uint64_t kStep = 256 << 20;
+  std::function<void()> on_step;
+  std::uint64_t bytes = 0;
+
+  void add(std::uint64_t appended) {
+    bytes += appended;
+    if (bytes < kStep) return;
+    bytes = 0;
+    on_step();
+  }
+};
+
 /// What the metadata says of a partition.
 struct PartitionSettings {
   LeaderEpoch leader_epoch;
@@ -79,6 +93,8 @@ class Partition {
   /// (KIP-320); -1 is no idea.
   [[nodiscard]] Errc checkEpoch(std::int32_t current_leader_epoch) const;
 
+  /// Counts appends here; the meter outlives this.
+  void countInto(GrowthMeter& meter) { meter_ = &meter; }
   /// Hears of appends from now on, until it is done.
   void watch(std::shared_ptr<GrowthWatcher> watcher);
   /// Wakes every watcher: there is nothing more to wait for.
@@ -96,6 +112,7 @@ class Partition {
   std::string name_;
   log::PartitionLog& log_;
   PartitionSettings settings_;
+  GrowthMeter* meter_ = nullptr;
   std::vector<std::shared_ptr<GrowthWatcher>> watchers_;
   /// Watchers that are done are swept out when the list reaches this length.
   std::size_t sweep_at_ = 8;

@@ -1,13 +1,11 @@
 #include "broker/partitions.h"
 
 #include "base/clock.h"
-#include "base/config.h"
 #include "base/log.h"
 #include "base/net/blocking_pool.h"
-#include "base/net/waiter.h"
 #include "broker/fan_out.h"
 #include "broker/partition.h"
-#include "broker/topic_settings.h"
+#include "broker/partitions_impl.h"
 #include "log/compaction.h"
 #include "log/log_manager.h"
 
@@ -24,25 +22,19 @@ namespace millrace::broker {
 
 namespace {
 
-constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
-
-using PartitionMap =
-    std::unordered_map<TopicIdPartition, std::unique_ptr<Partition>, TopicIdPartitionHash>;
-
-/// One partition to be made or changed, on its way from the metadata to its shard.
-struct Plan {
-  TopicIdPartition id;
-  log::TopicPartition name;
-  PartitionSettings settings;
-  log::PartitionLog* log = nullptr;  ///< null: it could not be opened
-};
-
 log::TopicPartition nameOf(const std::string& topic, std::int32_t partition) {
   return {topic, PartitionIndex(partition)};
 }
 
 bool contains(const std::vector<std::int32_t>& list, std::int32_t value) {
   return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+/// Why a coordinator's partition is not on this shard.
+std::unexpected<Error> missing(const PartitionStore& store, const TopicIdPartition& id) {
+  if (store.whyMissing(id) == Errc::kKafkaStorageError)
+    return fail(Errc::kKafkaStorageError, "its data directory is offline");
+  return fail(Errc::kUnknownTopicOrPartition, "no such partition here");
 }
 
 Error storageError(const Error& cause, const std::string& partition) {
@@ -52,53 +44,6 @@ Error storageError(const Error& cause, const std::string& partition) {
 }
 
 }  // namespace
-
-struct PartitionStore::Impl {
-  Impl(ShardPool& shard_pool, BlockingPool& pool, log::LogManager& manager, const Config& config,
-       const Clock& c, std::int32_t id)
-      : shards(shard_pool),
-        blocking(pool),
-        logs(manager),
-        clock(c),
-        node_id(id),
-        topics(config, id),
-        maps(static_cast<std::size_t>(shard_pool.size())) {}
-
-  ShardPool& shards;
-  BlockingPool& blocking;
-  log::LogManager& logs;
-  const Clock& clock;
-  const std::int32_t node_id;
-
-  // Used by apply() only, which runs on the metadata service's shard.
-  TopicSettings topics;
-  std::unordered_set<TopicIdPartition, TopicIdPartitionHash> known;
-  bool first_apply = true;
-  /// The smallest flush.ms of any topic so far, and who waits for one to ask. On the same shard.
-  std::int64_t flush_ms = kNever;
-  WaitList flush_asked;
-
-  /// By shard; each is touched on its own shard.
-  std::vector<PartitionMap> maps;
-
-  int shardIndexOf(const TopicIdPartition& id) const {
-    return static_cast<int>(TopicIdPartitionHash{}(id) % maps.size());
-  }
-  PartitionMap& mapHere() { return maps[static_cast<std::size_t>(Shard::current()->index())]; }
-  std::vector<int> allShards() const {
-    std::vector<int> all(maps.size());
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int>(i);
-    return all;
-  }
-
-  void planTopic(const MetadataImage& image, const TopicImage& topic,
-                 std::vector<Plan>& plans) const;
-  std::vector<Plan> plan(const MetadataImage& image, const MetadataChanges& changes);
-  Status openLogs(std::vector<Plan>& plans, const std::vector<log::TopicPartition>& gone);
-  Status openLog(Plan& plan);
-  Status removeStrays(const MetadataImage& image);
-  void install(std::vector<Plan>& plans, int shard);
-};
 
 PartitionStore::PartitionStore(ShardPool& shards, BlockingPool& blocking, log::LogManager& logs,
                                const Config& config, const Clock& clock, std::int32_t node_id)
@@ -123,10 +68,22 @@ void PartitionStore::Impl::planTopic(const MetadataImage& image, const TopicImag
     const PartitionImage& p = topic.partitions[i];
     if (!contains(p.replicas, node_id)) continue;
     const auto index = static_cast<std::int32_t>(i);
-    Plan plan{{topic.id, index}, nameOf(topic.name, index), common, nullptr};
+    Plan plan{
+        {topic.id, index}, nameOf(topic.name, index), common, directoryOf(p, node_id), nullptr};
     plan.settings.leader_epoch = LeaderEpoch(p.leader_epoch);
     plan.settings.in_sync_replicas = static_cast<std::int32_t>(p.isr.size());
     plans.push_back(std::move(plan));
+  }
+}
+
+void PartitionStore::Impl::planRemoval(const TopicImage& topic,
+                                       std::vector<TopicIdPartition>& removed,
+                                       std::vector<log::TopicPartition>& gone) {
+  for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
+    const auto index = static_cast<std::int32_t>(i);
+    if (known.erase({topic.id, index}) == 0) continue;  // of another node
+    removed.push_back({topic.id, index});
+    gone.push_back(nameOf(topic.name, index));
   }
 }
 
@@ -158,17 +115,13 @@ Task<Status> PartitionStore::apply(ImagePtr image, MetadataChanges changes) {
   std::vector<Plan> plans = impl.plan(*image, changes);
   std::vector<TopicIdPartition> removed;
   std::vector<log::TopicPartition> gone;
-  for (const auto& topic : changes.deleted) {
-    for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
-      const auto index = static_cast<std::int32_t>(i);
-      if (impl.known.erase({topic->id, index}) == 0) continue;
-      removed.push_back({topic->id, index});
-      gone.push_back(nameOf(topic->name, index));
-    }
-  }
+  for (const auto& topic : changes.deleted) impl.planRemoval(*topic, removed, gone);
   if (!removed.empty()) {  // the shards let go before the files do
     auto drop = [&impl, &removed](int shard) {
-      for (const auto& id : removed) impl.maps[static_cast<std::size_t>(shard)].erase(id);
+      for (const auto& id : removed) {
+        impl.maps[static_cast<std::size_t>(shard)].erase(id);
+        impl.offline[static_cast<std::size_t>(shard)].erase(id);
+      }
     };
     const std::vector<int> all = impl.allShards();
     co_await onShards(impl.shards, all, std::ref(drop));
@@ -183,9 +136,7 @@ Task<Status> PartitionStore::apply(ImagePtr image, MetadataChanges changes) {
     status = co_await runBlocking(impl.blocking, std::ref(work));
   }
   impl.first_apply = false;
-  for (const auto& plan : plans) {
-    if (plan.log != nullptr) impl.known.insert(plan.id);
-  }
+  for (const auto& plan : plans) impl.known.insert(plan.id);
   auto install = [&impl, &plans](int shard) { impl.install(plans, shard); };
   std::set<int> concerned;
   for (const auto& plan : plans) concerned.insert(impl.shardIndexOf(plan.id));
@@ -202,19 +153,29 @@ Status PartitionStore::Impl::openLogs(std::vector<Plan>& plans,
     MILLRACE_LOG_ERROR("{}", status.error().toString());
     if (first_error) first_error = std::move(status);
   };
-  for (const auto& name : gone) note(logs.remove(name, clock.wallMs()));
+  for (const auto& name : gone) {
+    // One that never came into being, on a directory that is offline, is not there.
+    Status removed = logs.remove(name, clock.wallMs());
+    if (!removed && removed.error().code != Errc::kNotFound) note(std::move(removed));
+  }
   // Before a topic of the same name can come: its logs must not find these.
   note(logs.syncRemovals());
-  for (auto& plan : plans) note(openLog(plan));
+  std::size_t failed = 0;
+  for (auto& plan : plans) {
+    Status opened = openLog(plan);
+    if (opened || failed++ > 0) continue;  // one of many tells what there is to know
+    note(std::move(opened));
+  }
+  if (failed > 1) MILLRACE_LOG_ERROR("{} partitions cannot be opened", failed);
   return first_error;
 }
 
 Status PartitionStore::Impl::openLog(Plan& plan) {
-  auto log = logs.create(plan.name, plan.id.topic_id, plan.settings.log);
+  auto log = logs.create(plan.name, plan.id.topic_id, plan.settings.log, plan.directory);
   if (!log && log.error().code == Errc::kInconsistentTopicId) {
     // A topic of that name was deleted and made again while this broker was away.
     MILLRACE_CHECK_OK(logs.remove(plan.name, clock.wallMs()));
-    log = logs.create(plan.name, plan.id.topic_id, plan.settings.log);
+    log = logs.create(plan.name, plan.id.topic_id, plan.settings.log, plan.directory);
   }
   if (!log) return std::unexpected(storageError(log.error(), plan.name.toString()));
   plan.log = *log;
@@ -237,7 +198,13 @@ Status PartitionStore::Impl::removeStrays(const MetadataImage& image) {
 void PartitionStore::Impl::install(std::vector<Plan>& plans, int shard) {
   PartitionMap& map = maps[static_cast<std::size_t>(shard)];
   for (auto& plan : plans) {
-    if (plan.log == nullptr || shardIndexOf(plan.id) != shard) continue;
+    if (shardIndexOf(plan.id) != shard) continue;
+    if (plan.log == nullptr) {
+      map.erase(plan.id);
+      offline[static_cast<std::size_t>(shard)].insert(plan.id);
+      continue;
+    }
+    offline[static_cast<std::size_t>(shard)].erase(plan.id);
     auto& partition = map[plan.id];
     Status status;
     if (partition) {
@@ -250,6 +217,7 @@ void PartitionStore::Impl::install(std::vector<Plan>& plans, int shard) {
       plan.log->setHighWatermark(plan.log->endOffset());
       partition =
           std::make_unique<Partition>(plan.name.toString(), *plan.log, std::move(plan.settings));
+      partition->countInto(meters[static_cast<std::size_t>(shard)]);
     }
     if (!status) MILLRACE_LOG_ERROR("{}: {}", plan.name.toString(), status.error().toString());
   }
@@ -258,7 +226,7 @@ void PartitionStore::Impl::install(std::vector<Plan>& plans, int shard) {
 Task<Result<Appended>> PartitionStore::append(TopicIdPartition id, Bytes batch) {
   auto work = [this, &id, &batch]() -> Result<Appended> {
     Partition* partition = find(id);
-    if (partition == nullptr) return fail(Errc::kUnknownTopicOrPartition, "no such partition here");
+    if (partition == nullptr) return missing(*this, id);
     MILLRACE_TRY(const auto view, record::BatchView::parse(batch));
     auto done = partition->append(view, Acks::kAll, record::AppendOrigin::kCoordinator,
                                   impl_->clock.wallMs());
@@ -272,7 +240,7 @@ Task<Result<BatchBytes>> PartitionStore::read(TopicIdPartition id, Offset from,
                                               std::uint32_t max_bytes) {
   auto find_slices = [this, &id, from, max_bytes]() -> Result<log::ReadResult> {
     Partition* partition = find(id);
-    if (partition == nullptr) return fail(Errc::kUnknownTopicOrPartition, "no such partition here");
+    if (partition == nullptr) return missing(*this, id);
     return partition->log().read(from, max_bytes, log::Isolation::kHighWatermark);
   };
   auto found = co_await onShard(shardOf(id), std::ref(find_slices));
@@ -297,7 +265,7 @@ Task<Result<BatchBytes>> PartitionStore::read(TopicIdPartition id, Offset from,
 Task<Result<PartitionStore::Bounds>> PartitionStore::bounds(TopicIdPartition id) {
   auto work = [this, &id]() -> Result<Bounds> {
     Partition* partition = find(id);
-    if (partition == nullptr) return fail(Errc::kUnknownTopicOrPartition, "no such partition here");
+    if (partition == nullptr) return missing(*this, id);
     return Bounds{partition->log().startOffset(), partition->log().highWatermark()};
   };
   co_return co_await onShard(shardOf(id), std::ref(work));

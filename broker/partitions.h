@@ -82,6 +82,12 @@ class PartitionStore {
   /// The partition, or null where this node has none. On its owning shard only; valid until the
   /// next co_await.
   [[nodiscard]] Partition* find(const TopicIdPartition& id);
+  /// What to answer where find() has none, on the same shard: kKafkaStorageError where its log is
+  /// offline, else kNotLeaderOrFollower.
+  [[nodiscard]] Errc whyMissing(const TopicIdPartition& id) const;
+  /// Lets go of the partitions in a data directory that failed; from then on their log is offline.
+  /// Returns how many there were.
+  [[nodiscard]] Task<std::size_t> dropDirectory(std::string directory);
 
   /// Appends one batch made by the broker itself (coordinators); acknowledged as acks=all.
   /// Errors: kUnknownTopicOrPartition, kNotLeaderOrFollower, kKafkaStorageError, kMessageTooLarge.
@@ -109,6 +115,15 @@ class PartitionStore {
   /// Compacts one log: planned and put in place on its shard, done on the blocking pool. Errors:
   /// kNotFound where it went away; of log::runCompaction.
   [[nodiscard]] Task<Status> compact(TopicIdPartition id, log::CompactionLimits limits);
+
+  /// Returns when the partitions have grown by some hundred MiB; false where it was cancelled. On
+  /// the first shard.
+  [[nodiscard]] Task<bool> waitForGrowth();
+  /// Flushes the logs with the most unflushed bytes until all together have at most `budget` of
+  /// them: a start after a crash scans no more. Returns how many were flushed.
+  [[nodiscard]] Task<std::size_t> boundUnflushed(std::uint64_t budget);
+  /// Changes when a partition grows, is flushed or loses its oldest records.
+  [[nodiscard]] Task<std::uint64_t> fingerprint();
 
   /// First and next offset of a partition: {log start, high watermark}.
   struct Bounds {

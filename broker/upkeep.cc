@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/net/blocking_pool.h"
-#include "broker/metadata/metadata_cache.h"
 #include "broker/partitions.h"
 #include "log/log_manager.h"
 
@@ -15,24 +14,9 @@ namespace millrace::broker {
 
 namespace {
 
-/// Changes whenever a partition grows or loses its oldest records: then the checkpoint files are
-/// out of date. Asks the shards: a log may be deleted at any time by somebody else.
-Task<std::uint64_t> fingerprint(Services& services) {
-  std::vector<TopicIdPartition> ids;
-  services.image->current()->topics_by_id.forEach([&ids](const Uuid& id, const TopicPtr& topic) {
-    for (std::size_t i = 0; i < topic->partitions.size(); ++i)
-      ids.push_back({id, static_cast<std::int32_t>(i)});
-  });
-  std::uint64_t sum = 0;
-  for (const TopicIdPartition& id : ids) {
-    const auto bounds = co_await services.partitions->bounds(id);
-    if (!bounds) continue;
-    const auto start = static_cast<std::uint64_t>(bounds->start.value());
-    const auto end = static_cast<std::uint64_t>(bounds->end.value());
-    sum += (TopicIdPartitionHash{}(id) | 1) * (start * 31 + end);
-  }
-  co_return sum;
-}
+/// What a start after a crash has to scan at most, besides what came in while it was being flushed:
+/// a second's work.
+constexpr std::uint64_t kMostUnflushedBytes = 1 << 30;
 
 }  // namespace
 
@@ -40,6 +24,7 @@ void Upkeep::start() {
   Shard& shard = services_.shards->at(0);
   spawn(gate_, shard, "retention", runRetention());
   spawn(gate_, shard, "checkpoints", runCheckpoints());
+  spawn(gate_, shard, "recovery bound", boundRecovery());
   spawn(gate_, shard, "timed flush", services_.partitions->runTimedFlushes());
 }
 
@@ -55,15 +40,27 @@ Task<> Upkeep::runRetention() {
   }
 }
 
+Task<> Upkeep::boundRecovery() {
+  for (;;) {
+    const bool grown = co_await services_.partitions->waitForGrowth();
+    if (!grown) co_return;
+    const std::size_t flushed = co_await services_.partitions->boundUnflushed(kMostUnflushedBytes);
+    if (flushed == 0) continue;
+    auto write = [this] { return services_.logs->writeCheckpoints(); };
+    const Status done = co_await runBlocking(*services_.blocking, std::ref(write));
+    if (!done) MILLRACE_LOG_ERROR("writing the checkpoint files: {}", done.error().toString());
+  }
+}
+
 Task<> Upkeep::runCheckpoints() {
   const std::chrono::milliseconds interval(
       std::max(config_.getInt("log.flush.offset.checkpoint.interval.ms"), 1000));
-  std::uint64_t written = co_await fingerprint(services_);
+  std::uint64_t written = co_await services_.partitions->fingerprint();
   for (;;) {
     const bool slept = co_await sleepFor(interval);
     if (!slept) co_return;
     co_await services_.partitions->flushRolled();
-    const std::uint64_t now = co_await fingerprint(services_);
+    const std::uint64_t now = co_await services_.partitions->fingerprint();
     if (now == written) continue;
     auto write = [this] { return services_.logs->writeCheckpoints(); };
     const Status done = co_await runBlocking(*services_.blocking, std::ref(write));

@@ -21,6 +21,7 @@ class Upkeep {
  private:
   Task<> runRetention();
   Task<> runCheckpoints();
+  Task<> boundRecovery();
 
   Services& services_;
   const Config& config_;

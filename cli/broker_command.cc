@@ -11,10 +11,14 @@
 #include <CLI/Formatter.hpp>
 #include <boost/json/object.hpp>
 #include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <thread>
 
 namespace millrace::cli {
 
@@ -63,19 +67,34 @@ void announce(const Broker& broker, const Context& context) {
   std::fflush(stdout);
 }
 
+/// As many open files as the system lets this user have: a log file for each busy partition, and
+/// the connections.
+void raiseFileLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);  // without it, logs close their files after each use
+}
+
 Status runBroker(const BrokerArguments& arguments, const Context& context) {
   // A server's log is worth reading, unless the environment says otherwise.
   if (std::getenv("MILLRACE_LOG") == nullptr)
     setLogLevel(context.verbose ? LogLevel::kDebug : LogLevel::kInfo);
   MILLRACE_TRY(BrokerOptions options, brokerOptions(arguments));
+  raiseFileLimit();
   // Before the broker starts its threads, so that none of them takes the signal.
   blockInterrupts();
   MILLRACE_TRY(Broker broker, Broker::tryOpen(std::move(options)));
   announce(broker, context);
+  // A broker that stopped itself ends the wait like a signal from outside.
+  const std::jthread watch([&broker] {
+    broker.wait();
+    if (!broker.failure()) ::kill(::getpid(), SIGTERM);
+  });
   waitForInterrupt();
   if (!context.json()) fmt::print("Stopping.\n");
   broker.stop();
-  return {};
+  return broker.failure();
 }
 
 }  // namespace

@@ -23,6 +23,18 @@ std::string DataDirectory::path(std::string_view name) const {
   return fmt::format("{}/{}", path_, name);
 }
 
+Status DataDirectory::health() const {
+  const std::lock_guard lock(health_mutex_);
+  return health_;
+}
+
+bool DataDirectory::goOffline(const Error& cause) {
+  const std::lock_guard lock(health_mutex_);
+  if (!health_) return false;
+  health_ = std::unexpected(cause);
+  return true;
+}
+
 Offset DataDirectory::at(const OffsetMap& map, const TopicPartition& tp) {
   const auto found = map.find(tp);
   return found == map.end() ? Offset{0} : found->second;

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,10 @@ class DataDirectory {
   /// checkpoint that cannot be read counts as empty: recovery starts at the beginning then. Errors:
   /// kConfig where another process holds it.
   [[nodiscard]] Status open();
+  /// Whether the directory can be used, else what went wrong with it. From any thread.
+  [[nodiscard]] Status health() const;
+  /// Takes the directory out of use. False where it was out of use already. From any thread.
+  bool goOffline(const Error& cause);
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::string path(std::string_view name) const;
   [[nodiscard]] bool clean() const { return clean_; }
@@ -75,6 +80,8 @@ class DataDirectory {
   FileSystem& files_;
   std::string path_;
   std::shared_ptr<File> lock_;
+  mutable std::mutex health_mutex_;
+  Status health_;
   bool clean_ = false;
   std::vector<TopicPartition> found_;
   std::vector<std::string> leftovers_;

@@ -7,6 +7,8 @@
 #include <tbb/task_arena.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <mutex>
 #include <set>
 #include <unordered_map>
@@ -32,8 +34,12 @@ struct LogManager::State {
   std::vector<Doomed> doomed;
   /// Where logs were removed and the directory not synced since.
   std::set<DataDirectory*> unsynced;
-  /// Logs that could not be opened, and why: they must not be made anew.
-  std::unordered_map<TopicPartition, Error> offline;
+  /// Logs that cannot be used, and why: they must not be made anew.
+  struct Offline {
+    Error cause;
+    DataDirectory* directory = nullptr;
+  };
+  std::unordered_map<TopicPartition, Offline> offline;
 
   explicit State(LogManagerOptions given)
       : options(std::move(given)),
@@ -42,14 +48,60 @@ struct LogManager::State {
   [[nodiscard]] LogConfig configOf(const std::string& topic) const {
     return options.config_of ? options.config_of(topic) : options.defaults;
   }
+  [[nodiscard]] Status openDirectory(const std::string& path);
   [[nodiscard]] Status openAll();
+  [[nodiscard]] Result<std::unique_ptr<PartitionLog>> openLog(DataDirectory& directory,
+                                                              const TopicPartition& tp,
+                                                              Millis now_ms);
   [[nodiscard]] Status takeIn(DataDirectory& directory, const TopicPartition& tp,
                               Result<std::unique_ptr<PartitionLog>> opened);
-  [[nodiscard]] DataDirectory& leastUsed() const;
+  /// Fails where too little is left to go on with.
+  [[nodiscard]] Status checkDirectories() const;
+  [[nodiscard]] Uuid idOf(const DataDirectory& directory) const;
+  /// Where a new log goes.
+  [[nodiscard]] Result<DataDirectory*> place(const Uuid& directory_id) const;
+  [[nodiscard]] Result<DataDirectory*> leastUsed() const;
+  /// Takes a directory out of use while it is in use; returns the status it was given.
+  [[nodiscard]] Status judge(DataDirectory& directory, Status status) const;
+  [[nodiscard]] std::function<void(const Error&)> failureOf(DataDirectory& directory);
+  void abandon(const DataDirectory& directory);
+  /// Renames a log's directory, to be removed when it is due.
+  [[nodiscard]] Status moveAway(DataDirectory& directory, const TopicPartition& tp, Millis due_ms);
   [[nodiscard]] Status writeCheckpoints();
 };
 
 namespace {
+
+/// Kafka takes the whole directory offline where a file of it cannot be read or written.
+bool isDiskFailure(const Error& error) {
+  return error.code == Errc::kIo || error.code == Errc::kDiskFull;
+}
+
+/// Tells how far the opening of logs has come. From any thread.
+class Progress {
+ public:
+  Progress(const LogManagerOptions& options, std::size_t total)
+      : tell_(options.on_progress), total_(total) {}
+
+  void count(std::uint64_t scanned_bytes) {
+    const std::size_t opened = opened_.fetch_add(1, std::memory_order_relaxed) + 1;
+    const std::uint64_t bytes = bytes_.fetch_add(scanned_bytes, std::memory_order_relaxed);
+    const auto now = Clock::now();
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock || !tell_ || now - told_ < std::chrono::seconds(1)) return;
+    told_ = now;
+    tell_(opened, total_, bytes + scanned_bytes);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const std::function<void(std::size_t, std::size_t, std::uint64_t)>& tell_;
+  std::size_t total_;
+  std::atomic<std::size_t> opened_{0};
+  std::atomic<std::uint64_t> bytes_{0};
+  std::mutex mutex_;
+  Clock::time_point told_ = Clock::now();
+};
 
 /// Runs `fn(i)` for i in [0, n) on up to `threads` threads; the calling thread alone where that is
 /// enough.
@@ -76,12 +128,53 @@ Result<std::unique_ptr<LogManager>> LogManager::open(LogManagerOptions options) 
   std::set<std::string> seen;
   for (const std::string& path : s.options.directories) {
     if (!seen.insert(path).second) return fail(Errc::kConfig, path + " stands twice in log.dirs");
-    s.directories.push_back(std::make_unique<DataDirectory>(s.files, path));
-    MILLRACE_CHECK_OK(s.directories.back()->open());
+    MILLRACE_CHECK_OK(s.openDirectory(path));
   }
   if (s.directories.empty()) return fail(Errc::kConfig, "log.dirs names no directory");
+  MILLRACE_CHECK_OK(s.checkDirectories());
   MILLRACE_CHECK_OK(s.openAll());
+  MILLRACE_CHECK_OK(s.checkDirectories());
   return manager;
+}
+
+Status LogManager::State::openDirectory(const std::string& path) {
+  directories.push_back(std::make_unique<DataDirectory>(files, path));
+  DataDirectory& directory = *directories.back();
+  const auto known = options.broken.find(path);
+  const Status opened =
+      known == options.broken.end() ? directory.open() : std::unexpected(known->second);
+  if (opened) return {};
+  // Somebody else's directory is a mistake in the configuration, not a broken disk.
+  if (known == options.broken.end() && opened.error().code == Errc::kConfig) return opened;
+  directory.goOffline(opened.error());
+  return {};
+}
+
+Status LogManager::State::checkDirectories() const {
+  for (const auto& directory : directories) {
+    const Status health = directory->health();
+    if (health || (directories.size() > 1 && directory->path() != options.required_directory))
+      continue;
+    return fail(health.error().code, fmt::format("the data directory {} cannot be used: {}",
+                                                 directory->path(), health.error().detail));
+  }
+  if (std::ranges::any_of(directories, [](const auto& d) { return d->health().has_value(); }))
+    return {};
+  return fail(Errc::kIo,
+              fmt::format("none of log.dirs can be used; {}: {}", directories.front()->path(),
+                          directories.front()->health().error().detail));
+}
+
+Uuid LogManager::State::idOf(const DataDirectory& directory) const {
+  const auto found = options.directory_ids.find(directory.path());
+  return found == options.directory_ids.end() ? Uuid{} : found->second;
+}
+
+Status LogManager::State::judge(DataDirectory& directory, Status status) const {
+  const bool failed =
+      !status && isDiskFailure(status.error()) && directory.goOffline(status.error());
+  if (failed && options.on_failure) options.on_failure(directory.path(), status.error());
+  return status;
 }
 
 Status LogManager::State::openAll() {
@@ -93,6 +186,7 @@ Status LogManager::State::openAll() {
   std::vector<Work> work;
   report.clean = true;
   for (const auto& directory : directories) {
+    if (!directory->health()) continue;
     report.clean = report.clean && (directory->clean() || directory->found().empty());
     for (const std::string& path : directory->leftovers()) doomed.push_back({path, 0});
     for (const std::string& note : directory->complaints()) report.notes.push_back(note);
@@ -101,31 +195,57 @@ Status LogManager::State::openAll() {
   }
   const Clock& clock = options.clock != nullptr ? *options.clock : systemClock();
   const Millis now_ms = clock.wallMs();
+  Progress progress(options, work.size());
   inParallel(options.recovery_threads, work.size(), [&](std::size_t i) {
     Work& w = work[i];
-    w.opened = PartitionLog::open({.directory = w.directory->path(w.tp.toString()),
-                                   .config = configOf(w.tp.topic),
-                                   .log_start_offset = w.directory->logStart(w.tp),
-                                   .recovery_point = w.directory->recoveryPoint(w.tp),
-                                   .high_watermark = w.directory->highWatermark(w.tp),
-                                   .cleaned_to = w.directory->cleanedTo(w.tp),
-                                   .now_ms = now_ms,
-                                   .clean_shutdown = w.directory->clean(),
-                                   .files = &files});
+    w.opened = openLog(*w.directory, w.tp, now_ms);
+    progress.count(w.opened ? (*w.opened)->recovery().scanned_bytes : 0);
   });
   for (Work& w : work) MILLRACE_CHECK_OK(takeIn(*w.directory, w.tp, std::move(w.opened)));
   for (const auto& directory : directories) {
     directory->forgetCheckpoints();
-    MILLRACE_CHECK_OK(directory->removeMarker());
+    if (!directory->health()) {
+      abandon(*directory);
+    } else if (const Status removed = directory->removeMarker(); !removed) {
+      directory->goOffline(removed.error());
+      abandon(*directory);
+    }
+    if (const Status health = directory->health(); !health)
+      report.notes.push_back(
+          fmt::format("log.dirs: {} is offline: {}", directory->path(), health.error().toString()));
   }
   return {};
+}
+
+Result<std::unique_ptr<PartitionLog>> LogManager::State::openLog(DataDirectory& directory,
+                                                                 const TopicPartition& tp,
+                                                                 Millis now_ms) {
+  // The rest of a disk that failed meanwhile need not be tried.
+  if (const Status health = directory.health(); !health) return std::unexpected(health.error());
+  auto opened = PartitionLog::open({.directory = directory.path(tp.toString()),
+                                    .config = configOf(tp.topic),
+                                    .log_start_offset = directory.logStart(tp),
+                                    .recovery_point = directory.recoveryPoint(tp),
+                                    .high_watermark = directory.highWatermark(tp),
+                                    .cleaned_to = directory.cleanedTo(tp),
+                                    .now_ms = now_ms,
+                                    .clean_shutdown = directory.clean(),
+                                    .files = &files,
+                                    .on_disk_failure = failureOf(directory)});
+  if (!opened && isDiskFailure(opened.error())) directory.goOffline(opened.error());
+  return opened;
+}
+
+std::function<void(const Error&)> LogManager::State::failureOf(DataDirectory& directory) {
+  return [this, &directory](const Error& cause) { (void)judge(directory, std::unexpected(cause)); };
 }
 
 Status LogManager::State::takeIn(DataDirectory& directory, const TopicPartition& tp,
                                  Result<std::unique_ptr<PartitionLog>> opened) {
   if (!opened) {
     // The rest serves on; whoever asks for this partition gets the error.
-    offline.emplace(tp, opened.error());
+    offline.insert_or_assign(tp, Offline{opened.error(), &directory});
+    if (isDiskFailure(opened.error())) return {};  // its directory is what there is to tell of
     report.notes.push_back(
         fmt::format("{} stays offline: {}", tp.toString(), opened.error().toString()));
     return {};
@@ -159,20 +279,83 @@ std::vector<std::pair<TopicPartition, PartitionLog*>> LogManager::all() const {
   return out;
 }
 
-DataDirectory& LogManager::State::leastUsed() const {
-  if (directories.size() == 1) return *directories.front();
+std::vector<LogManager::LogInfo> LogManager::describe() const {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<LogInfo> out;
+  out.reserve(state_->logs.size());
+  for (const auto& [tp, entry] : state_->logs)
+    out.push_back({tp, entry.directory->path(), entry.log->sizeInBytes(),
+                   entry.log->highWatermark(), entry.log->endOffset()});
+  return out;
+}
+
+Result<DataDirectory*> LogManager::State::leastUsed() const {
   std::unordered_map<const DataDirectory*, std::size_t> used;
-  for (const auto& [tp, entry] : logs) ++used[entry.directory];
-  return **std::ranges::min_element(directories, {}, [&](const auto& d) { return used[d.get()]; });
+  if (directories.size() > 1)
+    for (const auto& [tp, entry] : logs) ++used[entry.directory];
+  for (const auto& directory : directories) {
+    // The log may lie there already.
+    if (const Status health = directory->health(); !health)
+      return fail(Errc::kKafkaStorageError,
+                  fmt::format("{} is offline: {}", directory->path(), health.error().detail));
+  }
+  return std::ranges::min_element(directories, {}, [&](const auto& d) { return used[d.get()]; })
+      ->get();
+}
+
+Result<DataDirectory*> LogManager::State::place(const Uuid& directory_id) const {
+  if (options.directory_ids.empty()) return leastUsed();
+  // Ids below 100 have meanings of their own in Kafka (DirectoryId): unassigned, lost, migrating.
+  if (directory_id.high == 0 && directory_id.low < 100) return leastUsed();
+  for (const auto& directory : directories) {
+    if (idOf(*directory) != directory_id) continue;
+    const Status health = directory->health();
+    if (health) return directory.get();
+    return fail(Errc::kKafkaStorageError,
+                fmt::format("{} is offline: {}", directory->path(), health.error().detail));
+  }
+  return fail(Errc::kKafkaStorageError,
+              fmt::format("it lies in the data directory with id {}, which is not in log.dirs",
+                          directory_id.toString()));
+}
+
+void LogManager::State::abandon(const DataDirectory& directory) {
+  const Status health = directory.health();
+  std::erase_if(logs, [&](auto& item) {
+    auto& [tp, entry] = item;
+    if (entry.directory != &directory) return false;
+    offline.insert_or_assign(
+        tp, Offline{{Errc::kKafkaStorageError,
+                     fmt::format("{} is offline: {}", directory.path(), health.error().detail)},
+                    entry.directory});
+    return true;
+  });
+}
+
+void LogManager::abandon(const std::string& path) {
+  const std::lock_guard lock(state_->mutex);
+  for (const auto& directory : state_->directories)
+    if (directory->path() == path && !directory->health()) state_->abandon(*directory);
+}
+
+std::vector<LogManager::DirectoryState> LogManager::directoryStates() const {
+  std::vector<DirectoryState> states;
+  for (const auto& directory : state_->directories)
+    states.push_back({directory->path(), state_->idOf(*directory), directory->health()});
+  return states;
 }
 
 Result<PartitionLog*> LogManager::create(const TopicPartition& tp, const Uuid& topic_id,
-                                         const LogConfig& config) {
+                                         const LogConfig& config, const Uuid& directory_id) {
   State& s = *state_;
   const std::lock_guard lock(s.mutex);
   const auto found = s.logs.find(tp);
   if (found != s.logs.end()) {
     PartitionLog* log = found->second.log.get();
+    if (const Status health = found->second.directory->health(); !health)
+      return fail(
+          Errc::kKafkaStorageError,
+          fmt::format("{} is offline: {}", found->second.directory->path(), health.error().detail));
     if (!topic_id.isZero() && !log->topicId().isZero() && log->topicId() != topic_id)
       return fail(Errc::kInconsistentTopicId,
                   fmt::format("{} belongs to topic id {}, not {}", log->directory(),
@@ -181,35 +364,48 @@ Result<PartitionLog*> LogManager::create(const TopicPartition& tp, const Uuid& t
     return log;
   }
   const auto broken = s.offline.find(tp);
-  if (broken != s.offline.end()) return std::unexpected(broken->second);
-  DataDirectory& directory = s.leastUsed();
-  MILLRACE_TRY(auto log, PartitionLog::open({.directory = directory.path(tp.toString()),
+  if (broken != s.offline.end()) return std::unexpected(broken->second.cause);
+  MILLRACE_TRY(DataDirectory* const directory, s.place(directory_id));
+  MILLRACE_TRY(auto log, PartitionLog::open({.directory = directory->path(tp.toString()),
                                              .config = config,
                                              .topic_id = topic_id,
-                                             .files = &s.files}));
+                                             .files = &s.files,
+                                             .on_disk_failure = s.failureOf(*directory)}));
   PartitionLog* const made = log.get();
-  s.logs.emplace(tp, State::Entry{std::move(log), &directory});
+  s.logs.emplace(tp, State::Entry{std::move(log), directory});
   return made;
 }
 
 Status LogManager::remove(const TopicPartition& tp, Millis now_ms) {
   State& s = *state_;
   const std::lock_guard lock(s.mutex);
+  if (const auto offline = s.offline.find(tp); offline != s.offline.end()) {
+    DataDirectory& directory = *offline->second.directory;
+    s.offline.erase(offline);
+    // On a directory that is offline, the next start with it finds a stray.
+    if (!directory.health()) return {};
+    return s.moveAway(directory, tp, now_ms + s.options.defaults.file_delete_delay_ms);
+  }
   const auto found = s.logs.find(tp);
   if (found == s.logs.end()) return fail(Errc::kNotFound, "no log " + tp.toString());
-  const std::string path = found->second.log->directory();
-  const Millis delay = found->second.log->config().file_delete_delay_ms;
+  const PartitionLog& log = *found->second.log;
+  if (log.hasDirectory())
+    MILLRACE_CHECK_OK(
+        s.moveAway(*found->second.directory, tp, now_ms + log.config().file_delete_delay_ms));
+  s.logs.erase(found);
+  return {};
+}
+
+Status LogManager::State::moveAway(DataDirectory& directory, const TopicPartition& tp,
+                                   Millis due_ms) {
   // Kafka's name: topic-partition.uniqueid-delete. Ids are 32 characters long, without dashes.
   std::string id = randomUuid().toString();
   std::erase(id, '-');
   const std::string away =
-      found->second.directory->path(fmt::format("{}.{}{}", tp.toString(), id, kDeleteDirSuffix));
-  if (found->second.log->hasDirectory()) {
-    MILLRACE_CHECK_OK(s.files.rename(path, away));
-    s.doomed.push_back({away, now_ms + delay});
-    s.unsynced.insert(found->second.directory);
-  }
-  s.logs.erase(found);
+      directory.path(fmt::format("{}.{}{}", tp.toString(), id, kDeleteDirSuffix));
+  MILLRACE_CHECK_OK(judge(directory, files.rename(directory.path(tp.toString()), away)));
+  doomed.push_back({away, due_ms});
+  unsynced.insert(&directory);
   return {};
 }
 
@@ -219,13 +415,14 @@ Status LogManager::syncRemovals() {
     const std::lock_guard lock(state_->mutex);
     changed.swap(state_->unsynced);
   }
-  for (const DataDirectory* directory : changed)
-    MILLRACE_CHECK_OK(state_->files.syncDirectory(directory->path()));
+  for (DataDirectory* directory : changed)
+    MILLRACE_CHECK_OK(state_->judge(*directory, state_->files.syncDirectory(directory->path())));
   return {};
 }
 
 Status LogManager::State::writeCheckpoints() {
   for (const auto& directory : directories) {
+    if (!directory->health()) continue;
     DataDirectory::Checkpoints points;
     for (const auto& [tp, entry] : logs) {
       if (entry.directory != directory.get()) continue;
@@ -237,7 +434,8 @@ Status LogManager::State::writeCheckpoints() {
       points.high_watermarks.emplace(tp, entry.log->highWatermark());
       if (entry.log->cleanedTo() > Offset{0}) points.cleaned_to.emplace(tp, entry.log->cleanedTo());
     }
-    MILLRACE_CHECK_OK(directory->writeCheckpoints(points));
+    // One that fails goes offline; the others have theirs written.
+    (void)judge(*directory, directory->writeCheckpoints(points));
   }
   return {};
 }
@@ -272,7 +470,8 @@ Status LogManager::close(std::int64_t broker_epoch) {
     bool clean = true;
     for (std::size_t i = 0; i < entries.size(); ++i)
       clean = clean && (entries[i]->directory != directory.get() || outcomes[i]);
-    if (clean) MILLRACE_CHECK_OK(directory->writeMarker(broker_epoch));
+    if (clean && directory->health())
+      (void)s.judge(*directory, directory->writeMarker(broker_epoch));
     directory->unlock();
   }
   s.logs.clear();

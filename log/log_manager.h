@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,18 @@ struct LogManagerOptions {
   LogConfig defaults;
   /// The configuration of a topic found on disk; the defaults where empty.
   std::function<LogConfig(const std::string& topic)> config_of;
+  /// Directories that must not be touched, and why (a broken meta.properties).
+  std::map<std::string, Error> broken;
+  /// directory.id of each directory, for create().
+  std::map<std::string, Uuid> directory_ids;
+  /// open() fails where this one (the metadata log's) cannot be used; another one may be offline.
+  std::string required_directory;
+  /// Hears, once for each directory and on any thread, that it failed while in use. From then on it
+  /// is out of use; its logs stay with their owners until abandon().
+  std::function<void(const std::string& directory, const Error& cause)> on_failure;
+  /// Called about once a second while logs are opened, on one of the threads that do it.
+  std::function<void(std::size_t opened, std::size_t total, std::uint64_t scanned_bytes)>
+      on_progress;
   /// Threads for opening logs.
   int recovery_threads = 2;
   FileSystem* files = nullptr;   ///< systemFiles() where null
@@ -58,9 +71,9 @@ struct LoadReport {
 class LogManager {
  public:
   /// Opens the directories and every log in them. Removes the clean-shutdown marker, so that a
-  /// crash from here on is seen.
-  /// `__cluster_metadata-0` is opened like any other. Errors: kIo, kConfig (a directory twice, or
-  /// locked by another broker).
+  /// crash from here on is seen. A directory that cannot be used stays offline, with its logs.
+  /// `__cluster_metadata-0` is opened like any other. Errors: kIo (no directory can be used, or not
+  /// the required one), kConfig (a directory twice, or locked by another broker).
   [[nodiscard]] static Result<std::unique_ptr<LogManager>> open(LogManagerOptions options);
   /// Without close() this leaves the directories as a crash would.
   ~LogManager();
@@ -70,10 +83,22 @@ class LogManager {
   [[nodiscard]] const LoadReport& report() const;
   [[nodiscard]] PartitionLog* find(const TopicPartition& tp) const;
   [[nodiscard]] std::vector<std::pair<TopicPartition, PartitionLog*>> all() const;
-  /// The log of that name, made in the directory with the fewest logs where it does not exist.
-  /// Errors: kInconsistentTopicId where it exists with another topic id.
+  /// A log in numbers, for DescribeLogDirs: from any thread, while logs come and go.
+  struct LogInfo {
+    TopicPartition tp;
+    std::string directory;  ///< the entry of log.dirs
+    std::uint64_t size = 0;
+    Offset high_watermark;
+    Offset end_offset;
+  };
+  [[nodiscard]] std::vector<LogInfo> describe() const;
+  /// The log of that name, made in the directory with this id where it does not exist; without an
+  /// id in the one with the fewest logs. Errors: kInconsistentTopicId where it exists with another
+  /// topic id; kKafkaStorageError where its directory is offline or not here, or, without an id,
+  /// where one is offline that may hold it.
   [[nodiscard]] Result<PartitionLog*> create(const TopicPartition& tp, const Uuid& topic_id,
-                                             const LogConfig& config);
+                                             const LogConfig& config,
+                                             const Uuid& directory_id = {});
   /// Takes a log away: its directory is renamed to ...-delete at once, its files go after the
   /// delay. Safe against a crash in between. The pointer is invalid afterwards.
   [[nodiscard]] Status remove(const TopicPartition& tp, Millis now_ms);
@@ -89,6 +114,15 @@ class LogManager {
   /// broker epoch.
   [[nodiscard]] Status close(std::int64_t broker_epoch = -1);
 
+  /// What became of an entry of log.dirs.
+  struct DirectoryState {
+    std::string path;
+    Uuid id;
+    Status health;
+  };
+  [[nodiscard]] std::vector<DirectoryState> directoryStates() const;
+  /// Lets go of the logs of a directory that failed; nobody uses them any more.
+  void abandon(const std::string& directory);
   [[nodiscard]] const std::vector<std::string>& directories() const;
   [[nodiscard]] FileSystem& files() const;
 

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <chrono>
-#include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -142,14 +142,22 @@ class Run {
   std::uint64_t empty_rss_ = 0;
 };
 
+int numberOf(std::string_view text) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size())
+    throw std::runtime_error(fmt::format("'{}' is no number", text));
+  return value;
+}
+
 int run(int argc, char** argv) {
   if (argc < 2) {
     fmt::print(stderr, "usage: bench_partitions MILLRACE [IDLE_SECONDS] [PARTITIONS...]\n");
     return 2;
   }
-  const int idle_seconds = argc > 2 ? std::atoi(argv[2]) : 10;
+  const int idle_seconds = argc > 2 ? numberOf(argv[2]) : 10;
   std::vector<int> counts;
-  for (int i = 3; i < argc; ++i) counts.push_back(std::atoi(argv[i]));
+  for (int i = 3; i < argc; ++i) counts.push_back(numberOf(argv[i]));
   if (counts.empty()) counts = {1000, 10'000, 20'000};
   for (const int count : counts) Run(argv[1], count).measure(idle_seconds);
   return 0;

@@ -77,7 +77,7 @@ void DeleteRecordsJob::plan(Request& request) {
 void DeleteRecordsJob::remove(const Work& work) {
   PartitionAnswer& answer = *work.answer;
   Partition* partition = services_.partitions->find(work.id);
-  if (partition == nullptr) return refuse(answer, Errc::kNotLeaderOrFollower);
+  if (partition == nullptr) return refuse(answer, services_.partitions->whyMissing(work.id));
   log::PartitionLog& log = partition->log();
   // A compacted topic's records are its state: Kafka refuses, too.
   if (!log.config().cleanup_delete) return refuse(answer, Errc::kPolicyViolation);

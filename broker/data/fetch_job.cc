@@ -67,7 +67,7 @@ void FetchJob::run(int shard, const std::shared_ptr<GrowthWatcher>& watcher) {
 void FetchJob::read(Slot& slot, const FetchPartition& want) {
   Partition* partition = services_.partitions->find(slot.id);
   if (partition == nullptr) {
-    slot.error = Errc::kNotLeaderOrFollower;
+    slot.error = services_.partitions->whyMissing(slot.id);
     return;
   }
   slot.reached_partition = true;

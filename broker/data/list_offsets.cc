@@ -117,7 +117,7 @@ void ListOffsetsJob::planPartition(const TopicImage* topic,
 void ListOffsetsJob::lookUp(const Work& work) {
   PartitionAnswer& answer = *work.answer;
   Partition* partition = services_.partitions->find(work.id);
-  if (partition == nullptr) return refuse(answer, Errc::kNotLeaderOrFollower);
+  if (partition == nullptr) return refuse(answer, services_.partitions->whyMissing(work.id));
   const Errc epoch = partition->checkEpoch(work.current_leader_epoch);
   if (epoch != Errc::kNone) return refuse(answer, epoch);
   const auto found = partition->log().offsetForTimestamp(work.timestamp, isolation_);

@@ -149,7 +149,7 @@ void ProduceJob::run(int shard) {
 void ProduceJob::append(Work& work) {
   PartitionAnswer& answer = *work.answer;
   Partition* partition = services_.partitions->find(work.id);
-  if (partition == nullptr) return refuse(answer, Errc::kNotLeaderOrFollower);
+  if (partition == nullptr) return refuse(answer, services_.partitions->whyMissing(work.id));
   const auto batch = record::singleBatch(work.records->bytes(), version_);
   if (!batch) return refuse(answer, batch.error().code);
   if (batch->isTransactional()) {

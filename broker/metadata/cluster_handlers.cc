@@ -119,26 +119,28 @@ Task<DescribeLogDirsResponse> describeLogDirs(Services& services, RequestContext
                                               DescribeLogDirsRequest request) {
   DescribeLogDirsResponse response;
   const Wanted wanted = wantedOf(request);
-  const auto logs = services.logs->all();
-  for (const std::string& directory : services.logs->directories()) {
+  const auto logs = services.logs->describe();
+  for (const auto& [directory, id, health] : services.logs->directoryStates()) {
     auto& out = response.results.emplace_back();
     out.log_dir = directory;
+    if (!health) {
+      out.error_code = static_cast<std::int16_t>(Errc::kKafkaStorageError);
+      continue;
+    }
     struct statvfs space{};
     if (::statvfs(directory.c_str(), &space) == 0) {
       out.total_bytes = static_cast<std::int64_t>(space.f_blocks * space.f_frsize);
       out.usable_bytes = static_cast<std::int64_t>(space.f_bavail * space.f_frsize);
     }
     std::map<std::string, DescribeLogDirsResponse::DescribeLogDirsTopic> topics;
-    for (const auto& [tp, partition_log] : logs) {
-      if (!isWanted(wanted, tp) || !partition_log->directory().starts_with(directory + "/"))
-        continue;
+    for (const auto& [tp, where, size, high_watermark, end_offset] : logs) {
+      if (where != directory || !isWanted(wanted, tp)) continue;
       auto& topic = topics[tp.topic];
       topic.name = tp.topic;
       auto& partition = topic.partitions.emplace_back();
       partition.partition_index = tp.partition.value();
-      partition.partition_size = static_cast<std::int64_t>(partition_log->sizeInBytes());
-      partition.offset_lag =
-          std::max<std::int64_t>(partition_log->highWatermark() - partition_log->endOffset(), 0);
+      partition.partition_size = static_cast<std::int64_t>(size);
+      partition.offset_lag = std::max<std::int64_t>(high_watermark - end_offset, 0);
     }
     for (auto& [name, topic] : topics) out.topics.push_back(std::move(topic));
   }

@@ -41,6 +41,24 @@ protocol::PartitionChangeRecord changeOf(const TopicImage& topic, std::int32_t i
   return r;
 }
 
+/// Takes the leadership of `broker_id` away.
+protocol::PartitionChangeRecord withdraw(const TopicImage& topic, std::int32_t index,
+                                         const PartitionImage& p, std::int32_t broker_id) {
+  protocol::PartitionChangeRecord r = changeOf(topic, index);
+  std::vector<std::int32_t> isr = p.isr;
+  std::erase(isr, broker_id);
+  // Below min.insync.replicas it stays eligible: it holds all committed data (KIP-966).
+  if (isr.empty()) {
+    r.eligible_leader_replicas = std::vector<std::int32_t>{broker_id};
+    r.last_known_elr = std::vector<std::int32_t>{broker_id};
+    r.leader = kNoLeader;
+  } else {
+    r.leader = isr.front();
+  }
+  r.isr = std::move(isr);
+  return r;
+}
+
 }  // namespace
 
 Controller::Controller(ControllerConfig config, std::function<Uuid()> new_id)
@@ -95,6 +113,10 @@ MetadataRecords Controller::unfenceBroker(const MetadataImage& image,
   records.emplace_back(fencing(*broker, false));
   forEachPartition(
       image, [&](const TopicImage& topic, std::int32_t index, const PartitionImage& p) {
+        const bool online = isOnline(*broker, p);
+        if (p.leader == broker_id && !online)
+          records.emplace_back(withdraw(topic, index, p, broker_id));
+        if (!online) return;
         const bool leads =
             p.leader == broker_id;  // it stopped without saying so: a new epoch for a new run
         const bool eligible =
@@ -122,23 +144,30 @@ MetadataRecords Controller::fenceBroker(const MetadataImage& image, std::int32_t
   if (!broker || broker->fenced) return records;
   forEachPartition(image,
                    [&](const TopicImage& topic, std::int32_t index, const PartitionImage& p) {
-                     if (p.leader != broker_id) return;
-                     protocol::PartitionChangeRecord r = changeOf(topic, index);
-                     std::vector<std::int32_t> isr = p.isr;
-                     std::erase(isr, broker_id);
-                     // Below min.insync.replicas it stays eligible: it holds all committed data
-                     // (KIP-966).
-                     if (isr.empty()) {
-                       r.eligible_leader_replicas = std::vector<std::int32_t>{broker_id};
-                       r.last_known_elr = std::vector<std::int32_t>{broker_id};
-                       r.leader = kNoLeader;
-                     } else {
-                       r.leader = isr.front();
-                     }
-                     r.isr = std::move(isr);
-                     records.emplace_back(std::move(r));
+                     if (p.leader == broker_id)
+                       records.emplace_back(withdraw(topic, index, p, broker_id));
                    });
   records.emplace_back(fencing(*broker, true));
+  return records;
+}
+
+MetadataRecords Controller::directoriesFailed(const MetadataImage& image, std::int32_t broker_id,
+                                              const std::vector<Uuid>& online) const {
+  MetadataRecords records;
+  const auto broker = image.broker(broker_id);
+  if (!broker || broker->log_dirs == online) return records;
+  BrokerImage after = *broker;
+  after.log_dirs = online;
+  protocol::BrokerRegistrationChangeRecord change;
+  change.broker_id = broker_id;
+  change.broker_epoch = broker->epoch;
+  change.log_dirs = online;
+  records.emplace_back(std::move(change));
+  forEachPartition(image,
+                   [&](const TopicImage& topic, std::int32_t index, const PartitionImage& p) {
+                     if (p.leader == broker_id && !isOnline(after, p))
+                       records.emplace_back(withdraw(topic, index, p, broker_id));
+                   });
   return records;
 }
 

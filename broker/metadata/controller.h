@@ -82,6 +82,11 @@ class Controller {
   /// A clean stop of the last broker: nothing, or the records that fence it.
   [[nodiscard]] MetadataRecords fenceBroker(const MetadataImage& image,
                                             std::int32_t broker_id) const;
+  /// A heartbeat that names the data directories that are left (KIP-858): nobody leads the
+  /// partitions on the others.
+  [[nodiscard]] MetadataRecords directoriesFailed(const MetadataImage& image,
+                                                  std::int32_t broker_id,
+                                                  const std::vector<Uuid>& online) const;
   /// The first records of an empty log: features and cluster defaults, within a metadata
   /// transaction.
   [[nodiscard]] MetadataRecords bootstrap() const;

@@ -62,6 +62,7 @@ Decision<CreatePartitionsResponse> Controller::createPartitions(
   std::map<std::string_view, int> counts;
   for (const TopicRequest& t : request.topics) ++counts[t.name.view()];
   std::set<std::string_view> answered;
+  DirectoryChooser directories(image);
   for (const TopicRequest& t : request.topics) {
     if (!answered.insert(t.name.view()).second) continue;
     auto& result = decision.response.results.emplace_back();
@@ -81,7 +82,7 @@ Decision<CreatePartitionsResponse> Controller::createPartitions(
     if (request.validate_only) continue;
     auto index = static_cast<std::int32_t>(topic->partitions.size());
     for (const Placement& placement : *placements) {
-      decision.records.emplace_back(newPartitionRecord(image, topic->id, index++, placement));
+      decision.records.emplace_back(newPartitionRecord(topic->id, index++, placement, directories));
     }
   }
   return decision;

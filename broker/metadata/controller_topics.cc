@@ -109,7 +109,7 @@ Result<ConfigMap> configsOf(const CreatableTopic& topic) {
 
 void addRecords(MetadataRecords& records, const CreatableTopic& topic, const Uuid& id,
                 std::vector<Placement> placements, const ConfigMap& configs,
-                const MetadataImage& image) {
+                DirectoryChooser& directories) {
   protocol::TopicRecord topic_record;
   topic_record.name = topic.name.str();
   topic_record.topic_id = id;
@@ -123,8 +123,8 @@ void addRecords(MetadataRecords& records, const CreatableTopic& topic, const Uui
     records.emplace_back(std::move(r));
   }
   for (std::size_t i = 0; i < placements.size(); ++i) {
-    records.emplace_back(
-        newPartitionRecord(image, id, static_cast<std::int32_t>(i), std::move(placements[i])));
+    records.emplace_back(newPartitionRecord(id, static_cast<std::int32_t>(i),
+                                            std::move(placements[i]), directories));
   }
 }
 
@@ -208,6 +208,7 @@ Decision<CreateTopicsResponse> Controller::createTopics(const MetadataImage& ima
   const auto unified = collisionCandidates(image, request);
   const bool too_many = totalPartitions(request, config_) > kMaxPartitionsPerRequest;
   std::set<std::string_view> answered;
+  DirectoryChooser directories(image);
   for (const CreatableTopic& topic : request.topics) {
     if (!answered.insert(topic.name.view()).second) continue;
     auto& result = decision.response.topics.emplace_back();
@@ -229,7 +230,8 @@ Decision<CreateTopicsResponse> Controller::createTopics(const MetadataImage& ima
       result.replication_factor = static_cast<std::int16_t>(placements.front().replicas.size());
       fillConfigs(result, image, configs, config_);
       if (!request.validate_only) {
-        addRecords(decision.records, topic, result.topic_id, std::move(placements), configs, image);
+        addRecords(decision.records, topic, result.topic_id, std::move(placements), configs,
+                   directories);
       }
       return {};
     }();

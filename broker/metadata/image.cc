@@ -35,6 +35,19 @@ BrokerEndpoint endpointFor(const BrokerImage& broker, std::string_view listener)
   return {std::string(listener), "in-process", 0, 0};
 }
 
+Uuid directoryOf(const PartitionImage& partition, std::int32_t broker_id) {
+  const auto at = std::ranges::find(partition.replicas, broker_id);
+  const auto index = static_cast<std::size_t>(at - partition.replicas.begin());
+  return index < partition.directories.size() ? partition.directories[index] : Uuid{};
+}
+
+bool isOnline(const BrokerImage& broker, const PartitionImage& partition) {
+  const Uuid directory = directoryOf(partition, broker.id);
+  const bool assigned = directory.high != 0 || directory.low >= kReservedDirectoryIds;
+  return !assigned || broker.log_dirs.empty() ||
+         std::ranges::find(broker.log_dirs, directory) != broker.log_dirs.end();
+}
+
 bool isInternalTopic(std::string_view name) {
   return name == kOffsetsTopic || name == kTransactionTopic || name == kShareStateTopic;
 }

@@ -78,6 +78,13 @@ struct BrokerImage {
 /// its first. A broker without any listens in its own process only.
 [[nodiscard]] BrokerEndpoint endpointFor(const BrokerImage& broker, std::string_view listener);
 
+/// Directory ids below this say something else: unassigned, lost, migrating (Kafka's DirectoryId).
+inline constexpr std::uint64_t kReservedDirectoryIds = 100;
+/// The directory of a broker that holds its replica of a partition; zero where none is assigned.
+[[nodiscard]] Uuid directoryOf(const PartitionImage& partition, std::int32_t broker_id);
+/// Whether a broker's replica of a partition is not on a data directory that is offline (KIP-858).
+[[nodiscard]] bool isOnline(const BrokerImage& broker, const PartitionImage& partition);
+
 /// Kafka's ConfigResource.Type.
 enum class ConfigResourceType : std::int8_t {
   kUnknown = 0,

@@ -70,7 +70,9 @@ ResponseTopic describe(const TopicImage& topic, const MetadataImage& image) {
     partition.replica_nodes = p.replicas;
     partition.isr_nodes = p.isr;
     for (const std::int32_t id : p.replicas) {
-      if (!isAlive(image, id)) partition.offline_replicas.push_back(id);
+      const auto broker = image.broker(id);
+      if (!broker || broker->fenced || !isOnline(*broker, p))
+        partition.offline_replicas.push_back(id);
     }
   }
   return out;

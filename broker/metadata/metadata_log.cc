@@ -156,8 +156,9 @@ Result<std::string> latestSnapshot(FileSystem& files, const std::string& directo
 
 Result<std::unique_ptr<MetadataLog>> MetadataLog::open(Options options) {
   const log::TopicPartition tp{std::string(kMetadataTopic), PartitionIndex{0}};
-  MILLRACE_TRY(log::PartitionLog* const log,
-               options.logs->create(tp, kMetadataTopicId, metadataLogConfig()));
+  MILLRACE_TRY(
+      log::PartitionLog* const log,
+      options.logs->create(tp, kMetadataTopicId, metadataLogConfig(), options.directory_id));
   log->setConfig(metadataLogConfig());
   auto result = std::unique_ptr<MetadataLog>(new MetadataLog(std::move(options), *log));
   if (const auto latest = log->latestEpoch()) result->epoch_ = latest->value();

@@ -25,6 +25,7 @@ class MetadataLog {
   struct Options {
     log::LogManager* logs = nullptr;
     std::string directory;  ///< the data directory that holds the metadata log
+    Uuid directory_id;      ///< and its id
     std::int32_t node_id = 1;
   };
   /// Errors: of the log; kCorruptData for a broken quorum-state.

@@ -103,6 +103,7 @@ struct MetadataService::Impl {
   template <class Response, class Decide>
   Task<Response> change(Decide decide);
   Task<Result<std::int64_t>> takeProducerId();
+  Task<Status> withdrawFrom(std::vector<Uuid> online, std::function<Task<void>()> settle);
   /// bootstrap.checkpoint and quorum-state, in the background: each costs two fsyncs, and all that
   /// they say stands in the log, too.
   void writeFormatFiles(Millis now_ms);
@@ -222,6 +223,18 @@ Task<Result<std::int64_t>> Impl::takeProducerId() {
   co_return producer_ids.first++;
 }
 
+Task<Status> Impl::withdrawFrom(std::vector<Uuid> online, std::function<Task<void>()> settle) {
+  Lock lock = co_await acquire();
+  if (!lock || stopped) co_return fail(Errc::kClosed, "the broker is stopping");
+  co_await settle();
+  const MetadataRecords records =
+      controller->directoriesFailed(*image, options.controller.node_id, online);
+  if (records.empty()) co_return Status{};
+  auto outcome = append(records);
+  if (!outcome) co_return std::unexpected(outcome.error());
+  co_return co_await commit(std::move(*outcome), std::move(lock));
+}
+
 void Impl::writeFormatFiles(Millis now_ms) {
   options.blocking->submit([this, now_ms, done = format_files] {
     const Status bootstrap =
@@ -251,6 +264,7 @@ Status MetadataService::open(MetadataOptions options) {
   const Millis now = s.clock.wallMs();
   MetadataLog::Options log_options;
   log_options.logs = s.options.logs;
+  log_options.directory_id = s.options.directory_id;
   log_options.directory = s.options.directory;
   log_options.node_id = s.options.controller.node_id;
   MILLRACE_TRY(s.log, MetadataLog::open(std::move(log_options)));
@@ -276,7 +290,8 @@ Task<Status> MetadataService::start() {
   self.incarnation_id = randomUuid();
   self.endpoints = s.options.endpoints;
   self.rack = s.options.rack;
-  self.log_dirs = {s.options.directory_id};
+  self.log_dirs = s.options.online;
+  if (self.log_dirs.empty()) self.log_dirs = {s.options.directory_id};
   s.broker_epoch = s.log->endOffset();
   auto registered = s.append(s.controller->registerBroker(self, s.broker_epoch));
   if (!registered) co_return std::unexpected(registered.error());
@@ -356,6 +371,13 @@ Task<protocol::AlterConfigsResponse> MetadataService::alterConfigs(
     return c.alterConfigs(image, request);
   };
   co_return co_await onOwnShard<protocol::AlterConfigsResponse>(decide);
+}
+
+Task<Status> MetadataService::directoriesFailed(std::vector<Uuid> online,
+                                                std::function<Task<void>()> settle) {
+  Impl* const s = impl_.get();
+  auto run = [s, online, settle] { return s->withdrawFrom(online, settle); };
+  co_return co_await onShardAsync(s->shard, run);
 }
 
 Task<Result<std::int64_t>> MetadataService::nextProducerId() {

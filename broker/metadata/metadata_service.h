@@ -32,7 +32,8 @@ struct MetadataOptions {
   BlockingPool* blocking = nullptr;  ///< for fsync
   std::string directory;             ///< the metadata log dir: where bootstrap.checkpoint stands
   std::string cluster_id;            ///< of meta.properties
-  Uuid directory_id;
+  Uuid directory_id;         ///< of that directory
+  std::vector<Uuid> online;  ///< ids of the data directories that can be used; empty: that one
   ControllerConfig controller;
   /// Advertised endpoints of the broker, as clients get them; ports are the real ones (listeners
   /// are bound).
@@ -84,6 +85,11 @@ class MetadataService {
       protocol::IncrementalAlterConfigsRequest request);
   [[nodiscard]] Task<protocol::AlterConfigsResponse> alterConfigs(
       protocol::AlterConfigsRequest request);
+  /// Only these data directories are left: takes the leadership of the partitions on the others
+  /// away. `settle` lets go of their logs before that, while no other change is under way. Errors:
+  /// of the metadata log; kClosed where the broker stops.
+  [[nodiscard]] Task<Status> directoriesFailed(std::vector<Uuid> online,
+                                               std::function<Task<void>()> settle);
   /// The next idempotent producer's id, out of this broker's block (a new block goes through the
   /// log).
   [[nodiscard]] Task<Result<std::int64_t>> nextProducerId();

@@ -89,20 +89,34 @@ Result<Placement> checkAssignment(const MetadataImage& image, std::int32_t parti
   return placement;
 }
 
-protocol::PartitionRecord newPartitionRecord(const MetadataImage& image, const Uuid& topic_id,
-                                             std::int32_t index, Placement placement) {
+void DirectoryChooser::count() {
+  counted_ = true;
+  image_.topics.forEach([this](const std::string&, const TopicPtr& topic) {
+    for (const PartitionImage& p : topic->partitions)
+      for (const Uuid& directory : p.directories) ++used_[directory];
+  });
+}
+
+Uuid DirectoryChooser::choose(std::int32_t broker_id) {
+  const auto broker = image_.broker(broker_id);
+  if (!broker || broker->log_dirs.empty()) return {};
+  if (broker->log_dirs.size() == 1) return broker->log_dirs.front();
+  if (!counted_) count();
+  const Uuid chosen =
+      *std::ranges::min_element(broker->log_dirs, {}, [this](const Uuid& id) { return used_[id]; });
+  ++used_[chosen];
+  return chosen;
+}
+
+protocol::PartitionRecord newPartitionRecord(const Uuid& topic_id, std::int32_t index,
+                                             Placement placement, DirectoryChooser& directories) {
   protocol::PartitionRecord r;
   r.topic_id = topic_id;
   r.partition_id = index;
   r.leader = placement.isr.empty() ? -1 : placement.isr.front();
   r.leader_epoch = 0;
   r.partition_epoch = 0;
-  for (const std::int32_t id : placement.replicas) {
-    const auto broker = image.broker(id);
-    // A broker with several directories chooses itself (AssignReplicasToDirs).
-    r.directories.push_back(broker && broker->log_dirs.size() == 1 ? broker->log_dirs.front()
-                                                                   : Uuid{});
-  }
+  for (const std::int32_t id : placement.replicas) r.directories.push_back(directories.choose(id));
   r.replicas = std::move(placement.replicas);
   r.isr = std::move(placement.isr);
   return r;

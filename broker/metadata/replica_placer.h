@@ -6,6 +6,7 @@
 #include "protocol/messages/partition_record.h"
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 namespace millrace::broker {
@@ -30,9 +31,25 @@ struct Placement {
                                                 const std::vector<std::int32_t>& broker_ids,
                                                 std::size_t expected_factor);
 
+/// Gives new replicas to the data directories of their brokers, each to the one that holds the
+/// fewest (as Kafka's LogManager chooses), counting those it gave. For one request.
+class DirectoryChooser {
+ public:
+  explicit DirectoryChooser(const MetadataImage& image) : image_(image) {}
+  /// Zero, which is unassigned, where the broker told of no directories.
+  [[nodiscard]] Uuid choose(std::int32_t broker_id);
+
+ private:
+  void count();
+
+  const MetadataImage& image_;
+  bool counted_ = false;
+  std::map<Uuid, std::int64_t> used_;
+};
+
 /// The record of a partition that begins with this placement.
-[[nodiscard]] protocol::PartitionRecord newPartitionRecord(const MetadataImage& image,
-                                                           const Uuid& topic_id, std::int32_t index,
-                                                           Placement placement);
+[[nodiscard]] protocol::PartitionRecord newPartitionRecord(const Uuid& topic_id, std::int32_t index,
+                                                           Placement placement,
+                                                           DirectoryChooser& directories);
 
 }  // namespace millrace::broker

@@ -84,7 +84,8 @@ void addPartitions(DescribedTopic& out, const TopicImage& topic, std::size_t fir
     partition.last_known_elr = p.last_known_elr;
     for (const std::int32_t id : p.replicas) {
       const auto broker = image.broker(id);
-      if (!broker || broker->fenced) partition.offline_replicas.push_back(id);
+      if (!broker || broker->fenced || !isOnline(*broker, p))
+        partition.offline_replicas.push_back(id);
     }
   }
 }
