@@ -91,7 +91,7 @@ class Run {
     records_ = 1;
   }
 
-  void memory(const std::string& state) const {
+  void memory(const std::string& state) {
     const auto rss = static_cast<double>(broker_.process().residentBytes());
     say(fmt::format("resident memory, {}", state), rss / (1 << 20), "MiB");
     say(fmt::format("per partition over an empty broker, {}", state),
