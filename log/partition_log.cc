@@ -146,7 +146,8 @@ Status PartitionLog::close() {
   if (!s.absent) MILLRACE_CHECK_OK(s.finish(s.epochs.save()));
   MILLRACE_CHECK_OK(flush());
   // Apache Kafka takes missing indexes for damage, also those of an empty log. Nothing to sync.
-  if (!s.absent && s.active().size() == 0) MILLRACE_CHECK_OK(s.finish(s.active().saveIndexes(true)));
+  if (!s.absent && s.active().size() == 0)
+    MILLRACE_CHECK_OK(s.finish(s.active().saveIndexes(true)));
   for (const auto& doomed : s.doomed) MILLRACE_CHECK_OK(s.files.system.remove(doomed.path));
   s.doomed.clear();
   return {};
