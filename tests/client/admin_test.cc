@@ -48,6 +48,8 @@ class AdminShell : public ::testing::Test {
         });
   }
 
+  ~AdminShell() override { cluster_->stop(); }
+
   Admin admin(const std::string& timeout_ms = "20000") {
     return Admin({.properties = {{"retry.backoff.ms", "1"},
                                  {"retry.backoff.max.ms", "2"},

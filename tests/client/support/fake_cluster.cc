@@ -59,13 +59,13 @@ Bytes batchOf(const std::string& value, std::int64_t offset) {
 
 }  // namespace
 
-FakeCluster::~FakeCluster() {
+void FakeCluster::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void FakeCluster::addTopic(const std::string& name, int partitions) {

@@ -24,7 +24,10 @@ namespace millrace::client {
 class FakeCluster final : public Transport {
  public:
   FakeCluster() : thread_([this] { run(); }) {}
-  ~FakeCluster() override;
+  ~FakeCluster() override { stop(); }
+  /// Answers no more. Call it before the last reference goes: a client's callback may hold one,
+  /// too, and this thread cannot wait for itself.
+  void stop();
 
   // Topics. Leaders are node 1 unless moved; each value is a batch of its own, its time its offset.
   void addTopic(const std::string& name, int partitions = 1);
