@@ -240,8 +240,11 @@ Result<Offset> PartitionLog::State::recoverSegment(std::size_t index, std::uint6
 
 Status PartitionLog::State::cutBehind(std::size_t index, std::uint64_t sound,
                                       std::uint64_t file_size, Offset next, const Error& damage) {
-  recovery.truncated_bytes += file_size - sound;
-  recovery.damage = damage.detail;
+  MILLRACE_TRY(const bool blank, segments[index]->isBlankFrom(sound));
+  if (!blank || !log.config_.preallocate || index + 1 < segments.size()) {
+    recovery.truncated_bytes += file_size - sound;
+    recovery.damage = damage.detail;
+  }
   MILLRACE_CHECK_OK(segments[index]->truncate(sound, next));
   for (std::size_t i = index + 1; i < segments.size(); ++i) {
     recovery.truncated_bytes += segments[i]->size();

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace millrace::log {
@@ -21,6 +22,10 @@ Status Segment::append(std::span<const BytesView> slices, std::span<const Writte
                        const LogConfig& config) {
   MILLRACE_TRY(const auto log, file());
   MILLRACE_CHECK_OK(maxTimestamp());  // before size_ moves
+  if (size_ == 0 && config.preallocate) {
+    MILLRACE_CHECK_OK(log->truncate(static_cast<std::uint64_t>(config.segment_bytes)));
+    preallocated_ = true;
+  }
   MILLRACE_CHECK_OK(log->write(size_, slices));
   for (const Written& batch : batches) MILLRACE_CHECK_OK(noteBatch(batch, config));
   return {};
@@ -170,9 +175,22 @@ Status Segment::seal() {
   if (newest.timestamp >= 0)
     MILLRACE_CHECK_OK(time_index_.maybeAppend(newest.timestamp, newest.offset));
   MILLRACE_CHECK_OK(saveIndexes(true));
+  if (preallocated_) {
+    MILLRACE_TRY(const auto log, file());
+    MILLRACE_CHECK_OK(log->truncate(size_));
+    preallocated_ = false;
+  }
   tail_.clear();
   tail_.shrink_to_fit();
   return {};
+}
+
+Result<bool> Segment::isBlankFrom(std::uint64_t position) {
+  MILLRACE_TRY(const auto log, file());
+  std::array<char, 4096> block;
+  MILLRACE_TRY(const std::size_t got, log->read(position, block.data(), block.size()));
+  return std::all_of(block.begin(), block.begin() + static_cast<std::ptrdiff_t>(got),
+                     [](char byte) { return byte == 0; });
 }
 
 Status Segment::cutIndexes(std::uint64_t from) {
@@ -221,6 +239,7 @@ Status Segment::truncate(std::uint64_t position, Offset next_offset) {
   MILLRACE_CHECK_OK(txnIndex().truncateToOffset(next_offset));
   std::erase_if(tail_, [=](const TailEntry& e) { return e.position >= position; });
   size_ = position;
+  preallocated_ = false;
   bytes_since_index_ = 0;
   max_timestamp_known_ = false;
   if (position == 0) first_timestamp_known_ = false;

@@ -64,7 +64,10 @@ class Segment {
   /// LogSegment.shouldRoll).
   [[nodiscard]] Result<bool> shouldRoll(std::uint64_t bytes, std::int64_t timestamp, Offset last,
                                         Millis now_ms, Millis max_age_ms, const LogConfig& config);
-  /// Closes the books of a segment that gets no more batches.
+  /// Whether the file holds zeros from there on, as far as one block tells: room that was
+  /// preallocated and not written.
+  [[nodiscard]] Result<bool> isBlankFrom(std::uint64_t position);
+  /// Closes the books of a segment that gets no more batches. Gives preallocated room back.
   [[nodiscard]] Status seal();
 
   /// Checks the indexes once; builds them anew where they cannot be right. Returns whether it did.
@@ -119,6 +122,7 @@ class Segment {
   bool max_timestamp_known_ = false;
   bool first_timestamp_known_ = false;
   bool used_ = false;
+  bool preallocated_ = false;
   bool checked_ = false;
 };
 
