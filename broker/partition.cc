@@ -34,11 +34,17 @@ std::expected<log::AppendInfo, log::AppendFailure> Partition::append(const recor
   options.origin = origin;
   auto appended = log_.append(batch, options);
   if (!appended || appended->duplicate) return appended;
+  if (meter_ != nullptr) meter_->add(appended->bytes);
+  if (appended->round != 0) return appended;
   // The only replica: what it has is committed.
   log_.setHighWatermark(log_.endOffset());
-  if (meter_ != nullptr) meter_->add(appended->bytes);
   notify(static_cast<std::int64_t>(appended->bytes));
   return appended;
+}
+
+void Partition::committed(Offset end, std::int64_t bytes) {
+  if (end > log_.highWatermark()) log_.setHighWatermark(end);
+  notify(bytes);
 }
 
 void Partition::notify(std::int64_t bytes) {

@@ -84,10 +84,14 @@ class Partition {
   [[nodiscard]] LeaderEpoch leaderEpoch() const { return settings_.leader_epoch; }
 
   /// Appends as leader, moves the high watermark and wakes watchers: when it returns, the batch is
-  /// acknowledged as strongly as `acks` asks. Errors: kNotEnoughReplicas, and those of
+  /// acknowledged as strongly as `acks` asks. With flush.on.ack (a round in the answer) nobody sees
+  /// it before committed() says that it is on disk. Errors: kNotEnoughReplicas, and those of
   /// PartitionLog::append.
   [[nodiscard]] std::expected<log::AppendInfo, log::AppendFailure> append(
       const record::BatchView& batch, Acks acks, record::AppendOrigin origin, Millis now_ms);
+
+  /// What was appended up to `end`, `bytes` of it not told to watchers before, is on disk.
+  void committed(Offset end, std::int64_t bytes);
 
   /// kFencedLeaderEpoch or kUnknownLeaderEpoch where the client's idea of the epoch differs
   /// (KIP-320); -1 is no idea.

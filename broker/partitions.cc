@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/net/blocking_pool.h"
 #include "broker/fan_out.h"
+#include "broker/group_commit.h"
 #include "broker/partition.h"
 #include "broker/partitions_impl.h"
 #include "log/compaction.h"
@@ -223,17 +224,25 @@ void PartitionStore::Impl::install(std::vector<Plan>& plans, int shard) {
   }
 }
 
+GroupCommits& PartitionStore::commits() { return impl_->commits; }
+
 Task<Result<Appended>> PartitionStore::append(TopicIdPartition id, Bytes batch) {
-  auto work = [this, &id, &batch]() -> Result<Appended> {
+  CommitTicket ticket;
+  auto work = [this, &id, &batch, &ticket]() -> Result<Appended> {
     Partition* partition = find(id);
     if (partition == nullptr) return missing(*this, id);
     MILLRACE_TRY(const auto view, record::BatchView::parse(batch));
     auto done = partition->append(view, Acks::kAll, record::AppendOrigin::kCoordinator,
                                   impl_->clock.wallMs());
     if (!done) return std::unexpected(storageError(done.error().error, partition->name()));
+    ticket = impl_->commits.note(partition->log().journal(), id, *done);
     return Appended{done->base_offset, done->last_offset, partition->leaderEpoch()};
   };
-  co_return co_await onShard(shardOf(id), std::ref(work));
+  Result<Appended> appended = co_await onShard(shardOf(id), std::ref(work));
+  if (ticket.commit == nullptr) co_return appended;
+  const Status durable = co_await ticket.commit->wait(ticket.round);
+  if (!durable) co_return fail(Errc::kKafkaStorageError, durable.error().toString());
+  co_return appended;
 }
 
 Task<Result<BatchBytes>> PartitionStore::read(TopicIdPartition id, Offset from,
@@ -382,6 +391,23 @@ Task<std::vector<TopicIdPartition>> PartitionStore::dueForCompaction() {
   co_return ids;
 }
 
+/// Gaps that compaction leaves must not look like what a crash leaves, which the journal fills:
+/// nothing above the recovery point in the checkpoint file is ever compacted.
+Task<Status> PartitionStore::settleForCompaction(TopicIdPartition id) {
+  bool journaled = false;
+  auto look = [this, &id, &journaled] {
+    Partition* partition = find(id);
+    journaled = partition != nullptr && partition->log().config().flush_on_ack;
+  };
+  co_await onShard(shardOf(id), std::ref(look));
+  if (!journaled) co_return Status{};
+  std::vector<TopicIdPartition> ids(1, id);
+  const Status flushed = co_await flush(std::move(ids), log::FlushScope::kSealed);
+  if (!flushed) co_return flushed;
+  auto write = [this] { return impl_->logs.writeCheckpoints(); };
+  co_return co_await runBlocking(impl_->blocking, std::ref(write));
+}
+
 Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits limits) {
   Result<log::CompactionPlan> plan = fail(Errc::kNotFound, "the partition went away");
   auto prepare = [this, &id, &plan] {
@@ -394,6 +420,8 @@ Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits 
   const Result<log::CompactionOutcome> outcome =
       co_await runBlocking(impl_->blocking, std::ref(run));
   if (!outcome) co_return std::unexpected(outcome.error());
+  const Status settled = co_await settleForCompaction(id);
+  if (!settled) co_return settled;
   Status placed;
   auto place = [this, &id, &plan, &outcome, &placed] {
     Partition* partition = find(id);
@@ -411,6 +439,8 @@ Task<> PartitionStore::close() {
   auto drop = [this](int shard) { impl_->maps[static_cast<std::size_t>(shard)].clear(); };
   const std::vector<int> all = impl_->allShards();
   co_await onShards(impl_->shards, all, std::ref(drop));
+  auto quiesce = [this] { impl_->commits.quiesce(); };
+  co_await runBlocking(impl_->blocking, std::ref(quiesce));
 }
 
 }  // namespace millrace::broker

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "base/uuid.h"
 #include "broker/metadata/delta.h"
+#include "broker/topic_id_partition.h"
 #include "log/types.h"
 
 #include <cstdint>
@@ -28,23 +29,8 @@ struct CompactionLimits;
 
 namespace millrace::broker {
 
+class GroupCommits;
 class Partition;
-
-/// Names a partition for good: a topic made again under the same name has another id.
-struct TopicIdPartition {
-  Uuid topic_id;
-  std::int32_t partition = 0;
-  friend bool operator==(const TopicIdPartition&, const TopicIdPartition&) = default;
-};
-
-struct TopicIdPartitionHash {
-  std::size_t operator()(const TopicIdPartition& p) const noexcept {
-    const std::uint64_t mixed =
-        (p.topic_id.high ^ (p.topic_id.low + static_cast<std::uint32_t>(p.partition))) *
-        0x9E3779B97F4A7C15ULL;
-    return mixed ^ (mixed >> 32);
-  }
-};
 
 /// Where an appended batch went.
 struct Appended {
@@ -97,6 +83,9 @@ class PartitionStore {
   [[nodiscard]] Task<Result<BatchBytes>> read(TopicIdPartition id, Offset from,
                                               std::uint32_t max_bytes);
 
+  /// Group commit of appends with flush.on.ack.
+  [[nodiscard]] GroupCommits& commits();
+
   /// Puts on disk what these partitions hold now: flush.messages, flush.ms. Errors:
   /// kKafkaStorageError; the log is offline then.
   [[nodiscard]] Task<Status> flush(std::vector<TopicIdPartition> ids,
@@ -137,6 +126,7 @@ class PartitionStore {
 
  private:
   [[nodiscard]] Task<> flushTimed();
+  [[nodiscard]] Task<Status> settleForCompaction(TopicIdPartition id);
 
   struct Impl;
   std::unique_ptr<Impl> impl_;

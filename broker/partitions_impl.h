@@ -4,9 +4,11 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/net/waiter.h"
+#include "broker/group_commit.h"
 #include "broker/partition.h"
 #include "broker/partitions.h"
 #include "broker/topic_settings.h"
+#include "log/log_manager.h"
 
 #include <limits>
 #include <memory>
@@ -43,7 +45,13 @@ struct PartitionStore::Impl {
         topics(config, id),
         maps(static_cast<std::size_t>(shard_pool.size())),
         offline(maps.size()),
-        meters(maps.size()) {
+        meters(maps.size()),
+        commits(shards, blocking, logs.journals(),
+                [this](const GroupCommit::Noted& noted, const Status& status) {
+                  const auto found = mapHere().find(noted.partition);
+                  if (status && found != mapHere().end())
+                    found->second->committed(noted.end, noted.bytes);
+                }) {
     for (GrowthMeter& meter : meters)
       meter.on_step = [this] { shards.at(0).post([this] { grown.wakeAll(); }); };
   }
@@ -68,6 +76,7 @@ struct PartitionStore::Impl {
   std::vector<PartitionSet> offline;
   /// What was appended, by shard. As maps.
   std::vector<GrowthMeter> meters;
+  GroupCommits commits;
   /// Woken on the first shard when a meter has made a step.
   WaitList grown;
 

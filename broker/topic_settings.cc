@@ -42,6 +42,7 @@ log::LogConfig logConfigOf(const Config& topic, const Config& broker) {
   c.file_delete_delay_ms = topic.getLong("file.delete.delay.ms");
   c.flush_messages = topic.getLong("flush.messages");
   c.flush_ms = topic.getLong("flush.ms");
+  c.flush_on_ack = topic.getBool("flush.on.ack");
   c.preallocate = topic.getBool("preallocate");
   c.cleanup_delete = contains(topic.getList("cleanup.policy"), "delete");
   c.cleanup_compact = contains(topic.getList("cleanup.policy"), "compact");

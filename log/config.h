@@ -25,6 +25,9 @@ struct LogConfig {
   std::int64_t file_delete_delay_ms = 60'000;
   std::int64_t flush_messages = std::numeric_limits<std::int64_t>::max();
   std::int64_t flush_ms = std::numeric_limits<std::int64_t>::max();
+  /// An append is acknowledged when it is on disk: see log/journal/journal.h.
+  bool flush_on_ack = false;
+  /// Segments get their disk space when they begin.
   bool preallocate = false;
   /// cleanup.policy; both may be set.
   bool cleanup_delete = true;

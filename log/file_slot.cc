@@ -10,11 +10,16 @@ namespace {
 
 std::atomic<std::int64_t> open_slots{0};
 
-std::int64_t mostSlots() {
+std::int64_t countMostSlots() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
     return std::numeric_limits<std::int64_t>::max();
   return static_cast<std::int64_t>(limit.rlim_cur / 2);
+}
+
+std::int64_t mostSlots() {
+  static const std::int64_t most = countMostSlots();
+  return most;
 }
 
 }  // namespace
@@ -31,9 +36,8 @@ void FileSlot::reset() {
   open_slots.fetch_sub(1, std::memory_order_relaxed);
 }
 
-bool FileSlot::runningLow() {
-  static const std::int64_t most = mostSlots();
-  return open_slots.load(std::memory_order_relaxed) > most;
-}
+bool FileSlot::runningLow() { return open_slots.load(std::memory_order_relaxed) > mostSlots(); }
+
+bool FileSlot::gettingLow() { return open_slots.load(std::memory_order_relaxed) > mostSlots() / 2; }
 
 }  // namespace millrace::log

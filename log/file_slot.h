@@ -23,6 +23,8 @@ class FileSlot {
 
   /// Whether more than half of the process's file descriptors are held by slots.
   [[nodiscard]] static bool runningLow();
+  /// Whether more than a quarter are: nobody should hold files for later.
+  [[nodiscard]] static bool gettingLow();
 
  private:
   std::shared_ptr<File> file_;

@@ -1,6 +1,6 @@
 #include "log/log_manager.h"
 
-#include "log/data_directory.h"
+#include "log/log_manager_state.h"
 
 #include <fmt/format.h>
 #include <tbb/parallel_for.h>
@@ -14,61 +14,6 @@
 #include <unordered_map>
 
 namespace millrace::log {
-
-struct LogManager::State {
-  struct Entry {
-    std::unique_ptr<PartitionLog> log;
-    DataDirectory* directory = nullptr;
-  };
-  struct Doomed {
-    std::string path;
-    Millis due_ms;
-  };
-
-  LogManagerOptions options;
-  FileSystem& files;
-  LoadReport report;
-  mutable std::mutex mutex;
-  std::vector<std::unique_ptr<DataDirectory>> directories;
-  std::unordered_map<TopicPartition, Entry> logs;
-  std::vector<Doomed> doomed;
-  /// Where logs were removed and the directory not synced since.
-  std::set<DataDirectory*> unsynced;
-  /// Logs that cannot be used, and why: they must not be made anew.
-  struct Offline {
-    Error cause;
-    DataDirectory* directory = nullptr;
-  };
-  std::unordered_map<TopicPartition, Offline> offline;
-
-  explicit State(LogManagerOptions given)
-      : options(std::move(given)),
-        files(options.files != nullptr ? *options.files : systemFiles()) {}
-
-  [[nodiscard]] LogConfig configOf(const std::string& topic) const {
-    return options.config_of ? options.config_of(topic) : options.defaults;
-  }
-  [[nodiscard]] Status openDirectory(const std::string& path);
-  [[nodiscard]] Status openAll();
-  [[nodiscard]] Result<std::unique_ptr<PartitionLog>> openLog(DataDirectory& directory,
-                                                              const TopicPartition& tp,
-                                                              Millis now_ms);
-  [[nodiscard]] Status takeIn(DataDirectory& directory, const TopicPartition& tp,
-                              Result<std::unique_ptr<PartitionLog>> opened);
-  /// Fails where too little is left to go on with.
-  [[nodiscard]] Status checkDirectories() const;
-  [[nodiscard]] Uuid idOf(const DataDirectory& directory) const;
-  /// Where a new log goes.
-  [[nodiscard]] Result<DataDirectory*> place(const Uuid& directory_id) const;
-  [[nodiscard]] Result<DataDirectory*> leastUsed() const;
-  /// Takes a directory out of use while it is in use; returns the status it was given.
-  [[nodiscard]] Status judge(DataDirectory& directory, Status status) const;
-  [[nodiscard]] std::function<void(const Error&)> failureOf(DataDirectory& directory);
-  void abandon(const DataDirectory& directory);
-  /// Renames a log's directory, to be removed when it is due.
-  [[nodiscard]] Status moveAway(DataDirectory& directory, const TopicPartition& tp, Millis due_ms);
-  [[nodiscard]] Status writeCheckpoints();
-};
 
 namespace {
 
@@ -203,6 +148,7 @@ Status LogManager::State::openAll() {
   });
   for (Work& w : work) MILLRACE_CHECK_OK(takeIn(*w.directory, w.tp, std::move(w.opened)));
   for (const auto& directory : directories) {
+    openJournal(*directory);
     directory->forgetCheckpoints();
     if (!directory->health()) {
       abandon(*directory);
@@ -370,7 +316,8 @@ Result<PartitionLog*> LogManager::create(const TopicPartition& tp, const Uuid& t
                                              .config = config,
                                              .topic_id = topic_id,
                                              .files = &s.files,
-                                             .on_disk_failure = s.failureOf(*directory)}));
+                                             .on_disk_failure = s.failureOf(*directory),
+                                             .journal = s.journals.at(directory).get()}));
   PartitionLog* const made = log.get();
   s.logs.emplace(tp, State::Entry{std::move(log), directory});
   return made;
@@ -388,10 +335,11 @@ Status LogManager::remove(const TopicPartition& tp, Millis now_ms) {
   }
   const auto found = s.logs.find(tp);
   if (found == s.logs.end()) return fail(Errc::kNotFound, "no log " + tp.toString());
-  const PartitionLog& log = *found->second.log;
+  PartitionLog& log = *found->second.log;
   if (log.hasDirectory())
     MILLRACE_CHECK_OK(
         s.moveAway(*found->second.directory, tp, now_ms + log.config().file_delete_delay_ms));
+  log.leaveJournal();
   s.logs.erase(found);
   return {};
 }
@@ -470,8 +418,10 @@ Status LogManager::close(std::int64_t broker_epoch) {
     bool clean = true;
     for (std::size_t i = 0; i < entries.size(); ++i)
       clean = clean && (entries[i]->directory != directory.get() || outcomes[i]);
-    if (clean && directory->health())
-      (void)s.judge(*directory, directory->writeMarker(broker_epoch));
+    if (clean && directory->health()) {
+      const Status closed = s.judge(*directory, s.journals.at(directory.get())->close());
+      if (closed) (void)s.judge(*directory, directory->writeMarker(broker_epoch));
+    }
     directory->unlock();
   }
   s.logs.clear();

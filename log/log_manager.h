@@ -123,6 +123,9 @@ class LogManager {
   [[nodiscard]] std::vector<DirectoryState> directoryStates() const;
   /// Lets go of the logs of a directory that failed; nobody uses them any more.
   void abandon(const std::string& directory);
+  /// The journals of the data directories, in their order: whoever appends with flush.on.ack
+  /// commits their rounds.
+  [[nodiscard]] std::vector<Journal*> journals() const;
   [[nodiscard]] const std::vector<std::string>& directories() const;
   [[nodiscard]] FileSystem& files() const;
 

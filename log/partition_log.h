@@ -15,38 +15,10 @@
 #include "base/uuid.h"
 #include "log/compaction.h"
 #include "log/config.h"
+#include "log/partition_log_options.h"
 #include "log/types.h"
 
 namespace millrace::log {
-
-struct OpenOptions {
-  /// ".../orders-3"; made with the first append where it does not exist.
-  std::string directory;
-  LogConfig config;
-  /// Written to partition.metadata of a new log; an existing one keeps its own.
-  Uuid topic_id;
-  /// From the checkpoint files of the data directory.
-  Offset log_start_offset{0};
-  Offset recovery_point{0};
-  Offset high_watermark{0};
-  Offset cleaned_to{0};
-  /// Wall clock: producers that were silent for longer than producer.id.expiration.ms when the
-  /// last snapshot was made are forgotten; what lies behind it counts as a sign of life. 0: none
-  /// is.
-  Millis now_ms = 0;
-  /// The last stop was clean: files are trusted as they are.
-  bool clean_shutdown = false;
-  FileSystem* files = nullptr;  ///< systemFiles() where null
-  /// Called once, on the thread of the call that failed, when the disk takes the log offline (kIo,
-  /// kDiskFull).
-  std::function<void(const Error&)> on_disk_failure;
-};
-
-struct AppendOptions {
-  LeaderEpoch leader_epoch{0};
-  Millis now_ms = 0;
-  record::AppendOrigin origin = record::AppendOrigin::kClient;
-};
 
 /// All calls but the atomic getters come from one thread at a time (the partition's shard) and
 /// never wait for anything but the page cache. An append is in the page cache when it returns, and
@@ -149,6 +121,20 @@ class PartitionLog {
   [[nodiscard]] std::uint64_t unflushedBytes() const;
   /// prepareFlush, run, flushed in one.
   [[nodiscard]] Status flush();
+
+  // Group commit (flush.on.ack).
+  /// Appends go through this journal from now on; before, a replay of it must be over.
+  void setJournal(Journal* journal);
+  [[nodiscard]] Journal* journal() const;
+  /// The log is to be deleted: its journal need not care for it.
+  void leaveJournal();
+  /// Where the first segment above the recovery point ends that does not reach the next one:
+  /// [begin, end). After a crash that is what was lost in between; compaction leaves none up there.
+  struct Gap {
+    Offset begin;
+    Offset end;
+  };
+  [[nodiscard]] Result<std::optional<Gap>> firstGap() const;
 
   // Compaction: plan on the shard, runCompaction() anywhere, put in place on the shard. One at a
   // time.

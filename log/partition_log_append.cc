@@ -94,6 +94,7 @@ Status PartitionLog::State::write(const record::BatchView& batch, const record::
                                            valid.payload};
   MILLRACE_CHECK_OK(active().append(slices, std::span(&written, 1), log.config_));
   producers.setNow(how.now_ms);
+  MILLRACE_CHECK_OK(addToJournal(slices, first, written.last_offset + 1));
   return noteProducer(batch, first, written.last_offset, written.max_timestamp);
 }
 
@@ -123,12 +124,14 @@ std::expected<AppendInfo, AppendFailure> PartitionLog::append(const record::Batc
     info.last_offset = (*known)->last_offset;
     info.log_append_time_ms = stamped ? (*known)->timestamp : -1;
     info.duplicate = true;
+    info.round = s.last_round;
     return info;
   }
   if (const Status done = s.write(batch, *valid, first, options); !done)
     return refuse(s.goOffline(done.error()).error());
   s.unflushed_bytes += info.bytes;
   size_.fetch_add(info.bytes, std::memory_order_relaxed);
+  info.round = s.log.config_.flush_on_ack ? s.last_round : 0;
   log_end_offset_.store((info.last_offset + 1).value(), std::memory_order_release);
   s.publishStable();
   s.releaseIfLow();
@@ -188,6 +191,8 @@ Result<AppendInfo> PartitionLog::appendAsFollower(BytesView batches) {
     for (const auto& view : arrived.views) s.epochs.assign(view.leaderEpoch(), view.baseOffset());
     MILLRACE_CHECK_OK(s.epochs.save());
     MILLRACE_CHECK_OK(s.active().append(std::span(&arrived.bytes, 1), arrived.written, config_));
+    MILLRACE_CHECK_OK(s.addToJournal(std::span(&arrived.bytes, 1), arrived.info.base_offset,
+                                     arrived.info.last_offset + 1));
     for (const auto& view : arrived.views)
       MILLRACE_CHECK_OK(
           s.noteProducer(view, view.baseOffset(), view.lastOffset(), view.maxTimestamp()));
@@ -195,6 +200,7 @@ Result<AppendInfo> PartitionLog::appendAsFollower(BytesView batches) {
   };
   MILLRACE_CHECK_OK(s.finish(write()));
   s.unflushed_bytes += arrived.info.bytes;
+  arrived.info.round = config_.flush_on_ack ? s.last_round : 0;
   s.publish(arrived.info.last_offset + 1);
   s.publishStable();
   s.releaseIfLow();

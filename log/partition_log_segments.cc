@@ -210,6 +210,7 @@ void PartitionLog::flushed(const FlushJob& job, const Status& outcome) {
   // A truncation may have happened while the flush ran.
   const Offset reached = std::min(job.up_to, endOffset());
   state_->unflushed_bytes -= std::min(state_->unflushed_bytes, job.bytes);
+  state_->tellJournal(reached);
   if (reached > recoveryPoint()) recovery_point_.store(reached.value(), std::memory_order_release);
 }
 
@@ -238,7 +239,8 @@ Status PartitionLog::State::truncateFully(Offset start) {
   publish(start);
   publishStable();
   names_changed = true;
-  return epochs.save();
+  MILLRACE_CHECK_OK(epochs.save());
+  return cutJournal(start);
 }
 
 Status PartitionLog::truncateFullyAndStartAt(Offset offset) {
@@ -279,7 +281,7 @@ Status PartitionLog::truncateTo(Offset offset) {
   if (startOffset() > end) log_start_offset_.store(end.value(), std::memory_order_release);
   s.publish(end);
   setHighWatermark(std::min(highWatermark(), end));
-  return {};
+  return s.finish(s.cutJournal(end));
 }
 
 }  // namespace millrace::log

@@ -1,6 +1,7 @@
 // What a PartitionLog is made of. Included by log/partition_log*.cc only.
 #pragma once
 
+#include "log/journal/journal.h"
 #include "log/leader_epochs.h"
 #include "log/log_files.h"
 #include "log/partition_log.h"
@@ -84,6 +85,12 @@ struct PartitionLog::State {
   /// Writes a validated batch at `first` and takes it into epochs, indexes and producers.
   [[nodiscard]] Status write(const record::BatchView& batch, const record::ValidBatch& valid,
                              Offset first, const AppendOptions& how);
+  /// With flush.on.ack: adds what was just written, [first, end), to the journal.
+  [[nodiscard]] Status addToJournal(std::span<const BytesView> batches, Offset first, Offset end);
+  /// Everything below is on disk: sealed segments need not be held for the journal's sake.
+  void tellJournal(Offset flushed);
+  /// A cut of the log: what the journal has at and above `end` does not count any more.
+  [[nodiscard]] Status cutJournal(Offset end);
   /// Takes a batch into the producers' state.
   [[nodiscard]] Status noteProducer(const record::BatchView& batch, Offset first, Offset last,
                                     std::int64_t max_timestamp);
@@ -124,6 +131,13 @@ struct PartitionLog::State {
   bool absent = false;
   /// The directory or its partition.metadata was made by this object and not synced since.
   bool fresh = false;
+
+  /// This log's part in the journal, from its first journaled append on.
+  std::shared_ptr<JournaledLog> journaled;
+  /// Everything below that is not below the recovery point is in the journal.
+  Offset journaled_to{-1};
+  /// The newest round with something of this log.
+  std::uint64_t last_round = 0;
 };
 
 template <class Visit>

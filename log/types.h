@@ -39,6 +39,9 @@ struct AppendInfo {
   std::uint64_t bytes = 0;
   /// The batch was there already: base_offset and last_offset are those of its first append.
   bool duplicate = false;
+  /// With flush.on.ack: the journal's round that makes it durable; 0 where nothing needs to be
+  /// waited for.
+  std::uint64_t round = 0;
 };
 
 /// Why append() refused: what goes into ProduceResponse.

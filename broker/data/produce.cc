@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "broker/fan_out.h"
+#include "broker/group_commit.h"
 #include "broker/metadata/metadata_cache.h"
 #include "broker/partition.h"
 #include "broker/partitions.h"
@@ -27,6 +28,7 @@ struct Work {
   PartitionAnswer* answer = nullptr;
   int shard = 0;
   bool flush_due = false;
+  CommitTicket ticket = {};
 };
 
 std::int16_t wire(Errc code) { return static_cast<std::int16_t>(toWire(code)); }
@@ -83,6 +85,8 @@ class ProduceJob {
   void run(int shard);
   [[nodiscard]] std::vector<TopicIdPartition> flushesDue() const;
   void failFlushed(const Error& error);
+  [[nodiscard]] std::vector<CommitTicket> tickets() const;
+  void failCommits(const Error& error);
   [[nodiscard]] bool hasErrors() const;
   [[nodiscard]] Response take() { return std::move(response_); }
 
@@ -173,6 +177,7 @@ void ProduceJob::append(Work& work) {
   answer.log_append_time_ms = done->duplicate ? batch->maxTimestamp() : done->log_append_time_ms;
   answer.log_start_offset = done->log_start_offset.value();
   work.flush_due = partition->isFlushDue();
+  work.ticket = services_.partitions->commits().note(partition->log().journal(), work.id, *done);
 }
 
 std::vector<TopicIdPartition> ProduceJob::flushesDue() const {
@@ -187,6 +192,18 @@ void ProduceJob::failFlushed(const Error& error) {
   for (auto& work : work_) {
     if (work.flush_due) refuse(*work.answer, error.code);
   }
+}
+
+std::vector<CommitTicket> ProduceJob::tickets() const {
+  std::vector<CommitTicket> tickets;
+  for (const auto& work : work_)
+    if (work.ticket.commit != nullptr) tickets.push_back(work.ticket);
+  return tickets;
+}
+
+void ProduceJob::failCommits(const Error& error) {
+  for (auto& work : work_)
+    if (work.ticket.commit != nullptr) refuse(*work.answer, error.code);
 }
 
 bool ProduceJob::hasErrors() const {
@@ -210,6 +227,12 @@ Task<Response> handleProduce(Services& services, RequestContext context,
   if (!due.empty()) {
     const Status flushed = co_await services.partitions->flush(std::move(due));
     if (!flushed) job.failFlushed(flushed.error());
+  }
+  std::vector<CommitTicket> tickets = job.tickets();
+  // With acks=0 nobody waits for the disk.
+  if (request.acks != 0 && !tickets.empty()) {
+    const Status durable = co_await services.partitions->commits().committed(std::move(tickets));
+    if (!durable) job.failCommits(durable.error());
   }
   if (request.acks == 0) {
     // Nobody waits for an answer; an error can only be told by closing the connection.

@@ -1,0 +1,111 @@
+// flush.on.ack in the broker: who waits for which round of a journal, and who runs the rounds.
+#pragma once
+
+#include "base/net/blocking_pool.h"
+#include "base/net/shard.h"
+#include "broker/topic_id_partition.h"
+#include "log/journal/journal.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace millrace::broker {
+
+/// Group commit for one data directory. Appends of all shards gather in the journal's round; one
+/// call on the blocking pool commits round after round for as long as something has gathered. When
+/// a round is on disk, every shard first settles what it noted (high watermarks move, fetches
+/// wake), then whoever waits for the round goes on: an acknowledged record can be read.
+///
+/// Thread-safe but for note(), which belongs to the shard it runs on.
+class GroupCommit {
+ public:
+  using Round = log::Journal::Round;
+  /// An append that waits for its round.
+  struct Noted {
+    Round round = 0;
+    TopicIdPartition partition;
+    /// Behind its last record.
+    Offset end;
+    std::int64_t bytes = 0;
+  };
+  /// Called on the noting shard when the round is on disk, or failed.
+  using Settle = std::function<void(const Noted&, const Status&)>;
+
+  GroupCommit(ShardPool& shards, BlockingPool& blocking, log::Journal& journal, Settle settle);
+  ~GroupCommit();
+  GroupCommit(const GroupCommit&) = delete;
+  GroupCommit& operator=(const GroupCommit&) = delete;
+
+  /// After an append on this shard: it is settled here when its round is done. Begins a commit
+  /// where none runs.
+  void note(const Noted& appended);
+  /// Goes on, on the caller's shard, when the round is on disk and settled everywhere. Errors: what
+  /// the journal failed with.
+  [[nodiscard]] Task<Status> wait(Round round);
+  /// Blocks until no commit runs. Nothing may be noted any more.
+  void quiesce();
+
+ private:
+  struct Waiter {
+    Round round;
+    Resume resume;
+  };
+
+  void begin();
+  /// On the blocking pool: rounds until nothing has gathered.
+  void run();
+  void checkpointInBackground();
+  void settleEverywhere(log::Journal::Committed done);
+  void settleHere(Round round, const Status& status);
+  void wakeWaiters(const log::Journal::Committed& done);
+  [[nodiscard]] Status outcomeOf(Round round);
+
+  ShardPool& shards_;
+  BlockingPool& blocking_;
+  log::Journal& journal_;
+  const Settle settle_;
+  /// By shard, each touched there only, in the order of rounds.
+  std::vector<std::vector<Noted>> noted_;
+
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::vector<Waiter> waiters_;
+  Round settled_ = 0;
+  /// The first round that failed, and why; later ones fail, too.
+  Round failed_ = std::numeric_limits<Round>::max();
+  Status failure_;
+  bool running_ = false;
+  bool checkpointing_ = false;
+};
+
+/// What an append with flush.on.ack has to wait for before it is acknowledged.
+struct CommitTicket {
+  GroupCommit* commit = nullptr;  ///< null: nothing
+  GroupCommit::Round round = 0;
+};
+
+/// The group commits of all data directories.
+class GroupCommits {
+ public:
+  GroupCommits(ShardPool& shards, BlockingPool& blocking,
+               const std::vector<log::Journal*>& journals, const GroupCommit::Settle& settle);
+
+  /// After an append to a log with this journal, on the partition's shard.
+  [[nodiscard]] CommitTicket note(const log::Journal* journal, const TopicIdPartition& partition,
+                                  const log::AppendInfo& appended);
+  /// Waits for all of them. Errors: kKafkaStorageError; nothing of that is to be acknowledged.
+  [[nodiscard]] Task<Status> committed(std::vector<CommitTicket> tickets);
+  /// Blocks until no commit runs.
+  void quiesce();
+
+ private:
+  std::unordered_map<const log::Journal*, std::unique_ptr<GroupCommit>> commits_;
+};
+
+}  // namespace millrace::broker

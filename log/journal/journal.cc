@@ -1,0 +1,347 @@
+#include "log/journal/journal.h"
+
+#include "base/checksum.h"
+#include "base/uuid.h"
+#include "base/varint.h"
+#include "log/journal/in_threads.h"
+
+#include <algorithm>
+#include <array>
+
+namespace millrace::log {
+
+using journal::FrameHead;
+using journal::kHeaderSize;
+
+/// What one round writes and syncs.
+struct Journal::Gathered {
+  struct Member {
+    std::shared_ptr<JournaledLog> log;
+    std::uint64_t bytes = 0;
+    /// Its files are synced; its entries are not written.
+    bool direct = false;
+  };
+  /// One entry in `body`.
+  struct Piece {
+    std::size_t member = 0;
+    std::size_t begin = 0;
+    std::size_t size = 0;
+    /// Written even where the member is direct.
+    bool always = false;
+  };
+
+  Round number = 1;
+  Bytes body;
+  std::vector<Piece> pieces;
+  std::vector<Member> members;
+
+  Member& memberFor(const std::shared_ptr<JournaledLog>& log) {
+    if (log->round != number) {
+      log->round = number;
+      log->member = members.size();
+      members.push_back({log});
+    }
+    return members[log->member];
+  }
+  void addPiece(const JournaledLog& log, BytesView prefix, std::span<const BytesView> payload,
+                bool always) {
+    const std::size_t begin = body.size();
+    journal::putEntry(body, prefix, payload);
+    pieces.push_back({log.member, begin, body.size() - begin, always});
+  }
+  [[nodiscard]] bool isWritten(const Piece& piece) const {
+    return piece.always || !members[piece.member].direct;
+  }
+  void clear(Round next) {
+    number = next;
+    body.clear();
+    pieces.clear();
+    members.clear();
+  }
+};
+
+struct Journal::JournalFile {
+  std::string path;
+  std::shared_ptr<File> file;
+  std::size_t index = 0;
+  // With the journal's mutex.
+  std::uint64_t position = 0;
+  std::uint32_t sequence = 0;
+  std::uint64_t generation = 0;
+  /// Whose segments must be on disk before the file is used anew.
+  std::vector<std::shared_ptr<JournaledLog>> logs;
+  bool made = false;
+  bool full = false;
+};
+
+Journal::Journal(Options options)
+    : options_(std::move(options)),
+      gathering_(std::make_unique<Gathered>()),
+      spare_(std::make_unique<Gathered>()),
+      salt_(static_cast<std::uint32_t>(randomUuid().low)) {
+  for (std::size_t i = 0; i < 2; ++i) {
+    journal_files_[i] = std::make_unique<JournalFile>();
+    journal_files_[i]->index = i;
+    journal_files_[i]->path = options_.directory + "/" + std::string(kJournalFiles[i]);
+  }
+}
+
+Journal::~Journal() = default;
+
+Result<Journal::Round> Journal::append(const std::shared_ptr<JournaledLog>& log,
+                                       const std::shared_ptr<File>& file,
+                                       std::span<const BytesView> batches, bool alone) {
+  const std::lock_guard lock(mutex_);
+  if (!health_) return std::unexpected(health_.error());
+  Gathered& round = *gathering_;
+  Gathered::Member& member = round.memberFor(log);
+  for (const BytesView part : batches) member.bytes += part.size();
+  const bool much = member.bytes >= options_.direct_bytes ||
+                    round.body.size() + member.bytes > options_.file_bytes / 2;
+  if (alone || much) member.direct = true;
+  if (!member.direct) round.addPiece(*log, log->batches_prefix, batches, false);
+  log->note(file);
+  return round.number;
+}
+
+Status Journal::cancel(const std::shared_ptr<JournaledLog>& log, Offset offset) {
+  const std::lock_guard lock(mutex_);
+  if (!health_) return health_;
+  (void)gathering_->memberFor(log);
+  char raw[8];
+  storeBe(raw, offset.value());
+  const BytesView payload(raw, sizeof raw);
+  gathering_->addPiece(*log, log->cancel_prefix, std::span(&payload, 1), true);
+  return {};
+}
+
+void Journal::noteUnsynced(JournaledLog& log, const std::shared_ptr<File>& file) {
+  const std::lock_guard lock(mutex_);
+  log.note(file);
+}
+
+void Journal::noteSynced(JournaledLog& log, const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  log.synced(path);
+}
+
+void Journal::forget(JournaledLog& log) {
+  const std::lock_guard lock(mutex_);
+  log.forget();
+}
+
+bool Journal::hasGathered() const {
+  const std::lock_guard lock(mutex_);
+  return !gathering_->members.empty();
+}
+
+Journal::Committed Journal::commit() {
+  std::unique_ptr<Gathered> round;
+  {
+    const std::lock_guard lock(mutex_);
+    if (gathering_->members.empty()) return {committed(), health_};
+    round = std::move(gathering_);
+    gathering_ = std::move(spare_);
+    gathering_->clear(round->number + 1);
+    if (!health_) {
+      const Committed refused{round->number, health_};
+      spare_ = std::move(round);
+      return refused;
+    }
+  }
+  const Committed done{round->number, settle(write(*round))};
+  if (done.status) committed_.store(done.round, std::memory_order_release);
+  const std::lock_guard lock(mutex_);
+  ++counters_.rounds;
+  round->clear(0);  // lets go of logs
+  spare_ = std::move(round);
+  return done;
+}
+
+Status Journal::write(const Gathered& round) {
+  MILLRACE_CHECK_OK(writeFrame(round));
+  std::vector<std::shared_ptr<JournaledLog>> direct;
+  for (const Gathered::Member& member : round.members)
+    if (member.direct) direct.push_back(member.log);
+  if (direct.empty()) return {};
+  MILLRACE_CHECK_OK(syncAll(direct));
+  const std::lock_guard lock(mutex_);
+  counters_.direct_syncs += direct.size();
+  return {};
+}
+
+Status Journal::writeFrame(const Gathered& round) {
+  std::array<char, kHeaderSize> header;
+  static constexpr std::array<char, journal::kAlignment> kPadding{};
+  std::vector<BytesView> slices = {BytesView(header.data(), header.size())};
+  FrameHead head{.salt = salt_};
+  for (const Gathered::Piece& piece : round.pieces) {
+    if (!round.isWritten(piece)) continue;
+    ++head.entries;
+    head.length += static_cast<std::uint32_t>(piece.size);
+    const char* const begin = round.body.data() + piece.begin;
+    if (slices.size() > 1 && slices.back().data() + slices.back().size() == begin) {
+      slices.back() = BytesView(slices.back().data(), slices.back().size() + piece.size);
+    } else {
+      slices.emplace_back(begin, piece.size);
+    }
+  }
+  if (head.entries == 0) return {};
+  const std::uint64_t size = journal::aligned(kHeaderSize + head.length);
+  MILLRACE_TRY(const std::size_t index, fileFor(size));
+  JournalFile& file = *journal_files_[index];
+  head.generation = file.generation;
+  head.sequence = file.sequence;
+  std::uint32_t crc = head.crcSeed();
+  for (std::size_t i = 1; i < slices.size(); ++i) crc = crc32c(crc, slices[i]);
+  head.store(header.data(), crc);
+  // Whole pages: the kernel need not read what the rest of the last one holds.
+  slices.emplace_back(kPadding.data(), size - kHeaderSize - head.length);
+  list(round, index);
+  MILLRACE_CHECK_OK(file.file->write(file.position, slices));
+  MILLRACE_CHECK_OK(file.file->sync());
+  const std::lock_guard lock(mutex_);
+  file.position += size;
+  ++file.sequence;
+  counters_.frame_bytes += size;
+  return {};
+}
+
+void Journal::list(const Gathered& round, std::size_t index) {
+  const std::lock_guard lock(mutex_);
+  JournalFile& file = *journal_files_[index];
+  for (const Gathered::Member& member : round.members) {
+    if (member.log->listed_in[index] == file.generation) continue;
+    member.log->listed_in[index] = file.generation;
+    file.logs.push_back(member.log);
+  }
+}
+
+Result<std::size_t> Journal::fileFor(std::uint64_t bytes) {
+  if (current_ && journal_files_[*current_]->position + bytes <= options_.file_bytes)
+    return *current_;
+  const std::size_t next = current_ ? 1 - *current_ : 0;
+  if (current_) {
+    const std::lock_guard lock(mutex_);
+    journal_files_[*current_]->full = true;
+  }
+  JournalFile& file = *journal_files_[next];
+  {
+    const std::lock_guard one_at_a_time(checkpoint_mutex_);
+    MILLRACE_CHECK_OK(makeReady(file));
+  }
+  const std::lock_guard lock(mutex_);
+  file.position = 0;
+  file.sequence = 0;
+  file.generation = ++generation_;
+  current_ = next;
+  return next;
+}
+
+Status Journal::makeReady(JournalFile& file) {
+  if (!file.made) MILLRACE_CHECK_OK(create(file));
+  std::vector<std::shared_ptr<JournaledLog>> logs;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!file.full) return {};
+    logs = file.logs;
+  }
+  MILLRACE_CHECK_OK(syncAll(logs));
+  const std::lock_guard lock(mutex_);
+  file.logs.clear();
+  file.full = false;
+  ++counters_.checkpoints;
+  return {};
+}
+
+/// Filled with zeros, so that a frame's sync has nothing to do but to write the frame.
+Status Journal::create(JournalFile& file) {
+  MILLRACE_TRY(file.file, options_.files->open(file.path, OpenMode::kCreate));
+  MILLRACE_CHECK_OK(file.file->truncate(0));
+  const Bytes zeros(std::min<std::uint64_t>(1 << 20, options_.file_bytes), '\0');
+  for (std::uint64_t at = 0; at < options_.file_bytes; at += zeros.size()) {
+    const BytesView part = BytesView(zeros).substr(0, options_.file_bytes - at);
+    MILLRACE_CHECK_OK(file.file->write(at, std::span(&part, 1)));
+  }
+  MILLRACE_CHECK_OK(file.file->sync());
+  MILLRACE_CHECK_OK(options_.files->syncDirectory(options_.directory));
+  const std::lock_guard lock(mutex_);
+  file.made = true;
+  return {};
+}
+
+bool Journal::checkpointDue() const {
+  const std::lock_guard lock(mutex_);
+  const JournalFile& first = *journal_files_[0];
+  const JournalFile& second = *journal_files_[1];
+  // The second file is made before the first one is full, so that no round has to wait for it.
+  return first.full || second.full || (!second.made && first.position > options_.file_bytes / 4);
+}
+
+Status Journal::checkpoint() {
+  if (!checkpointDue()) return health();
+  const std::lock_guard one_at_a_time(checkpoint_mutex_);
+  for (const auto& file : journal_files_) {
+    const Status ready = makeReady(*file);
+    if (!ready) return settle(ready);
+  }
+  return health();
+}
+
+Status Journal::syncAll(const std::vector<std::shared_ptr<JournaledLog>>& logs) {
+  std::mutex failure_mutex;
+  Status failure;
+  inThreads(logs.size(), [&](std::size_t i) {
+    Status synced = syncLog(*logs[i]);
+    if (synced) return;
+    const std::lock_guard lock(failure_mutex);
+    failure = std::move(synced);
+  });
+  return failure;
+}
+
+Status Journal::syncLog(JournaledLog& log) {
+  JournaledLog::Sync sync;
+  {
+    const std::lock_guard lock(mutex_);
+    sync = log.plan();
+  }
+  MILLRACE_CHECK_OK(sync.run(*options_.files));
+  const std::lock_guard lock(mutex_);
+  log.settle(sync);
+  return {};
+}
+
+Status Journal::settle(Status status) {
+  if (status) return status;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!health_) return status;
+    health_ = status;
+  }
+  if (options_.on_failure) options_.on_failure(status.error());
+  return status;
+}
+
+Status Journal::health() const {
+  const std::lock_guard lock(mutex_);
+  return health_;
+}
+
+Journal::Counters Journal::counters() const {
+  const std::lock_guard lock(mutex_);
+  return counters_;
+}
+
+Status Journal::close() {
+  bool any = false;
+  for (const auto& file : journal_files_) {
+    if (!file->made) continue;
+    any = true;
+    file->file.reset();
+    MILLRACE_CHECK_OK(options_.files->remove(file->path));
+  }
+  return any ? options_.files->syncDirectory(options_.directory) : Status{};
+}
+
+}  // namespace millrace::log

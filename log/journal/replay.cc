@@ -1,0 +1,264 @@
+#include "log/journal/replay.h"
+
+#include "log/journal/in_threads.h"
+#include "log/journal/journal.h"
+#include "log/partition_log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+namespace millrace::log {
+
+using journal::Entry;
+using journal::EntryKind;
+using journal::FrameReader;
+using journal::LogKey;
+
+namespace {
+
+struct KeyOrder {
+  bool operator()(const LogKey& a, const LogKey& b) const {
+    return std::tie(a.topic_id, a.partition) < std::tie(b.topic_id, b.partition);
+  }
+};
+
+/// A journal file as it was found.
+struct Found {
+  std::string path;
+  std::shared_ptr<File> file;
+  std::uint64_t size = 0;
+  /// Of its first frame; 0 where it has none.
+  std::uint64_t generation = 0;
+  std::uint32_t salt = 0;
+};
+
+class Replay {
+ public:
+  Replay(FileSystem& files, const std::string& directory, const JournalLogFinder& find,
+         const JournalComplaint& complain)
+      : files_(files), directory_(directory), find_(find), complain_(complain) {}
+
+  Result<ReplayReport> run() {
+    MILLRACE_CHECK_OK(open());
+    MILLRACE_CHECK_OK(checkEmptyOnes());
+    std::ranges::sort(found_, {}, &Found::generation);
+    MILLRACE_CHECK_OK(forEachEntry([this](const Entry& e) { return noteCancel(e); }));
+    position_ = 0;
+    report_.frames = 0;
+    MILLRACE_CHECK_OK(forEachEntry([this](const Entry& e) { return apply(e); }));
+    flushAll();
+    return report_;
+  }
+
+ private:
+  /// A log, and what it lost between two of its segments.
+  struct Target {
+    PartitionLog* log = nullptr;
+    std::optional<PartitionLog::Gap> gap = {};
+  };
+
+  Status open();
+  Status checkEmptyOnes() const;
+  template <class Fn>
+  Status forEachEntry(Fn fn);
+  Status damaged(const Found& file, std::uint64_t at, const std::string& why) const {
+    return fail(Errc::kCorruptData, fmt::format("{} at position {}: {}", file.path, at, why));
+  }
+  Status noteCancel(const Entry& entry);
+  Status apply(const Entry& entry);
+  void flushAll();
+  Result<Target> targetFor(const LogKey& key) const;
+  /// Whether a later entry cancels what begins at `base`.
+  [[nodiscard]] bool isCancelled(const LogKey& key, Offset base) const;
+  Status append(Target& target, const LogKey& key, BytesView batches);
+  Status append(Target& target, const record::BatchView& batch);
+
+  FileSystem& files_;
+  const std::string& directory_;
+  const JournalLogFinder& find_;
+  const JournalComplaint& complain_;
+  std::vector<Found> found_;
+  /// Of each log: the numbers of the entries that cancel, and from which offset on.
+  std::map<LogKey, std::vector<std::pair<std::uint64_t, Offset>>, KeyOrder> cancels_;
+  std::map<LogKey, Target, KeyOrder> targets_;
+  std::uint64_t position_ = 0;
+  ReplayReport report_;
+};
+
+/// All of them: what a dead process wrote may be in the page cache only.
+void Replay::flushAll() {
+  std::vector<std::pair<const LogKey*, PartitionLog*>> logs;
+  for (const auto& [key, target] : targets_)
+    if (target.log != nullptr) logs.emplace_back(&key, target.log);
+  std::vector<Status> outcomes(logs.size());
+  inThreads(logs.size(), [&](std::size_t i) { outcomes[i] = logs[i].second->flush(); });
+  for (std::size_t i = 0; i < logs.size(); ++i)
+    if (!outcomes[i]) complain_(*logs[i].first, outcomes[i].error());
+}
+
+Status Replay::open() {
+  for (const std::string_view name : kJournalFiles) {
+    Found found;
+    found.path = directory_ + "/" + std::string(name);
+    auto opened = files_.open(found.path, OpenMode::kRead);
+    if (!opened && opened.error().code == Errc::kNotFound) continue;
+    if (!opened) return std::unexpected(std::move(opened).error());
+    found.file = std::move(*opened);
+    MILLRACE_TRY(found.size, found.file->size());
+    FrameReader reader(*found.file, found.size);
+    MILLRACE_TRY(const bool any, reader.next());
+    if (any) {
+      found.generation = reader.head().generation;
+      found.salt = reader.head().salt;
+    }
+    found_.push_back(std::move(found));
+  }
+  return {};
+}
+
+/// A file without a first frame is new, or was about to be used anew. Frames behind it that are
+/// newer than the other file's tell that its beginning was lost.
+Status Replay::checkEmptyOnes() const {
+  const auto newest = std::ranges::max_element(found_, {}, &Found::generation);
+  for (const Found& one : found_) {
+    if (one.generation != 0) continue;
+    FrameReader reader(*one.file, one.size);
+    const std::optional<std::uint32_t> salt =
+        newest->generation == 0 ? std::nullopt : std::optional(newest->salt);
+    MILLRACE_TRY(const auto behind, reader.findBehind(newest->generation + 1, salt));
+    if (behind) return damaged(one, 0, "the first frame is damaged");
+  }
+  return {};
+}
+
+template <class Fn>
+Status Replay::forEachEntry(Fn fn) {
+  for (const Found& one : found_) {
+    if (one.generation == 0) continue;
+    FrameReader reader(*one.file, one.size);
+    for (;;) {
+      const std::uint64_t at = reader.position();
+      MILLRACE_TRY(const bool more, reader.next());
+      if (!more) break;
+      ++report_.frames;
+      BytesView body = reader.body();
+      while (!body.empty()) {
+        const auto entry = journal::takeEntry(body);
+        if (!entry) return damaged(one, at, entry.error().detail);
+        MILLRACE_CHECK_OK(fn(*entry));
+        ++position_;
+      }
+    }
+    const std::uint64_t end = reader.position();
+    MILLRACE_TRY(const auto behind, reader.findBehind(one.generation, one.salt));
+    if (behind) return damaged(one, end, "a frame that was on disk is damaged");
+  }
+  return {};
+}
+
+Status Replay::noteCancel(const Entry& entry) {
+  if (entry.kind == EntryKind::kCancel) cancels_[entry.key].emplace_back(position_, entry.offset);
+  return {};
+}
+
+Status Replay::apply(const Entry& entry) {
+  if (entry.kind != EntryKind::kBatches) return {};
+  auto known = targets_.find(entry.key);
+  if (known == targets_.end()) {
+    auto target = targetFor(entry.key);
+    if (!target) complain_(entry.key, target.error());
+    known = targets_.emplace(entry.key, target ? *target : Target{}).first;
+  }
+  Target& target = known->second;
+  if (target.log == nullptr) return {};
+  if (const Status done = append(target, entry.key, entry.batches); !done) {
+    complain_(entry.key, done.error());
+    target.log = nullptr;  // the complaint may have closed it
+  }
+  return {};
+}
+
+Result<Replay::Target> Replay::targetFor(const LogKey& key) const {
+  Target target{.log = find_(key)};
+  if (target.log == nullptr) return target;
+  MILLRACE_TRY(target.gap, target.log->firstGap());
+  return target;
+}
+
+bool Replay::isCancelled(const LogKey& key, Offset base) const {
+  const auto found = cancels_.find(key);
+  return found != cancels_.end() && std::ranges::any_of(found->second, [&](const auto& cancel) {
+           return cancel.first > position_ && cancel.second <= base;
+         });
+}
+
+Status Replay::append(Target& target, const LogKey& key, BytesView batches) {
+  record::BatchIterator walk(batches);
+  record::BatchView batch;
+  while (walk.next(batch))
+    if (!isCancelled(key, batch.baseOffset())) MILLRACE_CHECK_OK(append(target, batch));
+  return walk.status();
+}
+
+Status Replay::append(Target& target, const record::BatchView& batch) {
+  PartitionLog& log = *target.log;
+  const Offset base = batch.baseOffset();
+  if (target.gap && base >= target.gap->begin && base < target.gap->end) {
+    // What lies behind the gap was written later: the journal has that, too.
+    MILLRACE_CHECK_OK(log.truncateTo(target.gap->begin));
+    target.gap.reset();
+  }
+  if (batch.lastOffset() < log.endOffset()) return {};
+  if (base > log.endOffset()) {
+    if (log.sizeInBytes() > 0)
+      return fail(Errc::kCorruptData,
+                  fmt::format("{} ends at offset {}, but the journal goes on at {}: records that "
+                              "were on disk are gone",
+                              log.directory(), log.endOffset().value(), base.value()));
+    MILLRACE_CHECK_OK(log.truncateFullyAndStartAt(base));
+  }
+  MILLRACE_CHECK_OK(log.appendAsFollower(batch.bytes()));
+  ++report_.batches;
+  report_.bytes += batch.sizeInBytes();
+  return {};
+}
+
+}  // namespace
+
+Result<ReplayReport> replayJournal(FileSystem& files, const std::string& directory,
+                                   const JournalLogFinder& find, const JournalComplaint& complain) {
+  return Replay(files, directory, find, complain).run();
+}
+
+Result<bool> hasJournal(FileSystem& files, const std::string& directory) {
+  for (const std::string_view name : kJournalFiles) {
+    MILLRACE_TRY(const bool there, files.exists(directory + "/" + std::string(name)));
+    if (there) return true;
+  }
+  return false;
+}
+
+Status keepJournal(FileSystem& files, const std::string& directory) {
+  for (const std::string_view name : kJournalFiles) {
+    const std::string path = directory + "/" + std::string(name);
+    const Status kept = files.rename(path, path + ".kept");
+    if (!kept && kept.error().code != Errc::kNotFound) return kept;
+  }
+  return files.syncDirectory(directory);
+}
+
+Status removeJournal(FileSystem& files, const std::string& directory) {
+  bool any = false;
+  for (const std::string_view name : kJournalFiles) {
+    const Status removed = files.remove(directory + "/" + std::string(name));
+    if (!removed && removed.error().code != Errc::kNotFound) return removed;
+    any = any || removed;
+  }
+  return any ? files.syncDirectory(directory) : Status{};
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,80 @@
+// The data directories' journals: replayed at start, one for each while it is in use.
+#include "log/journal/replay.h"
+#include "log/log_manager_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace millrace::log {
+
+void LogManager::State::openJournal(DataDirectory& directory) {
+  if (directory.health())
+    if (const Status done = replayJournal(directory); !done) directory.goOffline(done.error());
+  auto& journal = journals[&directory];
+  journal = std::make_unique<Journal>(Journal::Options{
+      .files = &files, .directory = directory.path(), .on_failure = failureOf(directory)});
+  for (const auto& [tp, entry] : logs)
+    if (entry.directory == &directory) entry.log->setJournal(journal.get());
+}
+
+Status LogManager::State::replayJournal(DataDirectory& directory) {
+  MILLRACE_TRY(const bool any, hasJournal(files, directory.path()));
+  // After a clean stop there is none, unless another program ran here meanwhile.
+  if (any && !directory.clean()) {
+    const auto complain = [&](const journal::LogKey& key, const Error& error) {
+      logs.erase(key.partition);
+      offline.insert_or_assign(key.partition, Offline{error, &directory});
+      report.notes.push_back(
+          fmt::format("{} stays offline: {}", key.partition.toString(), error.toString()));
+    };
+    const auto find = [&](const journal::LogKey& key) { return logForReplay(directory, key); };
+    MILLRACE_TRY(const ReplayReport replayed,
+                 log::replayJournal(files, directory.path(), find, complain));
+    if (replayed.batches > 0)
+      report.notes.push_back(fmt::format("{}: the journal brought back {} batches, {} bytes",
+                                         directory.path(), replayed.batches, replayed.bytes));
+  }
+  if (!any) return {};
+  const bool offline_here = std::ranges::any_of(
+      offline, [&](const auto& item) { return item.second.directory == &directory; });
+  if (directory.clean() || !offline_here) return removeJournal(files, directory.path());
+  report.notes.push_back(fmt::format(
+      "{}: the journal is kept beside as {}.kept: it may have records of logs that are offline",
+      directory.path(), kJournalFiles[0]));
+  return keepJournal(files, directory.path());
+}
+
+PartitionLog* LogManager::State::logForReplay(DataDirectory& directory,
+                                              const journal::LogKey& key) {
+  if (offline.contains(key.partition)) return nullptr;
+  const auto found = logs.find(key.partition);
+  if (found != logs.end()) {
+    PartitionLog* const log = found->second.log.get();
+    // A crash of the machine may have taken partition.metadata.
+    const bool adopted = !log->topicId().isZero() || log->adopt(key.topic_id);
+    const bool same =
+        adopted && found->second.directory == &directory && log->topicId() == key.topic_id;
+    return same ? log : nullptr;
+  }
+  // Its directory had not reached the disk, or the topic was deleted: the metadata will tell.
+  auto made = PartitionLog::open({.directory = directory.path(key.partition.toString()),
+                                  .config = configOf(key.partition.topic),
+                                  .topic_id = key.topic_id,
+                                  .files = &files,
+                                  .on_disk_failure = failureOf(directory)});
+  if (!made) {
+    offline.insert_or_assign(key.partition, Offline{made.error(), &directory});
+    return nullptr;
+  }
+  return logs.emplace(key.partition, Entry{std::move(*made), &directory}).first->second.log.get();
+}
+
+std::vector<Journal*> LogManager::journals() const {
+  std::vector<Journal*> out;
+  for (const auto& directory : state_->directories)
+    out.push_back(state_->journals.at(directory.get()).get());
+  return out;
+}
+
+}  // namespace millrace::log

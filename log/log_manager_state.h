@@ -1,0 +1,81 @@
+// What a LogManager is made of. Included by log/log_manager*.cc only.
+#pragma once
+
+#include "log/data_directory.h"
+#include "log/journal/journal.h"
+#include "log/log_manager.h"
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace millrace::log {
+
+struct LogManager::State {
+  struct Entry {
+    std::unique_ptr<PartitionLog> log;
+    DataDirectory* directory = nullptr;
+  };
+  /// Destroyed after the logs, which use them.
+  std::unordered_map<const DataDirectory*, std::unique_ptr<Journal>> journals;
+  struct Doomed {
+    std::string path;
+    Millis due_ms;
+  };
+
+  LogManagerOptions options;
+  FileSystem& files;
+  LoadReport report;
+  mutable std::mutex mutex;
+  std::vector<std::unique_ptr<DataDirectory>> directories;
+  std::unordered_map<TopicPartition, Entry> logs;
+  std::vector<Doomed> doomed;
+  /// Where logs were removed and the directory not synced since.
+  std::set<DataDirectory*> unsynced;
+  /// Logs that cannot be used, and why: they must not be made anew.
+  struct Offline {
+    Error cause;
+    DataDirectory* directory = nullptr;
+  };
+  std::unordered_map<TopicPartition, Offline> offline;
+
+  explicit State(LogManagerOptions given)
+      : options(std::move(given)),
+        files(options.files != nullptr ? *options.files : systemFiles()) {}
+
+  [[nodiscard]] LogConfig configOf(const std::string& topic) const {
+    return options.config_of ? options.config_of(topic) : options.defaults;
+  }
+  [[nodiscard]] Status openDirectory(const std::string& path);
+  [[nodiscard]] Status openAll();
+  [[nodiscard]] Result<std::unique_ptr<PartitionLog>> openLog(DataDirectory& directory,
+                                                              const TopicPartition& tp,
+                                                              Millis now_ms);
+  [[nodiscard]] Status takeIn(DataDirectory& directory, const TopicPartition& tp,
+                              Result<std::unique_ptr<PartitionLog>> opened);
+  /// Fails where too little is left to go on with.
+  [[nodiscard]] Status checkDirectories() const;
+  [[nodiscard]] Uuid idOf(const DataDirectory& directory) const;
+  /// Where a new log goes.
+  [[nodiscard]] Result<DataDirectory*> place(const Uuid& directory_id) const;
+  [[nodiscard]] Result<DataDirectory*> leastUsed() const;
+  /// Takes a directory out of use while it is in use; returns the status it was given.
+  [[nodiscard]] Status judge(DataDirectory& directory, Status status) const;
+  [[nodiscard]] std::function<void(const Error&)> failureOf(DataDirectory& directory);
+  void abandon(const DataDirectory& directory);
+  /// Renames a log's directory, to be removed when it is due.
+  [[nodiscard]] Status moveAway(DataDirectory& directory, const TopicPartition& tp, Millis due_ms);
+  /// Brings back what only the journal has, then begins a new one. Where it is damaged, the
+  /// directory goes offline.
+  void openJournal(DataDirectory& directory);
+  [[nodiscard]] Status replayJournal(DataDirectory& directory);
+  /// The log that an entry of a directory's journal belongs to; null where it is gone or offline.
+  [[nodiscard]] PartitionLog* logForReplay(DataDirectory& directory, const journal::LogKey& key);
+  [[nodiscard]] Status writeCheckpoints();
+};
+
+}  // namespace millrace::log
