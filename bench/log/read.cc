@@ -1,0 +1,116 @@
+// Reads in a row and at random, found through the log and sent by sendfile, beside sendfile of the
+// same ranges alone.
+#include "bench/log/support.h"
+
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace millrace::bench {
+namespace {
+
+constexpr int kBatches = 4096, kRecords = 63;
+
+/// A log of 256 MiB in batches of 64 KiB.
+struct Filled {
+  explicit Filled(const LogBenchOptions& options) : dir(options) {
+    const Bytes batch = batchOf(kRecords, 1024);
+    for (int i = 0; i < kBatches; ++i) appendTo(*log, batch);
+  }
+  TempDir dir;
+  std::unique_ptr<log::PartitionLog> log =
+      orDie(log::PartitionLog::open({.directory = dir.path("t-0")}));
+};
+
+class Sink {
+ public:
+  Sink() : fd_(::open("/dev/null", O_WRONLY | O_CLOEXEC)) {}
+  ~Sink() { ::close(fd_); }
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+  void take(int from, std::uint64_t position, std::uint64_t size) const {
+    auto at = static_cast<off_t>(position);
+    std::uint64_t sent = 0;
+    while (sent < size) {
+      const ssize_t n = ::sendfile(fd_, from, &at, size - sent);
+      if (n <= 0) std::abort();
+      sent += static_cast<std::uint64_t>(n);
+    }
+  }
+
+ private:
+  int fd_;
+};
+
+struct Compared {
+  Pace found;
+  Pace raw;
+  std::uint64_t bytes = 0;
+};
+
+/// Reads from offsets that `next` gives, `size` bytes each, then sends the same ranges again alone.
+template <class Next>
+Compared compare(const Filled& filled, const LogBenchOptions& options, std::uint64_t size,
+                 Next next) {
+  const Sink sink;
+  Compared out;
+  std::vector<FileSlice> ranges;
+  while (out.found.seconds < options.seconds) {
+    ranges.clear();
+    const Stopwatch watch;
+    for (int i = 0; i < 64; ++i) {
+      const auto result = orDie(filled.log->read(next(), size, log::Isolation::kLogEnd));
+      next.readTo(result.next_offset);
+      for (const FileSlice& slice : result.slices) {
+        sink.take(slice.file->fd(), slice.position, slice.size);
+        out.bytes += slice.size;
+        ranges.push_back(slice);
+      }
+      out.found.units += 1;
+    }
+    out.found.seconds += watch.seconds();
+    const Stopwatch again;
+    for (const FileSlice& slice : ranges) sink.take(slice.file->fd(), slice.position, slice.size);
+    out.raw.seconds += again.seconds();
+    out.raw.units += 64;
+  }
+  return out;
+}
+
+struct InARow {
+  Offset at{0};
+  Offset end;
+  Offset operator()() const { return at; }
+  void readTo(Offset next) { at = next == end ? Offset{0} : next; }
+};
+
+struct AtRandom {
+  std::uint64_t seed = 42;
+  Offset operator()() {
+    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return Offset{static_cast<std::int64_t>((seed >> 33) % (kBatches * kRecords))};
+  }
+  void readTo(Offset) {}
+};
+
+void print(const char* what, const Compared& c) {
+  std::printf(
+      "read %-22s %8.0f MB/s %8.0f reads/s %6.2f us each   sendfile alone %8.0f reads/s   ratio "
+      "%3.0f %%\n",
+      what, static_cast<double>(c.bytes) / c.found.seconds / 1e6, c.found.rate(),
+      1e6 / c.found.rate(), c.raw.rate(), 100 * c.found.rate() / c.raw.rate());
+}
+
+}  // namespace
+
+void benchRead(const LogBenchOptions& options) {
+  const Filled filled(options);
+  print("in a row, 1 MiB",
+        compare(filled, options, 1 << 20, InARow{.end = filled.log->endOffset()}));
+  print("at random, 64 KiB", compare(filled, options, 64 << 10, AtRandom{}));
+  print("at random, 1 MiB", compare(filled, options, 1 << 20, AtRandom{}));
+}
+
+}  // namespace millrace::bench
