@@ -64,7 +64,7 @@ struct Services {
 /// Each family of handlers has one function that adds its handlers to the table; node.cc calls them
 /// all. They may keep a pointer to `services`, which outlives the table.
 void registerDataHandlers(HandlerTable& table,
-                          Services& services);  // ApiVersions, Produce, Fetch, ListOffsets
+                          Services& services);  // ApiVersions and the requests of broker/data
 void registerMetadataHandlers(HandlerTable& table,
                               Services& services);  // Metadata, topics, configs, cluster, ids
 void registerGroupHandlers(HandlerTable& table,

@@ -3,6 +3,7 @@
 #include "broker/data/delete_records.h"
 #include "broker/data/fetch.h"
 #include "broker/data/list_offsets.h"
+#include "broker/data/offset_for_leader_epoch.h"
 #include "broker/data/produce.h"
 #include "broker/metadata/controller.h"
 #include "broker/metadata/metadata_cache.h"
@@ -87,6 +88,10 @@ void registerDataHandlers(HandlerTable& table, Services& services) {
   table.add<DeleteRecordsRequest, DeleteRecordsResponse>(
       [s](RequestContext c, DeleteRecordsRequest r) {
         return handleDeleteRecords(*s, c, std::move(r));
+      });
+  table.add<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse>(
+      [s](RequestContext c, OffsetForLeaderEpochRequest r) {
+        return handleOffsetForLeaderEpoch(*s, c, std::move(r));
       });
 }
 
