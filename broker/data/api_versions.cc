@@ -1,6 +1,7 @@
 #include "broker/data/api_versions.h"
 
 #include "broker/data/delete_records.h"
+#include "broker/data/describe_producers.h"
 #include "broker/data/fetch.h"
 #include "broker/data/list_offsets.h"
 #include "broker/data/offset_for_leader_epoch.h"
@@ -92,6 +93,10 @@ void registerDataHandlers(HandlerTable& table, Services& services) {
   table.add<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse>(
       [s](RequestContext c, OffsetForLeaderEpochRequest r) {
         return handleOffsetForLeaderEpoch(*s, c, std::move(r));
+      });
+  table.add<DescribeProducersRequest, DescribeProducersResponse>(
+      [s](RequestContext c, DescribeProducersRequest r) {
+        return handleDescribeProducers(*s, c, std::move(r));
       });
 }
 
