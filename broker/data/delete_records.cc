@@ -58,6 +58,7 @@ void DeleteRecordsJob::plan(Request& request) {
     auto& topic = request.topics[t];
     auto& answer = response_.topics[t];
     const TopicPtr found = image->topic(topic.name.view());
+    const bool internal = isInternalTopic(topic.name.view());
     answer.name = std::move(topic.name);
     answer.partitions.resize(topic.partitions.size());
     for (std::size_t p = 0; p < topic.partitions.size(); ++p) {
@@ -65,10 +66,12 @@ void DeleteRecordsJob::plan(Request& request) {
       auto& partition = answer.partitions[p];
       partition.partition_index = want.partition_index;
       const auto id = partitionOf(found.get(), want.partition_index);
-      if (id) {
-        work_.add(*id, {*id, want.offset, &partition});
-      } else {
+      if (!id) {
         refuse(partition, Errc::kUnknownTopicOrPartition);
+      } else if (internal) {
+        refuse(partition, Errc::kInvalidTopicException);
+      } else {
+        work_.add(*id, {*id, want.offset, &partition});
       }
     }
   }

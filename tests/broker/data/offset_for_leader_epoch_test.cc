@@ -47,14 +47,16 @@ TEST_F(EpochTest, EndsWhereTheNextBegan) {
     WireClient client(broker_.port());
     ASSERT_EQ(produce(client, "t", 0, {"a", "b", "c"}).error_code, 0);
   }
+  // A clean stop gives the leadership up and a start takes it again: epochs 0, 2 and 4.
   expectEnd(0, 0, 3);
-  expectEnd(1, 1, 6);
-  expectEnd(2, 2, 9);    // still written to: the end of the log
-  expectEnd(3, -1, -1);  // never heard of
+  expectEnd(1, 0, 3);  // nothing was written in it: the one before
+  expectEnd(2, 2, 6);
+  expectEnd(4, 4, 9);    // still written to: the end of the log
+  expectEnd(5, -1, -1);  // never heard of
   expectEnd(-1, -1, -1);
-  EXPECT_EQ(ask(0, 2).end_offset, 3);
-  EXPECT_EQ(ask(0, 1).error_code, static_cast<int>(Errc::kFencedLeaderEpoch));
-  EXPECT_EQ(ask(0, 3).error_code, static_cast<int>(Errc::kUnknownLeaderEpoch));
+  EXPECT_EQ(ask(0, 4).end_offset, 3);
+  EXPECT_EQ(ask(0, 3).error_code, static_cast<int>(Errc::kFencedLeaderEpoch));
+  EXPECT_EQ(ask(0, 5).error_code, static_cast<int>(Errc::kUnknownLeaderEpoch));
   EXPECT_EQ(ask(0, -1, 1).error_code, static_cast<int>(Errc::kUnknownTopicOrPartition));
 }
 
