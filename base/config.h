@@ -41,6 +41,7 @@ struct ConfigKey {
   std::string_view valid{};
   ConfigDynamic dynamic = ConfigDynamic::kReadOnly;
   bool internal = false;    ///< hidden from help
+  bool own = false;         ///< not Kafka's: answers list it only where it is set or asked for
   bool deprecated = false;  ///< works, planned to go
   std::string_view
       synonyms{};  ///< "log.retention.ms,log.retention.hours(h)": give the value when unset

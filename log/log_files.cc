@@ -88,7 +88,8 @@ Status writePartitionMetadata(const LogFiles& files, const Uuid& topic_id) {
   const BytesView content = text;
   MILLRACE_TRY(const auto file,
                files.system.open(files.path(kPartitionMetadata), OpenMode::kCreate));
-  return file->write(0, std::span(&content, 1));
+  MILLRACE_CHECK_OK(file->write(0, std::span(&content, 1)));
+  return file->truncate(text.size());  // a torn one may have been longer
 }
 
 Result<std::vector<std::string>> parseCheckpoint(const std::string& path, BytesView text) {

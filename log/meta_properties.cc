@@ -24,6 +24,15 @@ std::pair<std::string, std::string> parseLine(std::string_view line) {
   return {std::string(line.substr(0, equals)), value};
 }
 
+std::string escaped(std::string_view value) {
+  std::string out;
+  for (const char c : value) {
+    if (c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<std::optional<MetaProperties>> readMetaProperties(FileSystem& files,
@@ -43,7 +52,8 @@ Result<std::optional<MetaProperties>> readMetaProperties(FileSystem& files,
     if (key == "cluster.id") meta.cluster_id = value;
     if (key == "node.id") {
       const auto parsed = std::from_chars(value.data(), value.data() + value.size(), meta.node_id);
-      if (parsed.ec != std::errc{}) return fail(Errc::kConfig, path + ": node.id is no number");
+      if (parsed.ec != std::errc{} || parsed.ptr != value.data() + value.size())
+        return fail(Errc::kConfig, path + ": node.id is no number");
     }
     if (key == "directory.id") {
       const auto id = parseUuid(value);
@@ -63,8 +73,8 @@ Status writeMetaProperties(FileSystem& files, const std::string& directory,
   MILLRACE_CHECK_OK(files.createDirectories(directory));
   return files.writeAtomically(
       fmt::format("{}/{}", directory, kMetaProperties),
-      fmt::format("#\ncluster.id={}\ndirectory.id={}\nnode.id={}\nversion=1\n", meta.cluster_id,
-                  meta.directory_id.toString(), meta.node_id));
+      fmt::format("#\ncluster.id={}\ndirectory.id={}\nnode.id={}\nversion=1\n",
+                  escaped(meta.cluster_id), meta.directory_id.toString(), meta.node_id));
 }
 
 }  // namespace millrace::log

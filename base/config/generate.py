@@ -32,7 +32,7 @@ class Key:
         self.flags = {}
         for flag in cells[5:]:
             name, _, value = flag.partition("=")
-            if name not in ("dynamic", "synonym", "topic", "rdk", "internal", "deprecated"):
+            if name not in ("dynamic", "synonym", "topic", "rdk", "internal", "own", "deprecated"):
                 sys.exit(f"{where}: unknown flag {flag}")
             self.flags[name] = value
         self.doc = ""
@@ -108,7 +108,7 @@ def cpp_key(key):
         parts.append(f".valid = {quoted(key.valid)}")
     if key.flags.get("dynamic", "read-only") != "read-only":
         parts.append(f".dynamic = ConfigDynamic::{DYNAMIC[key.flags['dynamic']]}")
-    for flag in ("internal", "deprecated"):
+    for flag in ("internal", "own", "deprecated"):
         if flag in key.flags:
             parts.append(f".{flag} = true")
     if "synonym" in key.flags:

@@ -37,8 +37,12 @@ std::unexpected<Error> invalid(std::string detail) {
 }
 
 /// Null and empty mean all keys.
+bool asksForAll(const Resource& resource) {
+  return !resource.configuration_keys || resource.configuration_keys->empty();
+}
+
 bool isAsked(const Resource& resource, std::string_view key) {
-  if (!resource.configuration_keys || resource.configuration_keys->empty()) return true;
+  if (asksForAll(resource)) return true;
   return std::ranges::any_of(*resource.configuration_keys,
                              [&](const Text& k) { return k.view() == key; });
 }
@@ -50,8 +54,8 @@ Result<std::vector<ConfigView>> viewTopic(const Resource& resource, const Metada
   const ConfigMapPtr overrides = image.config(ConfigResourceType::kTopic, resource.resource_name);
   std::vector<ConfigView> views;
   for (const ConfigKey* key : topicConfigDef().keys()) {
-    if (!isAsked(resource, key->name) || (key->internal && !overrides->contains(key->name)))
-      continue;
+    const bool hidden = key->internal || (key->own && asksForAll(resource));
+    if (!isAsked(resource, key->name) || (hidden && !overrides->contains(key->name))) continue;
     views.push_back(viewOf(*key, *overrides, ConfigSource::kTopic, broker));
   }
   return views;
@@ -98,7 +102,9 @@ Result<std::vector<ConfigView>> viewBroker(const Resource& resource, const Broke
   std::vector<ConfigView> views;
   for (const ConfigKey* key : brokerConfigDef().keys()) {
     if (key->internal || !isAsked(resource, key->name)) continue;
-    views.push_back(viewOfBroker(*key, broker));
+    ConfigView view = viewOfBroker(*key, broker);
+    const bool hidden = key->own && asksForAll(resource);
+    if (!hidden || view.source != ConfigSource::kDefault) views.push_back(std::move(view));
   }
   return views;
 }

@@ -167,7 +167,7 @@ void fillConfigs(CreatableTopicResult& result, const MetadataImage& image,
   const auto broker = BrokerSettings::of(image, config.node_id, config.static_config);
   result.configs.emplace();
   for (const ConfigKey* key : topicConfigDef().keys()) {
-    if (key->internal && !overrides.contains(key->name)) continue;
+    if ((key->internal || key->own) && !overrides.contains(key->name)) continue;
     ConfigView view = viewOf(*key, overrides, ConfigSource::kTopic, broker);
     auto& out = result.configs->emplace_back();
     out.name = view.name;

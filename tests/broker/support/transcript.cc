@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <thread>
@@ -241,6 +242,27 @@ std::string Player::compareAnswer(const json::object& step, const Pending& first
   return compare(step, std::move(answer));
 }
 
+/// Drops elements of the arrays at these paths whose fields have none of the wanted values.
+void Player::keepOnly(const json::object& only, json::value& answer) {
+  const auto isWanted = [&](const json::object& wanted, const json::value& element) {
+    return std::ranges::all_of(wanted, [&](const auto& field) {
+      const json::value values = substitute(field.value(), variables_);
+      return std::ranges::any_of(values.as_array(), [&](const json::value& value) {
+        return difference(value, element.at(field.key())).empty();
+      });
+    });
+  };
+  for (const auto& [path, wanted] : only) {
+    for (json::value* v : select(answer, path)) {
+      json::array kept;
+      for (const auto& element : v->as_array()) {
+        if (isWanted(wanted.as_object(), element)) kept.push_back(element);
+      }
+      *v = std::move(kept);
+    }
+  }
+}
+
 std::string Player::compare(const json::object& step, json::value answer) {
   if (const auto* save = step.if_contains("save")) {
     for (const auto& [name, path] : save->as_object()) {
@@ -255,26 +277,7 @@ std::string Player::compare(const json::object& step, json::value answer) {
       for (json::value* v : select(answer, path.as_string())) *v = "*";
     }
   }
-  if (const auto* only = step.if_contains("only")) {
-    for (const auto& [path, wanted] : only->as_object()) {
-      for (json::value* v : select(answer, path)) {
-        json::array kept;
-        for (const auto& e : v->as_array()) {
-          bool keep = true;
-          for (const auto& [field, values] : wanted.as_object()) {
-            bool any = false;
-            const json::value known = substitute(values, variables_);
-            for (const auto& value : known.as_array()) {
-              any |= difference(value, e.at(field)).empty();
-            }
-            keep &= any;
-          }
-          if (keep) kept.push_back(e);
-        }
-        *v = std::move(kept);
-      }
-    }
-  }
+  if (const auto* only = step.if_contains("only")) keepOnly(only->as_object(), answer);
   if (const auto* unordered = step.if_contains("unordered")) {
     // Inner arrays first, since they are part of the outer elements' text.
     const auto& paths = unordered->as_array();

@@ -45,6 +45,7 @@ class Player {
   boost::json::value receive(const Pending& pending);
   boost::json::value decode(BytesView frame, const Pending& pending);
   std::string untilHolds(const boost::json::object& step, boost::json::value& answer);
+  void keepOnly(const boost::json::object& only, boost::json::value& answer);
   std::string compare(const boost::json::object& step, boost::json::value answer);
 
   std::uint16_t port_;
