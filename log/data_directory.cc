@@ -128,7 +128,9 @@ Status DataDirectory::writeCheckpoints(const Checkpoints& points) {
 
 Status DataDirectory::removeMarker() {
   if (!clean_) return {};
-  return files_.remove(path(kCleanShutdown));
+  MILLRACE_CHECK_OK(files_.remove(path(kCleanShutdown)));
+  // Were it back after a power failure, torn files would be trusted.
+  return files_.syncDirectory(path_);
 }
 
 Status DataDirectory::writeMarker(std::int64_t broker_epoch) {

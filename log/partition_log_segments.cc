@@ -60,7 +60,11 @@ Status PartitionLog::State::doom(Segment& segment, Millis due_ms) {
     const std::string path = files.path(segment.base(), kind);
     const std::string away = path + std::string(kDeletedSuffix);
     const Status renamed = files.system.rename(path, away);
-    if (renamed) doomed.push_back({away, due_ms});
+    // Compacted twice, a segment's name is there already; the later of the two takes it over.
+    if (renamed) {
+      std::erase_if(doomed, [&](const Doomed& d) { return d.path == away; });
+      doomed.push_back({away, due_ms});
+    }
     if (!renamed && renamed.error().code != Errc::kNotFound) return renamed;
   }
   names_changed = true;
