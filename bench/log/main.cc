@@ -1,5 +1,5 @@
 // bench_log [--milliseconds=N] [--recovery-mib=N] [--directory=D] [part ...]: what the log costs
-// beside the raw limit of the same bytes in the same run. Without parts: all, under two minutes.
+// beside the raw limit of the same bytes in the same run. Without parts: all.
 #include "bench/log/support.h"
 
 #include <sys/resource.h>
