@@ -52,7 +52,7 @@ void planTopic(const MetadataImage& image, const Request::TopicRequest& topic,
 
 void describe(Services& services, const Work& work) {
   const Partition* partition = services.partitions->find(work.id);
-  if (partition == nullptr) return refuse(*work.answer, Errc::kNotLeaderOrFollower);
+  if (partition == nullptr) return refuse(*work.answer, services.partitions->whyMissing(work.id));
   for (const log::ProducerInfo& producer : partition->log().producers()) {
     auto& out = work.answer->active_producers.emplace_back();
     out.producer_id = producer.producer_id.value();

@@ -56,7 +56,7 @@ Response plan(Services& services, Request& request, PartitionWork<Work>& work) {
 void lookUp(Services& services, const Work& work) {
   PartitionAnswer& answer = *work.answer;
   Partition* partition = services.partitions->find(work.id);
-  if (partition == nullptr) return refuse(answer, Errc::kNotLeaderOrFollower);
+  if (partition == nullptr) return refuse(answer, services.partitions->whyMissing(work.id));
   const Errc epoch = partition->checkEpoch(work.current_leader_epoch);
   if (epoch != Errc::kNone) return refuse(answer, epoch);
   const log::EpochEnd end = partition->log().endOfEpoch(LeaderEpoch(work.leader_epoch));

@@ -71,8 +71,8 @@ void ActiveTask::readCommitted(
     // The inputs are read from their start: what a crash before the first commit left in the
     // changelogs would count twice. (Where the user starts from the end instead, the state is all
     // there is, and stays.)
-    const auto& reset = application_.config.mainConsumer("").properties.at("auto.offset.reset");
-    if (reset != "earliest") return;
+    const ConsumerOptions options = application_.config.mainConsumer("");
+    if (options.properties.at("auto.offset.reset") != "earliest") return;
     for (Changelog& changelog : changelogs_) changelog.committed = 0;
     return;
   }

@@ -149,6 +149,24 @@ TEST(RunProgram, EndsCleanlyOnATerminationSignal) {
   EXPECT_EQ(streams.metrics().restored, 0U);
 }
 
+TEST(RunProgram, KilledBeforeItsFirstCommitCountsNothingTwice) {
+  Cluster cluster({{"group.min.session.timeout.ms", "100"}});
+  cluster.createTopic("in", 2);
+  cluster.createTopic("out", 1);
+  cluster.produce("in", {{"a", "v"}, {"b", "v"}, {"a", "v"}});
+  TempDir state;
+  auto slow = arguments(cluster, state.path());
+  slow[4] = "--commit.interval.ms=3600000";
+  Application application(slow);
+  ASSERT_TRUE(eventually([&] { return cluster.end("out") == 3; }, 60s));
+  ASSERT_TRUE(eventually([&] { return cluster.end("app-counts-changelog") == 3; }, 60s));
+  EXPECT_EQ(application.end(SIGKILL), -1);
+  Streams streams(countTopology(), sameHere(cluster, state.path()));
+  ASSERT_TRUE(streams.start());
+  ASSERT_TRUE(eventually([&] { return streams.metrics().processed == 3; }, 60s));
+  EXPECT_EQ(countsOf(streams), (Counts{{"a", 2}, {"b", 1}}));
+}
+
 TEST(RunProgram, RefusesWrongArguments) {
   for (const auto& wrong : std::vector<std::vector<std::string>>{
            {"stray"}, {"--commit.interval.ms=soon"}, {"--poll.ms"}}) {
