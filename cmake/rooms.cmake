@@ -30,4 +30,8 @@ function(millrace_test FOLDER)
     target_link_libraries(test_${name} PRIVATE millrace_${dep})
   endforeach()
   add_test(NAME ${FOLDER} COMMAND test_${name})
+  if(MILLRACE_SANITIZE MATCHES "thread")
+    set_tests_properties(${FOLDER} PROPERTIES
+      ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+  endif()
 endfunction()

@@ -9,8 +9,8 @@
 namespace millrace::broker {
 
 /// One writer (the metadata service), many readers. A reader takes the image once per request and
-/// uses that one throughout. A mutex, as libstdc++ 12's atomic shared_ptr ends a load with a relaxed
-/// store, which orders nothing before the next writer.
+/// uses that one throughout. A mutex, as libstdc++ 12's atomic shared_ptr ends a load with a
+/// relaxed store, which orders nothing before the next writer.
 class MetadataCache {
  public:
   explicit MetadataCache(ImagePtr first) : image_(std::move(first)) {}
