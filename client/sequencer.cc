@@ -13,6 +13,7 @@ PartitionSequencer::Entry PartitionSequencer::start(std::int32_t count, Producer
     identity_ = current;
     next_sequence_ = 0;
     last_acked_offset_ = -1;
+    introduced_ = false;
   }
   Entry entry;
   entry.ticket = next_ticket_++;
@@ -29,8 +30,12 @@ PartitionSequencer::Entry PartitionSequencer::start(std::int32_t count, Producer
 }
 
 bool PartitionSequencer::mayStartNew() const {
-  return !needs_rename_ &&
-         std::all_of(entries_.begin(), entries_.end(), [](const Entry& e) { return e.in_network; });
+  if (needs_rename_) return false;
+  // A broker takes any number from a producer that it does not know. If the first batch got lost
+  // and the second one did not, the first would be refused from then on, and stand behind the
+  // second once it is renamed.
+  if (identity_.id >= 0 && !introduced_ && !entries_.empty()) return false;
+  return std::all_of(entries_.begin(), entries_.end(), [](const Entry& e) { return e.in_network; });
 }
 
 std::optional<PartitionSequencer::Ticket> PartitionSequencer::retryable() const {
@@ -54,6 +59,7 @@ Verdict PartitionSequencer::answered(Ticket ticket, Errc error, std::int64_t bas
   // Sender.completeBatch).
   if (error == Errc::kNone || error == Errc::kDuplicateSequenceNumber) {
     if (base_offset >= 0) last_acked_offset_ = base_offset + it->count - 1;
+    introduced_ = true;
     entries_.erase(it);
     return Verdict::kDone;
   }
@@ -101,6 +107,7 @@ void PartitionSequencer::rename(ProducerIdentity fresh) {
   MILLRACE_ASSERT(!anyInNetwork(), "batches of the old name are in the network");
   identity_ = fresh;
   last_acked_offset_ = -1;
+  introduced_ = false;
   needs_rename_ = false;
   renumberFrom(0, 0);
 }

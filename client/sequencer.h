@@ -44,7 +44,8 @@ class PartitionSequencer {
   /// Names a new batch and puts it behind the others, as in the network. Only where mayStartNew().
   /// Takes over `current` first when no batch is unacknowledged.
   Entry start(std::int32_t count, ProducerIdentity current);
-  /// Whether a batch that was never sent may go now: nothing waits to be sent again.
+  /// Whether a batch that was never sent may go now: nothing waits to be sent again, and the broker
+  /// knows this producer's name (until then one batch at a time).
   [[nodiscard]] bool mayStartNew() const;
   /// The batch that may be sent again now: the first of all, if it is not in the network.
   [[nodiscard]] std::optional<Ticket> retryable() const;
@@ -78,6 +79,7 @@ class PartitionSequencer {
   std::int32_t next_sequence_ = 0;
   std::int64_t last_acked_offset_ = -1;
   Ticket next_ticket_ = 1;
+  bool introduced_ = false;  ///< the broker has acknowledged something under this identity
   bool needs_rename_ = false;
 };
 
