@@ -16,7 +16,10 @@ def free_port():
 
 
 class Broker:
-    """`millrace broker` with a directory of its own; a context manager that stops it by its own id."""
+    """`millrace broker` with a directory of its own; a context manager that stops it by its own id.
+
+    With MILLRACE_E2E_KEEP in the environment the directory outlives a failure.
+    """
 
     def __init__(self, binary, properties=None):
         self.binary = binary
@@ -69,7 +72,10 @@ class Broker:
         if failure[0] is not None:
             print("--- the broker's log ends with\n" + self.log())
         self.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if failure[0] is not None and "MILLRACE_E2E_KEEP" in os.environ:
+            print(f"--- kept: {self.directory}")
+        else:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Member:

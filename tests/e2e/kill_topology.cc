@@ -8,17 +8,21 @@
 //   e2e_kill_topology dump BOOTSTRAP TOPIC ID STATE_DIRECTORY
 //     the same until everything in TOPIC is committed; then prints every row of the stores and the
 //     last value of every key of the result topics
+//   e2e_kill_topology history BOOTSTRAP TOPIC KEY...
+//     every record of TOPIC whose key, in hexadecimal, begins with one of KEYs: key, value,
+//     partition, offset
 #include "client/admin.h"
 #include "client/consumer.h"
 #include "client/producer.h"
 #include "tests/support/eventually.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <millrace/streams.h>
 #include <random>
@@ -119,9 +123,14 @@ bool allCommitted(Admin& admin, Consumer& consumer, const std::string& topic,
   return true;
 }
 
-std::string hex(BytesView bytes) { return fmt::format("{:02x}", fmt::join(bytes, "")); }
+std::string hex(BytesView bytes) {
+  std::string out;
+  for (const char byte : bytes) out += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return out;
+}
 
-bool printLastValues(Consumer& consumer, const std::string& topic, const std::string& label) {
+bool forEachRecord(Consumer& consumer, const std::string& topic,
+                   const std::function<void(const Record&)>& each) {
   const auto partitions = partitionsOf(consumer, topic);
   const auto ends = consumer.endOffsets(partitions);
   if (!ends) return report(ends.error());
@@ -129,16 +138,34 @@ bool printLastValues(Consumer& consumer, const std::string& topic, const std::st
     return report(assigned.error());
   std::int64_t left = 0;
   for (const auto& [partition, end] : *ends) left += end;
-  std::map<std::string, std::string> last;
   while (left > 0) {
     const ConsumerRecords records = consumer.poll(60s);
     if (!records.ok()) return report(records.error());
     if (records.empty()) return report({Errc::kTimeout, topic + " ends early"});
     left -= static_cast<std::int64_t>(records.count());
-    for (const Record& r : records) last[std::string(r.key())] = hex(r.value());
+    for (const Record& record : records) each(record);
   }
-  for (const auto& [key, value] : last) fmt::print("{} {} {}\n", label, hex(key), value);
   return true;
+}
+
+bool printLastValues(Consumer& consumer, const std::string& topic, const std::string& label) {
+  std::map<std::string, std::string> last;
+  const bool read = forEachRecord(consumer, topic, [&](const Record& record) {
+    last[hex(record.key())] = hex(record.value());
+  });
+  for (const auto& [key, value] : last) fmt::print("{} {} {}\n", label, key, value);
+  return read;
+}
+
+bool printHistory(const std::string& bootstrap, const std::string& topic,
+                  const std::vector<std::string>& prefixes) {
+  Consumer consumer({.bootstrapServers = bootstrap, .autoOffsetReset = "earliest"});
+  return forEachRecord(consumer, topic, [&](const Record& record) {
+    const std::string key = hex(record.key());
+    const auto begins = [&](const std::string& prefix) { return key.starts_with(prefix); };
+    if (std::ranges::none_of(prefixes, begins)) return;
+    fmt::print("{} {} {} {}\n", key, hex(record.value()), record.partition(), record.offset());
+  });
 }
 
 bool printStores(const Streams& streams) {
@@ -185,6 +212,8 @@ unsigned number(std::string_view text) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.size() > 3 && words[0] == "history")
+    return printHistory(words[1], words[2], {words.begin() + 3, words.end()}) ? 0 : 1;
   if (words.size() == 5) {
     const std::vector<std::string> where(words.begin() + 1, words.end());
     if (words[0] == "run") return run(where) ? 0 : 1;
@@ -193,7 +222,8 @@ int main(int argc, char** argv) {
       return feed(where[0], where[1], static_cast<int>(number(where[2])), number(where[3])) ? 0 : 1;
   }
   fmt::print(stderr,
-             "usage: {} feed BOOTSTRAP TOPIC COUNT SEED | run|dump BOOTSTRAP TOPIC ID DIR\n",
+             "usage: {} feed BOOTSTRAP TOPIC COUNT SEED | run|dump BOOTSTRAP TOPIC ID DIR |\n"
+             "  history BOOTSTRAP TOPIC KEY...\n",
              argv[0]);
   return 2;
 }

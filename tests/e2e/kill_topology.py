@@ -106,6 +106,19 @@ def dump(program, bootstrap, topic, application, state):
     return {tuple(line.split()[:2]): line.split()[2] for line in lines if line != "seen"}
 
 
+def show(program, bootstrap, wrong, calm, killed):
+    """What the result topics and the changelogs hold for the first of the wrong keys, in order."""
+    for kind, key in wrong[:4]:
+        print(f"{kind} {key}: {calm.get((kind, key))} became {killed.get((kind, key))}")
+        if not kind.startswith("last-"):
+            continue
+        store = kind.removeprefix("last-") + "s"
+        for name in ["calm", "killed"]:
+            for topic in [f"{name}-{store}", f"{name}-{store}-changelog"]:
+                print(f"--- {topic}", flush=True)
+                subprocess.run([program, "history", bootstrap, topic, key], timeout=60)
+
+
 def main():
     binary, program = sys.argv[1:3]
     seed = sys.argv[3] if len(sys.argv) > 3 else str(random.randrange(1 << 31))
@@ -127,10 +140,11 @@ def main():
         feeder.finish()
         killed = dump(program, broker.bootstrap, "input", "killed", state["killed"])
         calm = dump(program, broker.bootstrap, "input", "calm", state["calm"])
-    wrong = sorted(key for key in calm.keys() | killed.keys() if calm.get(key) != killed.get(key))
-    if wrong:
-        shown = ", ".join(f"{key}: {calm.get(key)} became {killed.get(key)}" for key in wrong[:5])
-        raise RuntimeError(f"{len(wrong)} of {len(calm)} rows differ: {shown}")
+        wrong = sorted(key for key in calm.keys() | killed.keys()
+                       if calm.get(key) != killed.get(key))
+        if wrong:
+            show(program, broker.bootstrap, wrong, calm, killed)
+            raise RuntimeError(f"{len(wrong)} of {len(calm)} rows differ")
     kinds = sorted({kind for kind, _ in calm})
     counts = ", ".join(f"{sum(kind == k for k, _ in calm)} {kind}" for kind in kinds)
     print(f"{len(KILLS)} kills: equal to a run without them ({counts} rows)")
