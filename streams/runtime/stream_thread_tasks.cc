@@ -106,6 +106,12 @@ Status StreamThread::closeTasks(const std::set<TaskId>& ids, bool clean) {
   std::vector<ActiveTask*> closing;
   for (const TaskId& id : ids) closing.push_back(tasks_.at(id).get());
   Status status = clean ? commit(closing) : Status{};
+  if (!closing.empty() && !(clean && status)) {
+    // What was written after the last commit must stand in the changelogs before the next owner,
+    // maybe this thread, measures how much of them to take back.
+    const Status flushed = collector_->flush();
+    if (status) status = flushed;
+  }
   for (ActiveTask* task : closing) {
     if (clean && status) status = task->suspend();
     task->report();
