@@ -2,12 +2,13 @@
 
 #include "connect/base64.h"
 
-#include <boost/json/stream_parser.hpp>
+#include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/value.hpp>
-#include <fmt/format.h>
+#include <boost/json/value_stack.hpp>
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 namespace millrace::connect {
 
@@ -19,23 +20,150 @@ std::unexpected<Error> malformed(std::string problem) {
   return fail(Errc::kMalformed, std::move(problem));
 }
 
-Value plainValue(const json::value& node) {
+/// A number that is no int64, as it was written: a Decimal needs each digit and its zeros.
+struct Number {
+  double real;
+  std::string text;
+};
+
+/// A parsed text. A number of `numbers` stands in the tree as its place there, a uint64.
+struct Document {
+  json::value root;
+  std::vector<Number> numbers;
+};
+
+/// What the readers below read from: the numbers of the document, and how.
+struct Source {
+  const JsonOptions& options;
+  const std::vector<Number>& numbers;
+  [[nodiscard]] const Number* number(const json::value& node) const {
+    return node.is_uint64() ? &numbers[node.get_uint64()] : nullptr;
+  }
+};
+
+/// Builds a Document from a parser's events. Member functions return whether to go on.
+class DocumentHandler {
+ public:
+  static constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+  // NOLINTBEGIN(readability-identifier-naming): the parser's names
+  static constexpr std::size_t max_object_size = kNoLimit;
+  static constexpr std::size_t max_array_size = kNoLimit;
+  static constexpr std::size_t max_key_size = kNoLimit;
+  static constexpr std::size_t max_string_size = kNoLimit;
+  using Code = json::error_code;
+  using Chars = json::string_view;
+
+  DocumentHandler() { stack_.reset(); }
+  bool on_document_begin(Code&) { return true; }
+  bool on_document_end(Code&) { return true; }
+  bool on_object_begin(Code&) { return true; }
+  bool on_object_end(std::size_t n, Code&) {
+    return did([&] { stack_.push_object(n); });
+  }
+  bool on_array_begin(Code&) { return true; }
+  bool on_array_end(std::size_t n, Code&) {
+    return did([&] { stack_.push_array(n); });
+  }
+  bool on_key_part(Chars s, std::size_t, Code&) {
+    return did([&] { stack_.push_chars(s); });
+  }
+  bool on_key(Chars s, std::size_t, Code&) {
+    return did([&] { stack_.push_key(s); });
+  }
+  bool on_string_part(Chars s, std::size_t, Code&) {
+    return did([&] { stack_.push_chars(s); });
+  }
+  bool on_string(Chars s, std::size_t, Code&) {
+    return did([&] { stack_.push_string(s); });
+  }
+  bool on_number_part(Chars s, Code&) {
+    return did([&] { begun_.append(s.data(), s.size()); });
+  }
+  bool on_int64(std::int64_t i, Chars, Code&) {
+    begun_.clear();
+    return did([&] { stack_.push_int64(i); });
+  }
+  bool on_uint64(std::uint64_t u, Chars s, Code&) { return keep(static_cast<double>(u), s); }
+  bool on_double(double d, Chars s, Code&) { return keep(d, s); }
+  bool on_bool(bool b, Code&) {
+    return did([&] { stack_.push_bool(b); });
+  }
+  bool on_null(Code&) {
+    return did([&] { stack_.push_null(); });
+  }
+  bool on_comment_part(Chars, Code&) { return true; }
+  bool on_comment(Chars, Code&) { return true; }
+  // NOLINTEND(readability-identifier-naming)
+
+  Document release() { return {stack_.release(), std::move(numbers_)}; }
+
+ private:
+  template <class F>
+  static bool did(F push) {
+    push();
+    return true;
+  }
+  bool keep(double real, Chars rest) {
+    begun_.append(rest.data(), rest.size());
+    numbers_.push_back({real, std::exchange(begun_, {})});
+    stack_.push_uint64(numbers_.size() - 1);
+    return true;
+  }
+
+  json::value_stack stack_;
+  std::vector<Number> numbers_;
+  std::string begun_;  // the part of a number that has been seen
+};
+
+/// Java's conversion of a JSON number to an integer type: cut off, then wrapped.
+std::int64_t wholeNumber(const Number& number) {
+  if (number.text.find_first_of(".eE") == std::string::npos) {
+    std::uint64_t whole = 0;
+    for (const char c : number.text) {
+      if (c != '-') whole = whole * 10 + static_cast<std::uint64_t>(c - '0');
+    }
+    return static_cast<std::int64_t>(number.text[0] == '-' ? 0 - whole : whole);
+  }
+  const double real = std::trunc(number.real);
+  if (real >= 9.3e18) return INT64_MAX;
+  if (real <= -9.3e18) return INT64_MIN;
+  return static_cast<std::int64_t>(real);
+}
+
+std::int64_t wholeNumber(const json::value& node, const Source& source) {
+  if (node.is_int64()) return node.get_int64();
+  const Number* const number = source.number(node);
+  return number == nullptr ? 0 : wholeNumber(*number);
+}
+
+double realNumber(const json::value& node, const Source& source) {
+  if (node.is_int64()) return static_cast<double>(node.get_int64());
+  const Number* const number = source.number(node);
+  return number == nullptr ? 0 : number->real + 0.0;  // -0.0 is 0.0 to Kafka's reader
+}
+
+Value plainNumber(const Number& number) {
+  if (number.text.find_first_of(".eE") == std::string::npos) return wholeNumber(number);
+  return number.real + 0.0;
+}
+
+Value plainValue(const json::value& node, const Source& source) {
   switch (node.kind()) {
     case json::kind::null: return {};
     case json::kind::bool_: return node.get_bool();
     case json::kind::int64: return node.get_int64();
-    case json::kind::uint64: return static_cast<std::int64_t>(node.get_uint64());
-    case json::kind::double_: return node.get_double() + 0.0;  // -0.0 is 0.0 to Kafka's reader
+    case json::kind::uint64: return plainNumber(*source.number(node));
+    case json::kind::double_: break;  // none is made
     case json::kind::string: return std::string_view(node.get_string());
     case json::kind::array: {
       List list;
-      for (const json::value& item : node.get_array()) list.push_back(plainValue(item));
+      for (const json::value& item : node.get_array()) list.push_back(plainValue(item, source));
       return list;
     }
     case json::kind::object: {
       Map map;
       for (const auto& [key, item] : node.get_object()) {
-        map.emplace_back(Value(std::string_view(key)), plainValue(item));
+        map.emplace_back(Value(std::string_view(key)), plainValue(item, source));
       }
       return map;
     }
@@ -62,10 +190,10 @@ std::optional<SchemaType> typeByName(std::string_view name) {
 }
 
 Result<Value> typedValue(const Schema& schema, const SchemaPtr& owner, const json::value& node,
-                         const JsonOptions& options);
-Result<SchemaPtr> readSchema(const json::value& node, const JsonOptions& options);
+                         const Source& source);
+Result<SchemaPtr> readSchema(const json::value& node, const Source& source);
 
-Status readFields(const json::object& node, Schema& schema, const JsonOptions& options) {
+Status readFields(const json::object& node, Schema& schema, const Source& source) {
   const json::value* const fields = node.if_contains("fields");
   if (fields == nullptr || !fields->is_array())
     return malformed("a struct schema needs its fields");
@@ -73,39 +201,38 @@ Status readFields(const json::object& node, Schema& schema, const JsonOptions& o
     if (!field.is_object()) return malformed("a field of a struct schema is no object");
     SchemaField entry{textOf(field.get_object(), "field"), nullptr};
     if (entry.name.empty()) return malformed("a field of a struct schema has no name");
-    MILLRACE_TRY(entry.schema, readSchema(field, options));
+    MILLRACE_TRY(entry.schema, readSchema(field, source));
     schema.fields.push_back(std::move(entry));
   }
   return {};
 }
 
-Result<SchemaPtr> readChild(const json::object& node, const char* name,
-                            const JsonOptions& options) {
+Result<SchemaPtr> readChild(const json::object& node, const char* name, const Source& source) {
   const json::value* const child = node.if_contains(name);
   if (child == nullptr || child->is_null()) return malformed(std::string("no schema of ") + name);
-  return readSchema(*child, options);
+  return readSchema(*child, source);
 }
 
-Status readChildren(const json::object& node, Schema& schema, const JsonOptions& options) {
+Status readChildren(const json::object& node, Schema& schema, const Source& source) {
   if (schema.type == SchemaType::kArray) {
-    MILLRACE_TRY(schema.values, readChild(node, "items", options));
+    MILLRACE_TRY(schema.values, readChild(node, "items", source));
   } else if (schema.type == SchemaType::kMap) {
-    MILLRACE_TRY(schema.keys, readChild(node, "keys", options));
-    MILLRACE_TRY(schema.values, readChild(node, "values", options));
+    MILLRACE_TRY(schema.keys, readChild(node, "keys", source));
+    MILLRACE_TRY(schema.values, readChild(node, "values", source));
   } else if (schema.type == SchemaType::kStruct) {
-    return readFields(node, schema, options);
+    return readFields(node, schema, source);
   }
   return {};
 }
 
-Result<SchemaPtr> readSchema(const json::value& node, const JsonOptions& options) {
+Result<SchemaPtr> readSchema(const json::value& node, const Source& source) {
   if (node.is_null()) return SchemaPtr();
   if (!node.is_object()) return malformed("a schema is no object");
   const json::object& object = node.get_object();
   const std::optional<SchemaType> type = typeByName(textOf(object, "type"));
   if (!type) return malformed("a schema's type '" + textOf(object, "type") + "' is unknown");
   Schema schema{.type = *type};
-  MILLRACE_CHECK_OK(readChildren(object, schema, options));
+  MILLRACE_CHECK_OK(readChildren(object, schema, source));
   const json::value* const optional = object.if_contains("optional");
   schema.optional = optional != nullptr && optional->is_bool() && optional->get_bool();
   schema.name = textOf(object, "name");
@@ -121,44 +248,45 @@ Result<SchemaPtr> readSchema(const json::value& node, const JsonOptions& options
   }
   const json::value* const fallback = object.if_contains("default");
   if (fallback != nullptr && !fallback->is_null()) {
-    MILLRACE_TRY(schema.default_value, typedValue(schema, nullptr, *fallback, options));
+    MILLRACE_TRY(schema.default_value, typedValue(schema, nullptr, *fallback, source));
   }
   return makeSchema(std::move(schema));
 }
 
-/// Java's conversion of a JSON number to an integer type: cut off, then wrapped.
-std::int64_t wholeNumber(const json::value& node) {
-  if (node.is_int64()) return node.get_int64();
-  if (node.is_uint64()) return static_cast<std::int64_t>(node.get_uint64());
-  if (!node.is_double()) return 0;
-  const double real = std::trunc(node.get_double());
-  if (real >= 9.3e18) return INT64_MAX;
-  if (real <= -9.3e18) return INT64_MIN;
-  return static_cast<std::int64_t>(real);
-}
-
-double realNumber(const json::value& node) {
-  return node.is_double() ? node.get_double() + 0.0 : static_cast<double>(wholeNumber(node));
-}
-
-/// A JSON number as the digits it was written with, as far as a double keeps them.
-Decimal decimalOfNumber(const json::value& node) {
-  if (!node.is_double()) return {std::to_string(wholeNumber(node)), 0};
-  const std::string text = fmt::format("{:e}", node.get_double());  // shortest: "1.567e+00"
-  const std::size_t e = text.find('e');
-  std::string digits;
-  std::int32_t scale = 0;
-  for (const char c : text.substr(0, e)) {
-    if (c != '.') digits += c;
+/// BigDecimal's reading of a number: "1.50" is 150 with scale 2. Errors: kMalformed where the scale
+/// is out of range.
+Result<Decimal> decimalOfText(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  std::int32_t exponent = 0;
+  if (const auto e = text.find_first_of("eE"); e != std::string_view::npos) {
+    const char* from = text.data() + e + 1;
+    from += *from == '+' ? 1 : 0;
+    const char* const end = text.data() + text.size();
+    if (std::from_chars(from, end, exponent).ec != std::errc())
+      return malformed("a Decimal's exponent is out of range");
+    text = text.substr(0, e);
   }
-  while (digits.size() > 1 && digits.back() == '0') digits.pop_back();
-  std::from_chars(text.data() + e + (text[e + 1] == '+' ? 2 : 1), text.data() + text.size(), scale);
-  const auto significant = static_cast<std::int32_t>(digits.size() - (digits[0] == '-' ? 1 : 0));
-  return {digits, significant - 1 - scale};
+  std::string digits;
+  for (const char c : text) {
+    if (c != '.' && (c != '0' || !digits.empty())) digits += c;
+  }
+  if (digits.empty()) digits = "0";
+  const auto point = text.find('.');
+  const std::size_t behind = point == std::string_view::npos ? 0 : text.size() - point - 1;
+  const std::int64_t scale = static_cast<std::int64_t>(behind) - exponent;
+  if (scale != static_cast<std::int32_t>(scale))
+    return malformed("a Decimal's scale is out of range");
+  return Decimal{negative && digits != "0" ? '-' + digits : digits,
+                 static_cast<std::int32_t>(scale)};
 }
 
-Result<Value> decimalValue(const Schema& schema, const json::value& node) {
-  if (node.is_number()) return Value(decimalOfNumber(node));
+Result<Value> decimalValue(const Schema& schema, const json::value& node, const Source& source) {
+  if (node.is_int64()) return Value(Decimal{std::to_string(node.get_int64()), 0});
+  if (const Number* const number = source.number(node); number != nullptr) {
+    MILLRACE_TRY(Decimal decimal, decimalOfText(number->text));
+    return Value(std::move(decimal));
+  }
   if (!node.is_string()) return malformed("a Decimal is a number or base64 text");
   std::optional<std::int32_t> scale;
   for (const auto& [name, text] : schema.params) {
@@ -172,24 +300,24 @@ Result<Value> decimalValue(const Schema& schema, const json::value& node) {
   return Value(Decimal{bytesToInteger(*bytes), *scale});
 }
 
-Result<Value> listValue(const Schema& schema, const json::value& node, const JsonOptions& options) {
+Result<Value> listValue(const Schema& schema, const json::value& node, const Source& source) {
   if (!node.is_array()) return malformed("not an array");
   List list;
   for (const json::value& item : node.get_array()) {
-    MILLRACE_TRY(Value value, typedValue(*schema.values, schema.values, item, options));
+    MILLRACE_TRY(Value value, typedValue(*schema.values, schema.values, item, source));
     list.push_back(std::move(value));
   }
   return Value(std::move(list));
 }
 
 /// An object, or where the keys are not texts an array of pairs.
-Result<Value> mapValue(const Schema& schema, const json::value& node, const JsonOptions& options) {
+Result<Value> mapValue(const Schema& schema, const json::value& node, const Source& source) {
   Map map;
   const bool names = schema.keys->type == SchemaType::kString;
   if (names) {
     if (!node.is_object()) return malformed("a map with text keys is an object");
     for (const auto& [key, item] : node.get_object()) {
-      MILLRACE_TRY(Value value, typedValue(*schema.values, schema.values, item, options));
+      MILLRACE_TRY(Value value, typedValue(*schema.values, schema.values, item, source));
       map.emplace_back(Value(std::string_view(key)), std::move(value));
     }
     return Value(std::move(map));
@@ -199,16 +327,15 @@ Result<Value> mapValue(const Schema& schema, const json::value& node, const Json
     if (!pair.is_array() || pair.get_array().size() != 2) {
       return malformed("an entry of a map is not a pair");
     }
-    MILLRACE_TRY(Value key, typedValue(*schema.keys, schema.keys, pair.get_array()[0], options));
+    MILLRACE_TRY(Value key, typedValue(*schema.keys, schema.keys, pair.get_array()[0], source));
     MILLRACE_TRY(Value value,
-                 typedValue(*schema.values, schema.values, pair.get_array()[1], options));
+                 typedValue(*schema.values, schema.values, pair.get_array()[1], source));
     map.emplace_back(std::move(key), std::move(value));
   }
   return Value(std::move(map));
 }
 
-Result<Value> structValue(const SchemaPtr& schema, const json::value& node,
-                          const JsonOptions& options) {
+Result<Value> structValue(const SchemaPtr& schema, const json::value& node, const Source& source) {
   if (!node.is_object()) return malformed("a struct is no object");
   if (!schema) return malformed("a struct cannot be a default");
   Struct structure{.schema = schema, .fields = {}};
@@ -216,7 +343,7 @@ Result<Value> structValue(const SchemaPtr& schema, const json::value& node,
   for (const SchemaField& field : schema->fields) {
     const json::value* const member = node.get_object().if_contains(field.name);
     MILLRACE_TRY(Value value, typedValue(*field.schema, field.schema,
-                                         member != nullptr ? *member : kNull, options));
+                                         member != nullptr ? *member : kNull, source));
     structure.fields.push_back(std::move(value));
   }
   return Value(std::move(structure));
@@ -229,66 +356,69 @@ Result<Value> bytesValue(const json::value& node) {
   return Value(Blob{std::move(*bytes)});
 }
 
-Result<Value> logicalValue(const Schema& schema, const json::value& node) {
-  if (schema.name == kDecimal) return decimalValue(schema, node);
+Result<Value> logicalValue(const Schema& schema, const json::value& node, const Source& source) {
+  if (schema.name == kDecimal) return decimalValue(schema, node, source);
   if (!node.is_int64()) return malformed("a " + schema.name + " is a whole number");
   constexpr Millis kDayMs = 86'400'000;
   return Value(Instant{schema.name == kDate ? node.get_int64() * kDayMs : node.get_int64()});
 }
 
 Result<Value> typedValue(const Schema& schema, const SchemaPtr& owner, const json::value& node,
-                         const JsonOptions& options) {
+                         const Source& source) {
   if (node.is_null()) {
-    if (!schema.default_value.isNull() && options.null_becomes_default) return schema.default_value;
+    if (!schema.default_value.isNull() && source.options.null_becomes_default)
+      return schema.default_value;
     if (schema.optional) return Value();
     return malformed("null where the schema requires a value");
   }
   if (schema.name == kDecimal || schema.name == kDate || schema.name == kTime ||
       schema.name == kTimestamp) {
-    return logicalValue(schema, node);
+    return logicalValue(schema, node, source);
   }
-  const std::int64_t whole = wholeNumber(node);
+  const std::int64_t whole = wholeNumber(node, source);
   switch (schema.type) {
     case SchemaType::kInt8: return Value(static_cast<std::int8_t>(whole));
     case SchemaType::kInt16: return Value(static_cast<std::int16_t>(whole));
     case SchemaType::kInt32: return Value(static_cast<std::int32_t>(whole));
     case SchemaType::kInt64: return Value(whole);
-    case SchemaType::kFloat32: return Value(static_cast<float>(realNumber(node)));
-    case SchemaType::kFloat64: return Value(realNumber(node));
+    case SchemaType::kFloat32: return Value(static_cast<float>(realNumber(node, source)));
+    case SchemaType::kFloat64: return Value(realNumber(node, source));
     case SchemaType::kBoolean: return Value(node.is_bool() && node.get_bool());
     case SchemaType::kString:
       return node.is_string() ? Value(std::string_view(node.get_string())) : Value();
     case SchemaType::kBytes: return bytesValue(node);
-    case SchemaType::kArray: return listValue(schema, node, options);
-    case SchemaType::kMap: return mapValue(schema, node, options);
-    case SchemaType::kStruct: return structValue(owner, node, options);
+    case SchemaType::kArray: return listValue(schema, node, source);
+    case SchemaType::kMap: return mapValue(schema, node, source);
+    case SchemaType::kStruct: return structValue(owner, node, source);
   }
   return malformed("the schema's type is unknown");
 }
 
 /// The first value of the text; nothing but blanks is null.
-Result<json::value> parseFirst(BytesView text) {
-  if (text.find_first_not_of(" \t\r\n") == BytesView::npos) return json::value(nullptr);
-  json::stream_parser parser;
+Result<Document> parseFirst(BytesView text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == BytesView::npos) return Document{json::value(nullptr), {}};
+  json::basic_parser<DocumentHandler> parser{json::parse_options{}};
   json::error_code error;
-  parser.write_some(text.data(), text.size(), error);
-  if (!error && !parser.done()) parser.finish(error);
+  parser.write_some(false, text.data(), text.size(), error);
   if (error) return malformed("not JSON: " + error.message());
-  return parser.release();
+  return parser.handler().release();
 }
 
 }  // namespace
 
 Result<SchemaPtr> readJsonSchema(BytesView text, const JsonOptions& options) {
-  MILLRACE_TRY(const json::value node, parseFirst(text));
-  return readSchema(node, options);
+  MILLRACE_TRY(const Document document, parseFirst(text));
+  return readSchema(document.root, {options, document.numbers});
 }
 
 Result<SchemaAndValue> readJson(BytesView text, const JsonOptions& options) {
-  MILLRACE_TRY(const json::value node, parseFirst(text));
-  if (!options.schemas) return SchemaAndValue{nullptr, plainValue(node)};
+  MILLRACE_TRY(const Document document, parseFirst(text));
+  const Source source{options, document.numbers};
+  const json::value& node = document.root;
+  if (!options.schemas) return SchemaAndValue{nullptr, plainValue(node, source)};
   if (options.content) {
-    MILLRACE_TRY(Value value, typedValue(*options.content, options.content, node, options));
+    MILLRACE_TRY(Value value, typedValue(*options.content, options.content, node, source));
     return SchemaAndValue{options.content, std::move(value)};
   }
   const json::object* const envelope = node.if_object();
@@ -298,10 +428,10 @@ Result<SchemaAndValue> readJson(BytesView text, const JsonOptions& options) {
         "with schemas.enable=true each value is an object of exactly \"schema\" and \"payload\"; "
         "for plain JSON set schemas.enable=false");
   }
-  MILLRACE_TRY(SchemaPtr schema, readSchema(envelope->at("schema"), options));
+  MILLRACE_TRY(SchemaPtr schema, readSchema(envelope->at("schema"), source));
   const json::value& payload = envelope->at("payload");
-  if (!schema) return SchemaAndValue{nullptr, plainValue(payload)};
-  MILLRACE_TRY(Value value, typedValue(*schema, schema, payload, options));
+  if (!schema) return SchemaAndValue{nullptr, plainValue(payload, source)};
+  MILLRACE_TRY(Value value, typedValue(*schema, schema, payload, source));
   return SchemaAndValue{std::move(schema), std::move(value)};
 }
 
