@@ -44,7 +44,9 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
     if (node == nullptr) {
       return done(fail(Errc::kNetworkException, fmt::format("node {} is not known", id)));
     }
-    if (!node->connection && std::chrono::steady_clock::now() < node->not_before) {
+    // Also behind those that wait when the back-off is over but its alarm has not rung yet.
+    const bool backs_off = std::chrono::steady_clock::now() < node->not_before;
+    if (!node->connection && (backs_off || !node->waiting.empty())) {
       node->waiting.emplace_back(std::move(call), std::move(done));
       return;
     }
