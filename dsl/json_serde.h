@@ -5,7 +5,7 @@
 #pragma once
 
 #include "dsl/json.h"
-#include "dsl/serde.h"
+#include "dsl/types.h"
 
 #include <boost/describe/enumerators.hpp>
 #include <boost/describe/members.hpp>

@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "base/uuid.h"
 #include "base/varint.h"
+#include "dsl/json_serde.h"
 #include "dsl/types.h"
 
 #include <bit>
@@ -204,5 +205,3 @@ class TimeWindowedSerde final : public CustomSerde<Windowed<K>> {
 };
 
 }  // namespace millrace
-
-#include "dsl/json_serde.h"

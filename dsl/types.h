@@ -37,6 +37,9 @@ template <class Rep, class Period>
 
 using Duration = std::chrono::milliseconds;
 
+template <class T>
+struct Serde;  // dsl/serde.h
+
 namespace dsl {
 
 template <class T>
