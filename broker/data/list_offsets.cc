@@ -1,7 +1,6 @@
 #include "broker/data/list_offsets.h"
 
 #include "broker/data/partition_work.h"
-#include "broker/fan_out.h"
 #include "broker/metadata/metadata_cache.h"
 #include "broker/partition.h"
 #include "broker/partitions.h"
@@ -51,11 +50,14 @@ class ListOffsetsJob {
         work_(*services.partitions) {
     plan(request);
   }
-  [[nodiscard]] std::vector<int> shards() const { return work_.shards(); }
-  void run(int shard) {
-    work_.run(shard, [this](const Work& work) { lookUp(work); });
-  }
+  [[nodiscard]] PartitionWork<Work>& work() { return work_; }
   [[nodiscard]] Response take() { return std::move(response_); }
+  static void refuse(PartitionAnswer& answer, Errc code) {
+    answer.error_code = static_cast<std::int16_t>(toWire(code));
+    answer.timestamp = -1;
+    answer.offset = -1;
+  }
+  void lookUp(Partition& partition, const Work& work) const;
 
  private:
   static log::Isolation isolationOf(const Request& request) {
@@ -63,15 +65,9 @@ class ListOffsetsJob {
     return request.isolation_level == 1 ? log::Isolation::kCommitted
                                         : log::Isolation::kHighWatermark;
   }
-  static void refuse(PartitionAnswer& answer, Errc code) {
-    answer.error_code = static_cast<std::int16_t>(toWire(code));
-    answer.timestamp = -1;
-    answer.offset = -1;
-  }
   void plan(Request& request);
   void planPartition(const TopicImage* topic, const Request::ListOffsetsPartition& want, bool twice,
                      PartitionAnswer& answer);
-  void lookUp(const Work& work);
 
   Services& services_;
   std::int16_t version_;
@@ -82,10 +78,7 @@ class ListOffsetsJob {
 
 void ListOffsetsJob::plan(Request& request) {
   const ImagePtr image = services_.image->current();
-  response_.topics.resize(request.topics.size());
-  for (std::size_t t = 0; t < request.topics.size(); ++t) {
-    auto& topic = request.topics[t];
-    auto& answer = response_.topics[t];
+  planEach(request.topics, response_.topics, [&](auto& topic, auto& answer) {
     const TopicPtr found = image->topic(topic.name.view());
     answer.name = std::move(topic.name);
     std::set<std::int32_t> seen;
@@ -100,7 +93,7 @@ void ListOffsetsJob::plan(Request& request) {
       auto& partition = answer.partitions.emplace_back();
       planPartition(found.get(), want, twice.contains(want.partition_index), partition);
     }
-  }
+  });
 }
 
 void ListOffsetsJob::planPartition(const TopicImage* topic,
@@ -114,13 +107,11 @@ void ListOffsetsJob::planPartition(const TopicImage* topic,
   work_.add(*id, {*id, want.current_leader_epoch, want.timestamp, &answer});
 }
 
-void ListOffsetsJob::lookUp(const Work& work) {
+void ListOffsetsJob::lookUp(Partition& partition, const Work& work) const {
   PartitionAnswer& answer = *work.answer;
-  Partition* partition = services_.partitions->find(work.id);
-  if (partition == nullptr) return refuse(answer, services_.partitions->whyMissing(work.id));
-  const Errc epoch = partition->checkEpoch(work.current_leader_epoch);
+  const Errc epoch = partition.checkEpoch(work.current_leader_epoch);
   if (epoch != Errc::kNone) return refuse(answer, epoch);
-  const auto found = partition->log().offsetForTimestamp(work.timestamp, isolation_);
+  const auto found = partition.log().offsetForTimestamp(work.timestamp, isolation_);
   if (!found) return refuse(answer, found.error().code);
   answer.timestamp = found->timestamp;
   answer.offset = found->offset.value();
@@ -131,9 +122,8 @@ void ListOffsetsJob::lookUp(const Work& work) {
 
 Task<Response> handleListOffsets(Services& services, RequestContext context, Request request) {
   ListOffsetsJob job(services, context.version, request);
-  auto run = [&job](int shard) { job.run(shard); };
-  const std::vector<int> shards = job.shards();
-  co_await onShards(*services.shards, shards, std::ref(run));
+  auto look_up = [&job](Partition& partition, const Work& work) { job.lookUp(partition, work); };
+  co_await onEachPartition(services, job.work(), ListOffsetsJob::refuse, look_up);
   co_return job.take();
 }
 

@@ -1,7 +1,6 @@
 #include "broker/data/offset_for_leader_epoch.h"
 
 #include "broker/data/partition_work.h"
-#include "broker/fan_out.h"
 #include "broker/metadata/metadata_cache.h"
 #include "broker/partition.h"
 #include "broker/partitions.h"
@@ -31,35 +30,24 @@ void refuse(PartitionAnswer& answer, Errc code) {
 Response plan(Services& services, Request& request, PartitionWork<Work>& work) {
   Response response;
   const ImagePtr image = services.image->current();
-  response.topics.resize(request.topics.size());
-  for (std::size_t t = 0; t < request.topics.size(); ++t) {
-    auto& topic = request.topics[t];
-    auto& answer = response.topics[t];
+  planEach(request.topics, response.topics, [&](auto& topic, auto& answer) {
     const TopicPtr found = image->topic(topic.topic.view());
     answer.topic = std::move(topic.topic);
-    answer.partitions.resize(topic.partitions.size());
-    for (std::size_t p = 0; p < topic.partitions.size(); ++p) {
-      const auto& want = topic.partitions[p];
-      auto& partition = answer.partitions[p];
+    planEach(topic.partitions, answer.partitions, [&](const auto& want, auto& partition) {
       partition.partition = want.partition;
       const auto id = partitionOf(found.get(), want.partition);
-      if (id) {
-        work.add(*id, {*id, want.current_leader_epoch, want.leader_epoch, &partition});
-      } else {
-        refuse(partition, Errc::kUnknownTopicOrPartition);
-      }
-    }
-  }
+      if (!id) return refuse(partition, Errc::kUnknownTopicOrPartition);
+      work.add(*id, {*id, want.current_leader_epoch, want.leader_epoch, &partition});
+    });
+  });
   return response;
 }
 
-void lookUp(Services& services, const Work& work) {
+void lookUp(Partition& partition, const Work& work) {
   PartitionAnswer& answer = *work.answer;
-  Partition* partition = services.partitions->find(work.id);
-  if (partition == nullptr) return refuse(answer, services.partitions->whyMissing(work.id));
-  const Errc epoch = partition->checkEpoch(work.current_leader_epoch);
+  const Errc epoch = partition.checkEpoch(work.current_leader_epoch);
   if (epoch != Errc::kNone) return refuse(answer, epoch);
-  const log::EpochEnd end = partition->log().endOfEpoch(LeaderEpoch(work.leader_epoch));
+  const log::EpochEnd end = partition.log().endOfEpoch(LeaderEpoch(work.leader_epoch));
   answer.leader_epoch = end.epoch.value();
   answer.end_offset = end.end_offset.value();
 }
@@ -69,9 +57,7 @@ void lookUp(Services& services, const Work& work) {
 Task<Response> handleOffsetForLeaderEpoch(Services& services, RequestContext, Request request) {
   PartitionWork<Work> work(*services.partitions);
   Response response = plan(services, request, work);
-  auto run = [&](int shard) { work.run(shard, [&](const Work& w) { lookUp(services, w); }); };
-  const std::vector<int> shards = work.shards();
-  co_await onShards(*services.shards, shards, std::ref(run));
+  co_await onEachPartition(services, work, refuse, lookUp);
   co_return response;
 }
 

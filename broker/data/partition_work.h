@@ -1,10 +1,13 @@
 // Requests that ask something of each of many partitions: which exist, and whose shard does what.
 #pragma once
 
+#include "broker/fan_out.h"
 #include "broker/metadata/image.h"
 #include "broker/partitions.h"
+#include "broker/services.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <utility>
@@ -19,6 +22,14 @@ namespace millrace::broker {
       topic != nullptr && index >= 0 && static_cast<std::size_t>(index) < topic->partitions.size();
   if (!exists) return std::nullopt;
   return TopicIdPartition{topic->id, index};
+}
+
+/// Makes an answer to each of `wants`, in their order, and calls `plan(want, answer)` with the two.
+/// Answers stay where they are afterwards.
+template <class Wants, class Answers, class Plan>
+void planEach(Wants& wants, Answers& answers, Plan plan) {
+  answers.resize(wants.size());
+  for (std::size_t i = 0; i < wants.size(); ++i) plan(wants[i], answers[i]);
 }
 
 /// What is to be done, by the shard of its partition. Filled first; then each shard does its share,
@@ -46,5 +57,20 @@ class PartitionWork {
   PartitionStore& partitions_;
   std::map<int, std::vector<Item>> by_shard_;
 };
+
+/// Has each shard do its share: `act(Partition&, Item&)`, or `refuse(answer, Errc)` where the
+/// partition is not here. An item has an `id` and an `answer` to point at.
+template <class Item, class Refuse, class Act>
+[[nodiscard]] Task<> onEachPartition(Services& services, PartitionWork<Item>& work, Refuse refuse,
+                                     Act act) {
+  auto visit = [&services, &refuse, &act](Item& item) {
+    Partition* const partition = services.partitions->find(item.id);
+    if (partition == nullptr) return refuse(*item.answer, services.partitions->whyMissing(item.id));
+    act(*partition, item);
+  };
+  auto run = [&work, &visit](int shard) { work.run(shard, std::ref(visit)); };
+  const std::vector<int> shards = work.shards();
+  co_await onShards(*services.shards, shards, std::ref(run));
+}
 
 }  // namespace millrace::broker
