@@ -70,42 +70,9 @@ class Transport {
   }
 };
 
-/// `send<FetchRequest, FetchResponse>(transport, node, {4, 18}, timeout, fill, done)`:
-/// fill(FetchRequest&, version); done(Result<Answer<FetchResponse>>).
-template <class Response>
-struct Answer {
-  std::int16_t version = 0;
-  std::shared_ptr<Response> message;
-  std::shared_ptr<const void> owner;
-  Response* operator->() const { return message.get(); }
-  Response& operator*() const { return *message; }
-};
-
 struct VersionRange {
   std::int16_t min = 0;
   std::int16_t max = 0;
 };
-
-template <class Request, class Response, class Fill, class OnAnswer>
-void send(Transport& transport, NodeId node, VersionRange versions, Millis timeout_ms, Fill fill,
-          OnAnswer on_answer) {
-  Call call;
-  call.request = &Request::info();
-  call.response = &Response::info();
-  call.min_version = versions.min;
-  call.max_version = versions.max;
-  call.timeout_ms = timeout_ms;
-  call.build = [fill = std::move(fill)](std::int16_t version) mutable -> std::shared_ptr<void> {
-    auto request = std::make_shared<Request>();
-    fill(*request, version);
-    return request;
-  };
-  transport.call(node, std::move(call), [done = std::move(on_answer)](Result<Reply> reply) mutable {
-    if (!reply) return done(Result<Answer<Response>>(std::unexpected(std::move(reply).error())));
-    done(Result<Answer<Response>>(
-        Answer<Response>{reply->version, std::static_pointer_cast<Response>(std::move(reply->body)),
-                         std::move(reply->owner)}));
-  });
-}
 
 }  // namespace millrace::client

@@ -180,6 +180,25 @@ bool isKnownType(ConfigResourceType type) {
          type == ConfigResourceType::kGroup || type == ConfigResourceType::kClientMetrics;
 }
 
+/// What both ways to alter refuse of an entry's shape; `times`: how often its resource stands in
+/// the request; `needs_value(config)`: whether the config may not be null.
+Status checkShape(const auto& entry, int times, auto needs_value) {
+  if (times > 1) return invalid("Each resource must appear at most once.");
+  const std::string nulls = nullNames(entry.configs, needs_value);
+  if (!nulls.empty()) return invalid("Null value not supported for : " + nulls);
+  if (hasDuplicateNames(entry.configs)) return invalid("Error due to duplicate config keys");
+  return {};
+}
+
+/// Whether such a resource can be altered here.
+Status checkAlterable(const ConfigResource& resource, const auto& configs, std::int32_t node_id) {
+  if (!isKnownType(resource.type)) {
+    return invalid(fmt::format("Unknown resource type {}", static_cast<int>(resource.type)));
+  }
+  if (resource.type != ConfigResourceType::kBroker) return {};
+  return checkBrokerChange(resource.name, configs, node_id, "Set");
+}
+
 }  // namespace
 
 Result<MetadataRecords> Controller::decideConfig(const MetadataImage& image,
@@ -206,23 +225,15 @@ Decision<IncrementalAlterConfigsResponse> Controller::incrementalAlterConfigs(
     out.resource_name = r.resource_name.str();
     const auto decided = [&]() -> Status {
       const ConfigResource resource = resourceOf(r);
-      if (counts.at(resource) > 1) return invalid("Each resource must appear at most once.");
-      const std::string nulls = nullNames(r.configs, [](const auto& c) {
+      MILLRACE_CHECK_OK(checkShape(r, counts.at(resource), [](const auto& c) {
         return c.config_operation != static_cast<std::int8_t>(ConfigOperation::kDelete);
-      });
-      if (!nulls.empty()) return invalid("Null value not supported for : " + nulls);
-      if (hasDuplicateNames(r.configs)) return invalid("Error due to duplicate config keys");
+      }));
       if (resource.type == ConfigResourceType::kBrokerLogger) {
         // Loggers are Java's: there is none here to alter.
         const std::string name = r.configs.empty() ? std::string() : r.configs.front().name.str();
         return fail(Errc::kInvalidConfig, fmt::format("Logger {} does not exist!", name));
       }
-      if (!isKnownType(resource.type)) {
-        return invalid(fmt::format("Unknown resource type {}", static_cast<int>(r.resource_type)));
-      }
-      if (resource.type == ConfigResourceType::kBroker) {
-        MILLRACE_CHECK_OK(checkBrokerChange(resource.name, r.configs, config_.node_id, "Set"));
-      }
+      MILLRACE_CHECK_OK(checkAlterable(resource, r.configs, config_.node_id));
       MILLRACE_TRY(const auto changes, changesOf(r.configs));
       MILLRACE_TRY(
           MetadataRecords proposed,
@@ -246,16 +257,8 @@ Decision<AlterConfigsResponse> Controller::alterConfigs(const MetadataImage& ima
     out.resource_name = r.resource_name.str();
     const auto decided = [&]() -> Status {
       const ConfigResource resource = resourceOf(r);
-      if (counts.at(resource) > 1) return invalid("Each resource must appear at most once.");
-      const std::string nulls = nullNames(r.configs, [](const auto&) { return true; });
-      if (!nulls.empty()) return invalid("Null value not supported for : " + nulls);
-      if (hasDuplicateNames(r.configs)) return invalid("Error due to duplicate config keys");
-      if (!isKnownType(resource.type)) {
-        return invalid(fmt::format("Unknown resource type {}", static_cast<int>(r.resource_type)));
-      }
-      if (resource.type == ConfigResourceType::kBroker) {
-        MILLRACE_CHECK_OK(checkBrokerChange(resource.name, r.configs, config_.node_id, "Set"));
-      }
+      MILLRACE_CHECK_OK(checkShape(r, counts.at(resource), [](const auto&) { return true; }));
+      MILLRACE_CHECK_OK(checkAlterable(resource, r.configs, config_.node_id));
       ConfigMap after;
       for (const auto& c : r.configs) after.insert_or_assign(c.name.str(), c.value->str());
       MILLRACE_TRY(

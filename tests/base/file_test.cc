@@ -1,23 +1,17 @@
 #include "base/file.h"
 
+#include "tests/support/temp_dir.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <filesystem>
 
 namespace millrace {
 namespace {
 
 class FileTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "millrace-file-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    dir_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
-  std::string path(const std::string& name) const { return dir_ + "/" + name; }
-  std::string dir_;
+  std::string path(const std::string& name) const { return dir_.path(name); }
+  TempDir dir_;
 };
 
 TEST_F(FileTest, WritesManySlicesInOrder) {
@@ -43,7 +37,7 @@ TEST_F(FileTest, AtomicWriteReplacesAndLeavesNothingBehind) {
   ASSERT_TRUE(systemFiles().writeAtomically(path("meta"), "one").has_value());
   ASSERT_TRUE(systemFiles().writeAtomically(path("meta"), "2").has_value());
   EXPECT_EQ(systemFiles().readAll(path("meta")).value(), "2");
-  EXPECT_THAT(systemFiles().list(dir_).value(), testing::ElementsAre("meta"));
+  EXPECT_THAT(systemFiles().list(dir_.path()).value(), testing::ElementsAre("meta"));
 }
 
 TEST_F(FileTest, ReadAllRefusesLargeFiles) {

@@ -153,7 +153,7 @@ TEST(Broker, StopsWhileClientsWaitAndKeepsEverything) {
 }
 
 TEST(Broker, SaysWhichSettingIsWrong) {
-  TempDirectory directory;
+  millrace::TempDir directory;
   BrokerOptions options;
   options.directory = directory.path();
   options.properties["num.partitions"] = "many";

@@ -118,7 +118,7 @@ class DiskFailure : public ::testing::Test {
     return errors;
   }
 
-  TempDirectory directory_;
+  millrace::TempDir directory_;
   std::optional<Broker> broker_;
   std::optional<WireClient> client_;
   std::size_t written_ = 0;

@@ -149,7 +149,7 @@ class GroupCommitTest : public ::testing::Test {
     return count;
   }
 
-  TempDirectory directory_;
+  millrace::TempDir directory_;
   HeldFiles files_;
   log::Journal journal_{{.files = &files_, .directory = directory_.path(), .file_bytes = 1 << 20}};
   ShardPool shards_{2};

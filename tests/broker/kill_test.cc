@@ -141,7 +141,7 @@ class NumberingProducer {
 TEST(Kill, AcknowledgedRecordsAreThereOnceInOrder) {
   const std::uint64_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
-  TempDirectory directory;
+  millrace::TempDir directory;
   NumberingProducer producer(seed);
   for (int round = 0; round < kRounds; ++round) {
     ChildBroker broker(directory.path());

@@ -26,19 +26,6 @@ const std::map<std::string, std::string>& notYet() {
   return names;
 }
 
-/// The node that the transcripts were recorded from.
-Properties recordedNode() {
-  return {{"num.partitions", "3"},
-          {"offsets.topic.num.partitions", "4"},
-          {"offsets.topic.replication.factor", "1"},
-          {"transaction.state.log.num.partitions", "4"},
-          {"transaction.state.log.replication.factor", "1"},
-          {"transaction.state.log.min.isr", "1"},
-          {"group.initial.rebalance.delay.ms", "0"},
-          {"group.min.session.timeout.ms", "1000"},
-          {"log.retention.ms", "-1"}};
-}
-
 class Transcripts : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Transcripts, AnswersAreKafkas) {

@@ -8,6 +8,7 @@
 #include "log/log_manager.h"
 #include "protocol/messages/create_topics_request.h"
 #include "protocol/messages/create_topics_response.h"
+#include "tests/support/temp_dir.h"
 
 #include <gtest/gtest.h>
 
@@ -23,22 +24,17 @@ namespace {
 class MetadataServiceTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "millrace-test-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    root_ = name;
     shard_.start();
     start();
   }
   void TearDown() override {
     if (service_) stop(true);
     shard_.stop();
-    std::error_code ignored;
-    std::filesystem::remove_all(root_, ignored);
   }
 
   void start() {
     log::LogManagerOptions options;
-    options.directories = {root_ + "/data"};
+    options.directories = {root_.path() + "/data"};
     auto logs = log::LogManager::open(std::move(options));
     ASSERT_TRUE(logs) << logs.error().toString();
     logs_ = std::move(*logs);
@@ -46,7 +42,7 @@ class MetadataServiceTest : public ::testing::Test {
     MetadataOptions metadata;
     metadata.logs = logs_.get();
     metadata.blocking = &*blocking_;
-    metadata.directory = root_ + "/data";
+    metadata.directory = root_.path() + "/data";
     metadata.cluster_id = "cluster";
     metadata.directory_id = Uuid{5, 6};
     metadata.endpoints = {{"PLAINTEXT", "localhost", 9092, 0}};
@@ -84,7 +80,7 @@ class MetadataServiceTest : public ::testing::Test {
     return fromWire(response.topics.at(0).error_code);
   }
 
-  std::string root_;
+  millrace::TempDir root_;
   Shard shard_{0};
   std::optional<BlockingPool> blocking_{1};
   std::unique_ptr<log::LogManager> logs_;
@@ -98,8 +94,8 @@ TEST_F(MetadataServiceTest, FreshDirectoryHasOneLiveBrokerAndFeatures) {
   EXPECT_EQ(image->cluster_id, "cluster");
   EXPECT_EQ(image->feature("metadata.version"), 29);
   stop(true);
-  EXPECT_TRUE(std::filesystem::exists(root_ + "/data/bootstrap.checkpoint"));
-  EXPECT_TRUE(std::filesystem::exists(root_ + "/data/__cluster_metadata-0/quorum-state"));
+  EXPECT_TRUE(std::filesystem::exists(root_.path() + "/data/bootstrap.checkpoint"));
+  EXPECT_TRUE(std::filesystem::exists(root_.path() + "/data/__cluster_metadata-0/quorum-state"));
 }
 
 TEST_F(MetadataServiceTest, TopicIsFollowedBeforeItsCreatorHearsOfIt) {

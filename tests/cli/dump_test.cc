@@ -1,4 +1,5 @@
 #include "cli/dump/dump_file.h"
+#include "tests/support/temp_dir.h"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -17,21 +18,18 @@ namespace fs = std::filesystem;
 constexpr std::string_view kRecorded = MILLRACE_SOURCE_DIR "/tests/data/kafka_data_dir/";
 
 /// A copy of a directory that Apache Kafka 4.2.0 wrote.
-class DumpFile : public testing::Test {
+class DumpFile : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "millrace-dump-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    dir_ = name;
-    const std::string command = "tar xzf " + std::string(kRecorded) + "data-dir.tar.gz -C " + dir_;
+    const std::string command =
+        "tar xzf " + std::string(kRecorded) + "data-dir.tar.gz -C " + dir_.path();
     ASSERT_EQ(std::system(command.c_str()), 0);
   }
-  void TearDown() override { fs::remove_all(dir_); }
 
   std::vector<std::string> dump(const std::string& file, DumpOptions options = {},
                                 bool sound = true) const {
     std::vector<std::string> lines;
-    const Status done = dumpFile(dir_ + "/" + file, options,
+    const Status done = dumpFile(dir_.path(file), options,
                                  [&lines](std::string_view line) { lines.emplace_back(line); });
     EXPECT_EQ(done.has_value(), sound) << (done ? "" : done.error().toString());
     return lines;
@@ -43,7 +41,7 @@ class DumpFile : public testing::Test {
     return out;
   }
 
-  std::string dir_;
+  millrace::TempDir dir_;
 };
 
 std::vector<json::object> recordedLines() {
@@ -153,7 +151,7 @@ TEST_F(DumpFile, TextIsForPeople) {
 TEST_F(DumpFile, ADamagedBatchIsMarkedAndTheOnesBehindItAreShown) {
   const std::string file = "orders-0/00000000000000000167.log";
   const auto sound = dump(file);
-  std::fstream open(dir_ + "/" + file, std::ios::in | std::ios::out | std::ios::binary);
+  std::fstream open(dir_.path(file), std::ios::in | std::ios::out | std::ios::binary);
   open.seekp(80);
   open.put('\x7f');
   open.close();
@@ -161,20 +159,20 @@ TEST_F(DumpFile, ADamagedBatchIsMarkedAndTheOnesBehindItAreShown) {
   ASSERT_EQ(damaged.size(), sound.size());
   EXPECT_NE(damaged[1].find("CRC WRONG"), std::string::npos) << damaged[1];
   EXPECT_EQ(damaged[2], sound[2]);
-  fs::resize_file(dir_ + "/" + file, 11'000);
+  fs::resize_file(dir_.path(file), 11'000);
   const auto cut = dump(file, {}, false);
   EXPECT_LT(cut.size(), sound.size());
   EXPECT_GT(cut.size(), 3U);
 }
 
 TEST_F(DumpFile, OfADirectoryAllFilesOfLogsAreTaken) {
-  const auto one = filesBelow(dir_ + "/orders-0");
+  const auto one = filesBelow(dir_.path("orders-0"));
   ASSERT_TRUE(one);
   EXPECT_EQ(one->size(), 16U);
-  EXPECT_EQ(filesBelow(dir_ + "/orders-0/leader-epoch-checkpoint")->size(), 1U);
-  EXPECT_GT(filesBelow(dir_)->size(), 100U);
-  EXPECT_EQ(filesBelow(dir_ + "/none").error().code, Errc::kNotFound);
-  EXPECT_EQ(dumpFile(dir_, {}, [](std::string_view) {}).error().code, Errc::kConfig);
+  EXPECT_EQ(filesBelow(dir_.path("orders-0/leader-epoch-checkpoint"))->size(), 1U);
+  EXPECT_GT(filesBelow(dir_.path())->size(), 100U);
+  EXPECT_EQ(filesBelow(dir_.path("none")).error().code, Errc::kNotFound);
+  EXPECT_EQ(dumpFile(dir_.path(), {}, [](std::string_view) {}).error().code, Errc::kConfig);
 }
 
 }  // namespace

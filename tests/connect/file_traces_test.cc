@@ -18,7 +18,7 @@ class SourceCase {
  public:
   explicit SourceCase(const json::object& recorded)
       : recorded_(recorded),
-        path_(dir_.file("input")),
+        path_(dir_.path("input")),
         settings_(FileSourceTask::config(),
                   {{"file", path_},
                    {"topic", "t"},
@@ -116,7 +116,7 @@ TEST(FileSink, DoesWhatKafkasDid) {
   ASSERT_EQ(cases.size(), 100U);
   for (const json::object& recorded : cases) {
     const TempDir dir;
-    const std::string path = dir.file("output");
+    const std::string path = dir.path("output");
     if (recorded.contains("existing")) writeFile(path, recorded.at("existing").as_string());
     FileSinkTask task;
     const TestSettings settings(FileSinkTask::config(), {{"file", path}});

@@ -52,7 +52,7 @@ TEST(JavaMap, RefusesBrokenBytes) {
 
 TEST(OffsetStore, SurvivesARestart) {
   const TempDir dir;
-  const std::string path = dir.file("offsets");
+  const std::string path = dir.path("offsets");
   const SourceMap partition{{"filename", Value("a \"b\"")}};
   {
     const auto store = OffsetStore::open(path).value();
@@ -72,10 +72,10 @@ TEST(OffsetStore, SurvivesARestart) {
 
 TEST(OffsetStore, RefusesAFileThatIsNone) {
   const TempDir dir;
-  writeFile(dir.file("offsets"), "hello");
-  const auto store = OffsetStore::open(dir.file("offsets"));
+  writeFile(dir.path("offsets"), "hello");
+  const auto store = OffsetStore::open(dir.path("offsets"));
   ASSERT_FALSE(store.has_value());
-  EXPECT_THAT(store.error().detail, HasSubstr(dir.file("offsets")));
+  EXPECT_THAT(store.error().detail, HasSubstr(dir.path("offsets")));
 }
 
 TEST(SubmittedRecords, ReleasesOnlyWhatNothingIsMissingInFrontOf) {
@@ -117,10 +117,10 @@ TEST(Plugins, LoadsAUsersPluginAndTheBundledOne) {
   ASSERT_NE(file, nullptr);
   // The plugin's own code reads a file.
   const TempDir dir;
-  writeFile(dir.file("in"), "one\n");
+  writeFile(dir.path("in"), "one\n");
   const auto task = file->make_source();
   const TestSettings settings(file->info.config,
-                              {{"file", dir.file("in")}, {"topic", "t"}, {"poll.wait.ms", "0"}});
+                              {{"file", dir.path("in")}, {"topic", "t"}, {"poll.wait.ms", "0"}});
   TestSourceContext context;
   ASSERT_TRUE(task->start(settings, context).has_value());
   const auto records = task->poll();
@@ -149,10 +149,10 @@ TEST(Plugins, SaysWhyAFileIsNoPlugin) {
 
 std::vector<std::vector<std::string>> readCsv(const std::string& content, bool at_end = true) {
   const TempDir dir;
-  writeFile(dir.file("in.csv"), content);
+  writeFile(dir.path("in.csv"), content);
   CsvReader reader(',');
   std::vector<std::vector<std::string>> rows;
-  EXPECT_TRUE(reader.open(dir.file("in.csv")).value());
+  EXPECT_TRUE(reader.open(dir.path("in.csv")).value());
   for (;;) {
     const auto cells = reader.next(at_end);
     if (!cells) {
@@ -215,8 +215,8 @@ TEST(ParseTime, KnowsIsoAndMilliseconds) {
 
 TEST(FileSource, ACsvRestartGoesOnAtTheNextRow) {
   const TempDir dir;
-  writeFile(dir.file("in.csv"), "id,name\n1,\xC3\xBC\n2,b\n");
-  const TestSettings settings(FileSourceTask::config(), {{"file", dir.file("in.csv")},
+  writeFile(dir.path("in.csv"), "id,name\n1,\xC3\xBC\n2,b\n");
+  const TestSettings settings(FileSourceTask::config(), {{"file", dir.path("in.csv")},
                                                          {"topic", "t"},
                                                          {"format", "csv"},
                                                          {"csv.key.column", "id"},
@@ -235,9 +235,9 @@ TEST(FileSource, ACsvRestartGoesOnAtTheNextRow) {
   const auto two = second.poll();
   ASSERT_TRUE(two.has_value());
   EXPECT_EQ(notationOf(two->at(0).value), "{\"id\"=i64:2,\"name\"=\"b\",}");
-  appendFile(dir.file("in.csv"), "3,c");
+  appendFile(dir.path("in.csv"), "3,c");
   EXPECT_TRUE(second.poll()->empty());
-  appendFile(dir.file("in.csv"), "\n");
+  appendFile(dir.path("in.csv"), "\n");
   EXPECT_EQ(*second.poll()->at(0).key.text(), "3");
 }
 

@@ -27,7 +27,7 @@ class StandaloneTest : public ::testing::Test {
  protected:
   StandaloneTest()
       : broker_(Broker::open(
-            BrokerOptions{.directory = dir_.file("data"),
+            BrokerOptions{.directory = dir_.path("data"),
                           .properties = {{"listeners", "PLAINTEXT://127.0.0.1:0"},
                                          {"num.partitions", "1"},
                                          {"group.initial.rebalance.delay.ms", "0"}}})) {}
@@ -36,7 +36,7 @@ class StandaloneTest : public ::testing::Test {
     return {{"bootstrap.servers", broker_.bootstrap()},
             {"key.converter", "org.apache.kafka.connect.storage.StringConverter"},
             {"value.converter", "org.apache.kafka.connect.storage.StringConverter"},
-            {"offset.storage.file.filename", dir_.file("connect.offsets")},
+            {"offset.storage.file.filename", dir_.path("connect.offsets")},
             {"offset.flush.interval.ms", "20"}};
   }
   Standalone worker(const Properties& more = {}) {
@@ -49,7 +49,7 @@ class StandaloneTest : public ::testing::Test {
   Properties source(const Properties& more = {}) const {
     Properties properties{{"name", "lines"},
                           {"connector.class", "FileStreamSource"},
-                          {"file", dir_.file("in.txt")},
+                          {"file", dir_.path("in.txt")},
                           {"topic", "lines"},
                           {"poll.wait.ms", "5"}};
     for (const auto& [key, value] : more) properties[key] = value;
@@ -75,17 +75,17 @@ class StandaloneTest : public ::testing::Test {
 };
 
 TEST_F(StandaloneTest, TailsAFileAndResumesExactlyAfterARestart) {
-  writeFile(dir_.file("in.txt"), "one\nz\xC3\xBCrich\npart");
+  writeFile(dir_.path("in.txt"), "one\nz\xC3\xBCrich\npart");
   {
     Standalone running = worker();
     ASSERT_TRUE(running.add(source()).has_value());
     EXPECT_THAT(values("lines", 2), ElementsAre("one", "z\xC3\xBCrich"));
-    appendFile(dir_.file("in.txt"), "ial\n");
+    appendFile(dir_.path("in.txt"), "ial\n");
     EXPECT_THAT(values("lines", 3), ElementsAre("one", "z\xC3\xBCrich", "partial"));
     EXPECT_TRUE(eventually([&] { return running.status()[0].tasks[0].records == 3; }));
     EXPECT_TRUE(running.stop().has_value());
   }
-  appendFile(dir_.file("in.txt"), "last\n");
+  appendFile(dir_.path("in.txt"), "last\n");
   Standalone again = worker();
   ASSERT_TRUE(again.add(source()).has_value());
   EXPECT_THAT(values("lines", 4), ElementsAre("one", "z\xC3\xBCrich", "partial", "last"));
@@ -93,9 +93,9 @@ TEST_F(StandaloneTest, TailsAFileAndResumesExactlyAfterARestart) {
 
 TEST_F(StandaloneTest, StreamsACsvFileAsJson) {
   writeFile(
-      dir_.file("in.csv"),
+      dir_.path("in.csv"),
       "carrier,delay,at,minute\nAA,5,2013-01-01T10:00:00Z,15\n\"U,A\",NA,2013-01-01T11:00:00Z,0");
-  const auto records = streamFile({.file = dir_.file("in.csv"),
+  const auto records = streamFile({.file = dir_.path("in.csv"),
                                    .topic = "flights",
                                    .bootstrapServers = broker_.bootstrap(),
                                    .keyColumn = "carrier",
@@ -148,19 +148,19 @@ TEST_F(StandaloneTest, SinkWritesWhatTheTopicHoldsAndResumes) {
   const Properties sink{{"name", "file-sink"},
                         {"connector.class", "FileStreamSink"},
                         {"topics", "out"},
-                        {"file", dir_.file("out.txt")}};
+                        {"file", dir_.path("out.txt")}};
   {
     Standalone running = worker();
     ASSERT_TRUE(running.add(sink).has_value());
-    EXPECT_TRUE(eventually([&] { return readFile(dir_.file("out.txt")) == "a\nb\n"; }))
-        << readFile(dir_.file("out.txt"));
+    EXPECT_TRUE(eventually([&] { return readFile(dir_.path("out.txt")) == "a\nb\n"; }))
+        << readFile(dir_.path("out.txt"));
     EXPECT_TRUE(running.stop().has_value());
   }
   send("c");
   Standalone again = worker();
   ASSERT_TRUE(again.add(sink).has_value());
-  EXPECT_TRUE(eventually([&] { return readFile(dir_.file("out.txt")) == "a\nb\nc\n"; }))
-      << readFile(dir_.file("out.txt"));
+  EXPECT_TRUE(eventually([&] { return readFile(dir_.path("out.txt")) == "a\nb\nc\n"; }))
+      << readFile(dir_.path("out.txt"));
 }
 
 TEST_F(StandaloneTest, BadRecordsBecomeDeadLetters) {
@@ -173,14 +173,14 @@ TEST_F(StandaloneTest, BadRecordsBecomeDeadLetters) {
                   .add({{"name", "sink"},
                         {"connector.class", "FileStreamSink"},
                         {"topics", "json"},
-                        {"file", dir_.file("out.txt")},
+                        {"file", dir_.path("out.txt")},
                         {"value.converter", "JsonConverter"},
                         {"value.converter.schemas.enable", "false"},
                         {"errors.tolerance", "all"},
                         {"errors.deadletterqueue.topic.name", "dead"},
                         {"errors.deadletterqueue.context.headers.enable", "true"}})
                   .has_value());
-  EXPECT_TRUE(eventually([&] { return readFile(dir_.file("out.txt")) == "1\n2\n"; }));
+  EXPECT_TRUE(eventually([&] { return readFile(dir_.path("out.txt")) == "1\n2\n"; }));
   EXPECT_THAT(values("dead", 1), ElementsAre("{bad"));
 }
 

@@ -4,8 +4,8 @@
 #include "client/consumer.h"
 #include "client/producer.h"
 #include "tests/streams_runtime/support/cluster.h"
-#include "tests/streams_runtime/support/temp_dir.h"
 #include "tests/support/eventually.h"
+#include "tests/support/temp_dir.h"
 
 #include <gmock/gmock.h>
 
@@ -18,7 +18,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::Cluster;
 using testing::eventually;
-using testing::TempDir;
 
 /// "in" -> count by key -> table "counts" -> "out".
 Topology countTopology() {

@@ -1,8 +1,8 @@
 // kill -9 of an application that counts: afterwards the state is as if nothing had happened.
 #include "client/transport.h"
 #include "tests/streams_runtime/support/cluster.h"
-#include "tests/streams_runtime/support/temp_dir.h"
 #include "tests/support/eventually.h"
+#include "tests/support/temp_dir.h"
 
 #include <gmock/gmock.h>
 #include <spawn.h>
@@ -21,7 +21,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::Cluster;
 using testing::eventually;
-using testing::TempDir;
 using Counts = std::map<std::string, std::int64_t>;
 
 Topology countTopology() {

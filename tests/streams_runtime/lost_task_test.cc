@@ -3,8 +3,8 @@
 #include "protocol/messages/heartbeat_response.h"
 #include "protocol/messages/list_offsets_request.h"
 #include "tests/streams_runtime/support/cluster.h"
-#include "tests/streams_runtime/support/temp_dir.h"
 #include "tests/support/eventually.h"
+#include "tests/support/temp_dir.h"
 
 #include <gtest/gtest.h>
 
@@ -23,7 +23,6 @@ using client::NodeId;
 using client::Reply;
 using testing::Cluster;
 using testing::eventually;
-using testing::TempDir;
 
 constexpr std::string_view kChangelog = "app-counts-changelog";
 

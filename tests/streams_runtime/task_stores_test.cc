@@ -1,8 +1,8 @@
 #include "streams/state/task_stores.h"
 
 #include "base/varint.h"
-#include "tests/streams_runtime/support/temp_dir.h"
 #include "tests/streams_runtime/support/vectors.h"
+#include "tests/support/temp_dir.h"
 
 #include <gmock/gmock.h>
 #include <spawn.h>
@@ -18,7 +18,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::Pair;
-using testing::TempDir;
 using testing::toHex;
 
 /// Keeps what a changelog would get.

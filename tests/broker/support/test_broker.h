@@ -2,34 +2,12 @@
 #pragma once
 
 #include "broker/broker.h"
+#include "tests/support/temp_dir.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <optional>
-#include <stdexcept>
 #include <string>
 
 namespace millrace::broker::testing {
-
-/// Removed with everything in it.
-class TempDirectory {
- public:
-  TempDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "millrace-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp " + name);
-    path_ = name;
-  }
-  ~TempDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDirectory(const TempDirectory&) = delete;
-  TempDirectory& operator=(const TempDirectory&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 class TestBroker {
  public:
@@ -49,7 +27,7 @@ class TestBroker {
   [[nodiscard]] std::string directory() const { return directory_.path() + "/data"; }
 
  private:
-  TempDirectory directory_;
+  millrace::TempDir directory_;
   Properties properties_;
   std::optional<Broker> broker_;
 };

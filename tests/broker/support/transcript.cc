@@ -84,6 +84,19 @@ void sleepMs(std::int64_t ms) {
 
 }  // namespace
 
+Properties recordedNode() {
+  return {{"num.partitions", "3"},
+          {"node.id", "1"},
+          {"offsets.topic.num.partitions", "4"},
+          {"offsets.topic.replication.factor", "1"},
+          {"transaction.state.log.num.partitions", "4"},
+          {"transaction.state.log.replication.factor", "1"},
+          {"transaction.state.log.min.isr", "1"},
+          {"group.initial.rebalance.delay.ms", "0"},
+          {"group.min.session.timeout.ms", "1000"},
+          {"log.retention.ms", "-1"}};
+}
+
 std::vector<json::object> loadScenarios(const std::string& name) {
   return loadScenarioFile(std::string(MILLRACE_SOURCE_DIR) + "/tests/data/transcripts/" + name +
                           ".jsonl.gz");

@@ -1,6 +1,7 @@
 // Plays a recorded conversation with Apache Kafka against our broker.
 #pragma once
 
+#include "base/properties.h"
 #include "tests/broker/support/json_match.h"
 #include "tests/broker/support/wire_client.h"
 
@@ -19,6 +20,9 @@ namespace millrace::broker::testing {
 
 /// The same of any file, compressed or not.
 [[nodiscard]] std::vector<boost::json::object> loadScenarioFile(const std::string& path);
+
+/// The settings of the node that the transcripts were recorded from.
+[[nodiscard]] Properties recordedNode();
 
 /// One scenario, on connections of its own.
 class Player {

@@ -1,16 +1,17 @@
 // conformance_datadir ARCHIVE JSONL: unpacks a data directory that Apache Kafka wrote, reads every
 // file in it, opens it (as it was left, then as after a crash) and compares all with the JSON
 // lines. One line per difference, then "N passed, M failed".
-#include <zlib.h>
-
-#include <boost/json/parse.hpp>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-
 #include "base/bytes.h"
 #include "tests/conformance/datadir_program/files.h"
 #include "tests/conformance/datadir_program/partitions.h"
+#include "tests/support/temp_dir.h"
+
+#include <boost/json/parse.hpp>
+#include <zlib.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 
 namespace millrace::conformance {
 namespace {
@@ -36,25 +37,15 @@ std::vector<boost::json::object> readLines(const std::string& path) {
 class Unpacked {
  public:
   explicit Unpacked(const std::string& archive) {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "millrace-datadir-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) return;
-    path_ = name;
-    const std::string command = "tar xzf '" + archive + "' -C '" + path_ + "'";
+    const std::string command = "tar xzf '" + archive + "' -C '" + path() + "'";
     ok_ = std::system(command.c_str()) ==
           0;  // NOLINT(cert-env33-c): a test tool unpacking its argument
   }
-  ~Unpacked() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Unpacked(const Unpacked&) = delete;
-  Unpacked& operator=(const Unpacked&) = delete;
   [[nodiscard]] bool ok() const { return ok_; }
-  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const std::string& path() const { return directory_.path(); }
 
  private:
-  std::string path_;
+  millrace::TempDir directory_;
   bool ok_ = false;
 };
 

@@ -23,21 +23,6 @@ namespace {
 using namespace millrace;
 using namespace millrace::broker::testing;
 
-/// The node that the transcripts were recorded from.
-Properties recordedNode() {
-  return {{"num.partitions", "3"},
-          {"broker.id", "1"},
-          {"node.id", "1"},
-          {"offsets.topic.num.partitions", "4"},
-          {"offsets.topic.replication.factor", "1"},
-          {"transaction.state.log.num.partitions", "4"},
-          {"transaction.state.log.replication.factor", "1"},
-          {"transaction.state.log.min.isr", "1"},
-          {"group.initial.rebalance.delay.ms", "0"},
-          {"group.min.session.timeout.ms", "1000"},
-          {"log.retention.ms", "-1"}};
-}
-
 struct Options {
   std::vector<std::string> files;
   std::vector<std::string> skip;

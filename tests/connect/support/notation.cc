@@ -215,12 +215,6 @@ TestSettings::TestSettings(const std::vector<ConfigKey>& keys, const Properties&
 
 const ConfigValue& TestSettings::get(std::string_view key) const { return config_.get(key); }
 
-TempDir::TempDir() {
-  path_ = ::testing::TempDir() + "millrace-connect-XXXXXX";
-  EXPECT_NE(::mkdtemp(path_.data()), nullptr);
-}
-TempDir::~TempDir() { std::filesystem::remove_all(path_); }
-
 void writeFile(const std::string& path, BytesView content) {
   // In place, as an editor's truncation does: a reader keeps the same inode.
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;

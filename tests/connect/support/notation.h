@@ -2,6 +2,7 @@
 #pragma once
 
 #include "connect/plugin.h"
+#include "tests/support/temp_dir.h"
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
@@ -51,18 +52,7 @@ class TestSinkContext final : public SinkContext {
   void log(std::string_view) override {}
 };
 
-/// A directory that goes away with its test.
-class TempDir {
- public:
-  TempDir();
-  ~TempDir();
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using millrace::TempDir;
 
 void writeFile(const std::string& path, BytesView content);
 void appendFile(const std::string& path, BytesView content);

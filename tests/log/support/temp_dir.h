@@ -1,37 +1,19 @@
-// A directory that is gone when the test is over, and helpers to fill logs.
+// Helpers to fill logs in a temporary directory.
 #pragma once
+
+#include "log/partition_log.h"
+#include "record/builder.h"
+#include "tests/support/temp_dir.h"
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "log/partition_log.h"
-#include "record/builder.h"
-
 namespace millrace::log::test {
 
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "millrace-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string path(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using millrace::TempDir;
 
 struct TestRecord {
   std::int64_t timestamp = 1000;

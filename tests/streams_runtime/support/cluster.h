@@ -3,7 +3,7 @@
 
 #include "broker/broker.h"
 #include "client/admin.h"
-#include "tests/streams_runtime/support/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 #include <map>
 #include <string>

@@ -1,18 +1,18 @@
-// A directory that goes away with the test.
+// A directory that is gone when the test is over.
 #pragma once
 
 #include <cstdlib>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 
-namespace millrace::testing {
+namespace millrace {
 
 class TempDir {
  public:
   TempDir() {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "millrace-streams-XXXXXX").string();
-    path_ = mkdtemp(name.data());
+    path_ = (std::filesystem::temp_directory_path() / "millrace-test-XXXXXX").string();
+    if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp " + path_);
   }
   ~TempDir() {
     std::error_code ignored;
@@ -21,9 +21,10 @@ class TempDir {
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
   [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::string path(const std::string& name) const { return path_ + "/" + name; }
 
  private:
   std::string path_;
 };
 
-}  // namespace millrace::testing
+}  // namespace millrace
