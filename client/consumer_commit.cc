@@ -166,20 +166,19 @@ void ConsumerCore::sendCommit(PendingCommit commit) {
   const auto identity = commitIdentity();
   if (!identity) return finish(*this, std::unexpected(identity.error()));
   ++commits_in_flight_;
-  base_.transport->call(
-      *coordinator_,
-      offsetCommitCall(*identity, shared->offsets, config_.common.request_timeout_ms),
-      guarded([shared, finish, generation = identity->generation](ConsumerCore& core,
-                                                                  Result<Reply> reply) {
-        --core.commits_in_flight_;
-        const Error error = reply ? commitError(readOffsetCommit(*reply)) : reply.error();
-        if (error.code == Errc::kNone) return finish(core, {});
-        if (coordinatorMoved(error.code)) core.coordinatorLost();
-        if (core.membership_.generation() == generation) {
-          std::ignore = core.membership_.commitRefused(error.code);
-        }
-        finish(core, std::unexpected(error));
-      }));
+  callCoordinator(offsetCommitCall(*identity, shared->offsets, config_.common.request_timeout_ms),
+                  guarded([shared, finish, generation = identity->generation](ConsumerCore& core,
+                                                                              Result<Reply> reply) {
+                    --core.commits_in_flight_;
+                    const Error error =
+                        reply ? commitError(readOffsetCommit(*reply)) : reply.error();
+                    if (error.code == Errc::kNone) return finish(core, {});
+                    if (coordinatorMoved(error.code)) core.coordinatorLost();
+                    if (core.membership_.generation() == generation) {
+                      std::ignore = core.membership_.commitRefused(error.code);
+                    }
+                    finish(core, std::unexpected(error));
+                  }));
 }
 
 void ConsumerCore::autoCommitIfDue() {

@@ -260,6 +260,8 @@ Status ConsumerCore::close(Duration timeout) {
       if (!mine.empty()) revoke(lock, mine);
       if (leavesOnClose() && !membership_.memberId().empty()) sendLeave(membership_.memberId());
     }
+    // Without the answer the member might stay in the group until its session ends.
+    while (leaving_ && std::chrono::steady_clock::now() < deadline) waitChange(lock, deadline);
     closed_ = true;
   }
   changed_.notify_all();

@@ -104,6 +104,8 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   }
 
   // consumer_group.cc
+  /// To the coordinator, which is known.
+  void callCoordinator(Call call, Done done);
   Status coordinate(Lock& lock);
   void askCoordinator();
   void onCoordinator(Result<Reply> reply);
@@ -189,6 +191,7 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   std::list<PendingCommit> waiting_commits_;       // for a coordinator
   std::list<std::function<void()>> done_commits_;  // callbacks for the caller's thread
   int commits_in_flight_ = 0;
+  bool leaving_ = false;  ///< a LeaveGroup is under way
 };
 
 }  // namespace millrace::client

@@ -84,6 +84,11 @@ Status ConsumerCore::coordinate(Lock& lock) {
   return {};
 }
 
+void ConsumerCore::callCoordinator(Call call, Done done) {
+  call.to_coordinator = true;
+  base_.transport->call(*coordinator_, std::move(call), std::move(done));
+}
+
 void ConsumerCore::askCoordinator() {
   if (coordinator_asking_ || monotonicNow() < coordinator_not_before_ms_) return;
   coordinator_asking_ = true;
@@ -194,9 +199,9 @@ void ConsumerCore::sendJoin() {
       {options.instance_id ? std::int16_t{5} : std::int16_t{2}, 9},
       options.max_poll_interval_ms + 5'000,
       [request](JoinGroupRequest& r, std::int16_t) { r = *request; });
-  base_.transport->call(
-      *coordinator_, std::move(call),
-      guarded([](ConsumerCore& core, Result<Reply> reply) { core.onJoin(std::move(reply)); }));
+  callCoordinator(std::move(call), guarded([](ConsumerCore& core, Result<Reply> reply) {
+                    core.onJoin(std::move(reply));
+                  }));
 }
 
 void ConsumerCore::onJoin(Result<Reply> reply) {
@@ -309,9 +314,9 @@ void ConsumerCore::sendSync(const GroupAssignment& assignment) {
         r.protocol_type = Text(kConsumerProtocolType);
         r.protocol_name = Text(protocol);
       });
-  base_.transport->call(
-      *coordinator_, std::move(call),
-      guarded([](ConsumerCore& core, Result<Reply> reply) { core.onSync(std::move(reply)); }));
+  callCoordinator(std::move(call), guarded([](ConsumerCore& core, Result<Reply> reply) {
+                    core.onSync(std::move(reply));
+                  }));
 }
 
 void ConsumerCore::onSync(Result<Reply> reply) {
@@ -409,14 +414,13 @@ void ConsumerCore::sendHeartbeat() {
         r.member_id = Text(member);
         r.group_instance_id = textOf(instance);
       });
-  base_.transport->call(*coordinator_, std::move(call),
-                        guarded([generation](ConsumerCore& core, Result<Reply> reply) {
-                          const Millis now_ms = monotonicNow();
-                          if (!reply) return core.follow(core.membership_.requestFailed(now_ms));
-                          if (core.membership_.generation() != generation) return;
-                          const Errc code = fromWire(body<HeartbeatResponse>(*reply).error_code);
-                          core.follow(core.membership_.heartbeatAnswered(code, now_ms));
-                        }));
+  callCoordinator(std::move(call), guarded([generation](ConsumerCore& core, Result<Reply> reply) {
+                    const Millis now_ms = monotonicNow();
+                    if (!reply) return core.follow(core.membership_.requestFailed(now_ms));
+                    if (core.membership_.generation() != generation) return;
+                    const Errc code = fromWire(body<HeartbeatResponse>(*reply).error_code);
+                    core.follow(core.membership_.heartbeatAnswered(code, now_ms));
+                  }));
 }
 
 void ConsumerCore::sendLeave(const std::string& member_id) {
@@ -433,10 +437,11 @@ void ConsumerCore::sendLeave(const std::string& member_id) {
         member.member_id = Text(member_id);
         r.members.push_back(std::move(member));
       });
-  // Nobody waits for the answer: the coordinator's session timeout does the same later.
-  base_.transport->call(*coordinator_, std::move(call), [](const Result<Reply>& reply) {
-    if (!reply) MILLRACE_LOG_DEBUG("leave group: {}", reply.error().toString());
-  });
+  leaving_ = true;
+  callCoordinator(std::move(call), guarded([](ConsumerCore& core, const Result<Reply>& reply) {
+                    core.leaving_ = false;
+                    if (!reply) MILLRACE_LOG_DEBUG("leave group: {}", reply.error().toString());
+                  }));
 }
 
 }  // namespace millrace::client

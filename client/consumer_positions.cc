@@ -47,11 +47,10 @@ void ConsumerCore::askCommitted(const std::vector<TopicPartition>& partitions) {
   committed_asking_ = true;
   std::map<TopicPartition, std::uint64_t> asked;
   for (const TopicPartition& tp : partitions) asked[tp] = positions_.find(tp)->incarnation;
-  base_.transport->call(
-      *coordinator_, offsetFetchCall(group_, partitions, true, config_.common.request_timeout_ms),
-      guarded([asked](ConsumerCore& core, Result<Reply> reply) {
-        core.onCommitted(asked, std::move(reply));
-      }));
+  callCoordinator(offsetFetchCall(group_, partitions, true, config_.common.request_timeout_ms),
+                  guarded([asked](ConsumerCore& core, Result<Reply> reply) {
+                    core.onCommitted(asked, std::move(reply));
+                  }));
 }
 
 void ConsumerCore::onCommitted(const std::map<TopicPartition, std::uint64_t>& asked,

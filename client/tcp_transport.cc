@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <compare>
 
 namespace millrace::client {
 namespace {
@@ -19,6 +20,11 @@ constexpr NodeId kFirstBootstrapId = -2;
 
 /// Everything below runs on the runtime's thread, but the atomics.
 struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
+  struct Key {
+    NodeId id = kAnyNode;
+    bool coordinator = false;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
   struct Node {
     NodeAddress address;
     std::shared_ptr<TcpConnection> connection;
@@ -33,14 +39,14 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
       : runtime(r), config(c), backoff(c.reconnect_backoff_ms, c.reconnect_backoff_max_ms) {
     NodeId id = kFirstBootstrapId;
     for (const auto& [host, port] : config.bootstrap) {
-      nodes[id].address = NodeAddress{id, host, port};
+      nodes[{id}].address = NodeAddress{id, host, port};
       --id;
     }
   }
 
   void call(NodeId id, Call call, Done done) {
     if (closed) return done(fail(Errc::kClosed, "the client is closed"));
-    Node* node = id == kAnyNode ? anyNode() : find(id);
+    Node* node = id == kAnyNode ? anyNode() : find({id, call.to_coordinator});
     if (node == nullptr) {
       return done(fail(Errc::kNetworkException, fmt::format("node {} is not known", id)));
     }
@@ -50,13 +56,18 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
       node->waiting.emplace_back(std::move(call), std::move(done));
       return;
     }
-    connect(*node);
+    connect(*node, {id == kAnyNode ? node->address.id : id, id != kAnyNode && call.to_coordinator});
     node->connection->call(std::move(call), std::move(done));
   }
 
-  Node* find(NodeId id) {
-    const auto it = nodes.find(id);
-    return it == nodes.end() || it->second.gone ? nullptr : &it->second;
+  /// A coordinator's place is made when it is first asked for.
+  Node* find(Key key) {
+    const auto it = nodes.find({key.id});
+    if (it == nodes.end() || it->second.gone) return nullptr;
+    if (!key.coordinator) return &it->second;
+    Node& node = nodes[key];
+    node.address = it->second.address;
+    return &node;
   }
 
   /// A ready connection with the least to do; else a node outside its back-off; else the one whose
@@ -75,45 +86,52 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
       if (rank(a) == 3) return a.not_before < b.not_before;
       return a.failures < b.failures;
     };
-    for (auto& [id, node] : nodes) {
-      if (node.gone) continue;
+    for (auto& [key, node] : nodes) {
+      if (node.gone || key.coordinator) continue;
       if (best == nullptr || better(node, *best)) best = &node;
     }
     return best;
   }
 
-  void connect(Node& node) {
+  void connect(Node& node, Key key) {
     if (node.connection) return;
-    const NodeId id = node.address.id;
-    auto on_closed = [weak = weak_from_this(), id](TcpConnection& connection, bool was_ready) {
-      if (const auto state = weak.lock()) state->onClosed(id, connection, was_ready);
+    auto on_closed = [weak = weak_from_this(), key](TcpConnection& connection, bool was_ready) {
+      if (const auto state = weak.lock()) state->onClosed(key, connection, was_ready);
     };
     node.connection = std::make_shared<TcpConnection>(runtime.shard().context(), node.address,
                                                       config, std::move(on_closed));
     node.connection->start();
   }
 
-  void onClosed(NodeId id, TcpConnection& connection, bool was_ready) {
-    Node& node = nodes[id];
+  void onClosed(Key key, TcpConnection& connection, bool was_ready) {
+    Node& node = nodes[key];
     if (node.connection.get() != &connection) return;
     node.connection.reset();
     node.failures = was_ready ? 0 : node.failures + 1;
     const Millis delay = backoff.delay(std::max(node.failures - 1, 0), systemRandom());
     node.not_before = std::chrono::steady_clock::now() + std::chrono::milliseconds(delay);
     if (!node.alarm) {
-      node.alarm = std::make_unique<Alarm>(runtime, [this, id] { onBackoffOver(id); });
+      node.alarm = std::make_unique<Alarm>(runtime, [this, key] { onBackoffOver(key); });
     }
     node.alarm->setWithin(delay + 1);
     publish();
   }
 
-  void onBackoffOver(NodeId id) {
-    Node& node = nodes[id];
+  void onBackoffOver(Key key) {
+    Node& node = nodes[key];
     publish();
     if (closed || node.waiting.empty()) return;
-    connect(node);
+    connect(node, key);
     auto waiting = std::exchange(node.waiting, {});
     for (auto& [call, done] : waiting) node.connection->call(std::move(call), std::move(done));
+  }
+
+  static void move(Node& node, const NodeAddress& address) {
+    const bool moved = node.address.host != address.host || node.address.port != address.port;
+    node.address = address;
+    if (moved && node.connection) {
+      node.connection->close(Error{Errc::kNetworkException, "the broker's address changed"});
+    }
   }
 
   void setNodes(const std::vector<NodeAddress>& fresh) {
@@ -121,24 +139,21 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
     std::map<NodeId, bool> named;
     for (const NodeAddress& address : fresh) {
       named[address.id] = true;
-      Node& node = nodes[address.id];
-      node.gone = false;
-      const bool moved = node.address.host != address.host || node.address.port != address.port;
-      node.address = address;
-      if (moved && node.connection) {
-        node.connection->close(Error{Errc::kNetworkException, "the broker's address changed"});
-      }
+      nodes[{address.id}].gone = false;
+      move(nodes[{address.id}], address);
+      const auto coordinator = nodes.find({address.id, true});
+      if (coordinator != nodes.end()) move(coordinator->second, address);
     }
-    for (auto& [id, node] : nodes) {
-      if (id >= 0 && !named.contains(id)) node.gone = true;
+    for (auto& [key, node] : nodes) {
+      if (key.id >= 0 && !key.coordinator && !named.contains(key.id)) node.gone = true;
     }
   }
 
   void publish() {
     std::map<NodeId, bool> now;
     const SteadyTime at = std::chrono::steady_clock::now();
-    for (const auto& [id, node] : nodes) {
-      if (!node.connection && at < node.not_before) now[id] = true;
+    for (const auto& [key, node] : nodes) {
+      if (!key.coordinator && !node.connection && at < node.not_before) now[key.id] = true;
     }
     const std::lock_guard lock(unreachable_mutex);
     unreachable = std::move(now);
@@ -146,7 +161,7 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
 
   void close() {
     if (std::exchange(closed, true)) return;
-    for (auto& [id, node] : nodes) {
+    for (auto& [key, node] : nodes) {
       if (node.connection) node.connection->close(Error{Errc::kClosed, "the client is closed"});
       for (auto& [call, done] : std::exchange(node.waiting, {})) {
         done(fail(Errc::kClosed, "the client is closed"));
@@ -158,7 +173,7 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
   ClientRuntime& runtime;
   CommonConfig config;
   Backoff backoff;
-  std::map<NodeId, Node> nodes;
+  std::map<Key, Node> nodes;
   bool closed = false;
   mutable std::mutex unreachable_mutex;
   std::map<NodeId, bool> unreachable;

@@ -1,4 +1,4 @@
-// Requests over TCP connections, one to each broker.
+// Requests over TCP connections: one to each broker, and one more to a group's coordinator.
 #pragma once
 
 #include "client/client_config.h"

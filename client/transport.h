@@ -38,6 +38,9 @@ struct Call {
   Millis timeout_ms =
       30'000;                 ///< from now until the answer; passing it fails with kRequestTimedOut
   bool expects_reply = true;  ///< false: Produce with acks=0; done comes after the request has left
+  /// Goes to the node as a group's coordinator: over a connection of its own, as in Kafka's
+  /// clients, so that a fetch that waits there holds up no heartbeat and no commit.
+  bool to_coordinator = false;
 };
 
 /// An answer: a message of the call's `response` type. Its views live as long as `owner` (and

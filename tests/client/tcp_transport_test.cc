@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <future>
+#include <utility>
 #include <vector>
 
 namespace millrace::client {
@@ -26,8 +27,8 @@ namespace {
 using protocol::ApiKey;
 using testing::eventually;
 
-/// A broker by hand, for one connection: refuses connections until listen(), answers ApiVersions
-/// and nothing else.
+/// A broker by hand, for one connection at a time: refuses connections until listen(), answers
+/// ApiVersions and nothing else.
 class BareServer {
  public:
   BareServer() : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -45,10 +46,13 @@ class BareServer {
   }
   ~BareServer() {
     if (connection_ >= 0) ::close(connection_);
+    if (earlier_ >= 0) ::close(earlier_);
     ::close(listener_);
   }
   [[nodiscard]] std::uint16_t port() const { return port_; }
   void listen() { EXPECT_EQ(::listen(listener_, 1), 0); }
+  /// Keeps the connection open and goes on with the next one.
+  void turnToNext() { earlier_ = std::exchange(connection_, -1); }
   /// The next requests' keys, in the order in which they came. Waits for them.
   std::vector<ApiKey> take(std::size_t count) {
     if (connection_ < 0) connection_ = ::accept(listener_, nullptr, nullptr);
@@ -89,6 +93,7 @@ class BareServer {
 
   int listener_;
   int connection_ = -1;
+  int earlier_ = -1;
   std::uint16_t port_ = 0;
 };
 
@@ -123,6 +128,26 @@ TEST(TcpTransport, NoCallOvertakesOneThatWaitsForTheBackoff) {
   go.set_value();
   EXPECT_EQ(server.take(3), (std::vector<ApiKey>{ApiKey::kApiVersions, ApiKey::kFindCoordinator,
                                                  ApiKey::kMetadata}));
+  transport.close();
+  runtime.stop();
+}
+
+/// A fetch may wait at the broker, which answers in order: the group's requests go beside it.
+TEST(TcpTransport, TheCoordinatorHasAConnectionOfItsOwn) {
+  constexpr NodeId kBroker = 1;
+  BareServer server;
+  server.listen();
+  CommonConfig config;
+  ClientRuntime runtime;
+  TcpTransport transport(runtime, config);
+  transport.setNodes({{.id = kBroker, .host = "127.0.0.1", .port = server.port()}});
+  transport.call(kBroker, emptyCall<protocol::MetadataRequest>(), [](auto) {});
+  EXPECT_EQ(server.take(2), (std::vector<ApiKey>{ApiKey::kApiVersions, ApiKey::kMetadata}));
+  server.turnToNext();
+  Call call = emptyCall<protocol::FindCoordinatorRequest>();
+  call.to_coordinator = true;
+  transport.call(kBroker, std::move(call), [](auto) {});
+  EXPECT_EQ(server.take(2), (std::vector<ApiKey>{ApiKey::kApiVersions, ApiKey::kFindCoordinator}));
   transport.close();
   runtime.stop();
 }
