@@ -54,6 +54,7 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
     const bool backs_off = std::chrono::steady_clock::now() < node->not_before;
     if (!node->connection && (backs_off || !node->waiting.empty())) {
       node->waiting.emplace_back(std::move(call), std::move(done));
+      awaitBackoff(*node);
       return;
     }
     connect(*node, {id == kAnyNode ? node->address.id : id, id != kAnyNode && call.to_coordinator});
@@ -111,16 +112,26 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
     const Millis delay = backoff.delay(std::max(node.failures - 1, 0), systemRandom());
     node.not_before = std::chrono::steady_clock::now() + std::chrono::milliseconds(delay);
     if (!node.alarm) {
-      node.alarm = std::make_unique<Alarm>(runtime, [this, key] { onBackoffOver(key); });
+      node.alarm = std::make_unique<Alarm>(runtime, [this, key] { onAlarm(key); });
     }
-    node.alarm->setWithin(delay + 1);
+    awaitBackoff(node);
     publish();
   }
 
-  void onBackoffOver(Key key) {
+  /// An alarm of the back-off before may still be set; it counts as this one's when it rings early.
+  void awaitBackoff(Node& node) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        node.not_before - std::chrono::steady_clock::now());
+    node.alarm->setWithin(left.count() + 1);
+  }
+
+  void onAlarm(Key key) {
     Node& node = nodes[key];
     publish();
-    if (closed || node.waiting.empty()) return;
+    if (closed) return;
+    if (!node.connection && std::chrono::steady_clock::now() < node.not_before)
+      return awaitBackoff(node);
+    if (node.waiting.empty()) return;
     connect(node, key);
     auto waiting = std::exchange(node.waiting, {});
     for (auto& [call, done] : waiting) node.connection->call(std::move(call), std::move(done));

@@ -17,7 +17,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <future>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -97,6 +99,8 @@ class BareServer {
   std::uint16_t port_ = 0;
 };
 
+constexpr NodeId kBootstrap = -2;
+
 template <class Request>
 Call emptyCall() {
   return makeCall<Request, typename Request::Response>({4, 4}, 30'000,
@@ -106,7 +110,6 @@ Call emptyCall() {
 /// The thread that connects is late: the back-off is over, but what waited for its end has not been
 /// looked at yet when the next call comes.
 TEST(TcpTransport, NoCallOvertakesOneThatWaitsForTheBackoff) {
-  constexpr NodeId kBootstrap = -2;
   BareServer server;
   CommonConfig config;
   config.bootstrap = {{"127.0.0.1", server.port()}};
@@ -148,6 +151,29 @@ TEST(TcpTransport, TheCoordinatorHasAConnectionOfItsOwn) {
   call.to_coordinator = true;
   transport.call(kBroker, std::move(call), [](auto) {});
   EXPECT_EQ(server.take(2), (std::vector<ApiKey>{ApiKey::kApiVersions, ApiKey::kFindCoordinator}));
+  transport.close();
+  runtime.stop();
+}
+
+/// Calls come at any moment of many back-offs, also where one ends and the next begins.
+TEST(TcpTransport, EveryCallIsAnsweredWhileNobodyListens) {
+  BareServer server;
+  CommonConfig config;
+  config.bootstrap = {{"127.0.0.1", server.port()}};
+  config.reconnect_backoff_ms = config.reconnect_backoff_max_ms = 2;
+  ClientRuntime runtime;
+  TcpTransport transport(runtime, config);
+  constexpr int kCalls = 5'000;
+  std::atomic<int> answered = 0;
+  for (int i = 0; i < kCalls; ++i) {
+    transport.call(kBootstrap, emptyCall<protocol::MetadataRequest>(), [&](Result<Reply> reply) {
+      EXPECT_FALSE(reply.has_value());
+      ++answered;
+    });
+    const auto next = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
+    while (std::chrono::steady_clock::now() < next) std::this_thread::yield();
+  }
+  EXPECT_TRUE(eventually([&] { return answered == kCalls; })) << answered << " were answered";
   transport.close();
   runtime.stop();
 }
