@@ -5,12 +5,23 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <csignal>
 #include <string>
 
 namespace millrace {
 
 namespace {
 thread_local Shard* current_shard = nullptr;
+
+/// A peer that went away is an error of the write. sendfile has no flag to say so, and the signal
+/// would end the process.
+void blockSigpipe() {
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  const int failed = pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+  MILLRACE_ASSERT(failed == 0, "pthread_sigmask");
+}
 }  // namespace
 
 Shard::Shard(int index) : index_(index), work_(context_.get_executor()) {}
@@ -35,6 +46,7 @@ void Shard::stop() {
 void Shard::run() {
   const std::string name = "shard-" + std::to_string(index_);
   pthread_setname_np(pthread_self(), name.c_str());
+  blockSigpipe();
   current_shard = this;
   context_.run();
   current_shard = nullptr;

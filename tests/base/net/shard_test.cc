@@ -7,10 +7,16 @@
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <stdexcept>
+#include <utility>
 
 namespace millrace {
 namespace {
@@ -39,6 +45,23 @@ Task<std::vector<int>> hop(Shard& there) {
 TEST_F(NetTest, OnShardRunsThereAndComesBack) {
   EXPECT_THAT(runAndWait(a().executor(), hop(b())), testing::ElementsAre(0, 1, 0));
   EXPECT_THAT(runAndWait(a().executor(), hop(a())), testing::ElementsAre(0, 0, 0));
+}
+
+/// sendfile to a peer that has gone: what it returns, and errno.
+Task<std::pair<ssize_t, int>> sendFileToNobody() {
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) co_return std::pair<ssize_t, int>(0, errno);
+  ::close(pair[1]);
+  const int file = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  const ssize_t sent = ::sendfile(pair[0], file, nullptr, 100);
+  const int error = errno;
+  ::close(file);
+  ::close(pair[0]);
+  co_return std::pair<ssize_t, int>(sent, error);
+}
+
+TEST_F(NetTest, APeerThatWentAwayIsAnErrorAndNoSignal) {
+  EXPECT_EQ(runAndWait(a().executor(), sendFileToNobody()), (std::pair<ssize_t, int>(-1, EPIPE)));
 }
 
 Task<int> sleepThere(int value) {
