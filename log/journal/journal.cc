@@ -13,6 +13,13 @@ namespace millrace::log {
 using journal::FrameHead;
 using journal::kHeaderSize;
 
+namespace {
+
+/// A round is not worth waiting for others where it takes less: to be woken takes as long.
+constexpr std::chrono::microseconds kQuickRound{200};
+
+}  // namespace
+
 /// What one round writes and syncs.
 struct Journal::Gathered {
   struct Member {
@@ -34,6 +41,7 @@ struct Journal::Gathered {
   Bytes body;
   std::vector<Piece> pieces;
   std::vector<Member> members;
+  std::size_t appends = 0;
 
   Member& memberFor(const std::shared_ptr<JournaledLog>& log) {
     if (log->round != number) {
@@ -57,6 +65,7 @@ struct Journal::Gathered {
     body.clear();
     pieces.clear();
     members.clear();
+    appends = 0;
   }
 };
 
@@ -101,6 +110,7 @@ Result<Journal::Round> Journal::append(const std::shared_ptr<JournaledLog>& log,
   if (alone || much) member.direct = true;
   if (!member.direct) round.addPiece(*log, log->batches_prefix, batches, false);
   log->note(file);
+  if (++round.appends == wanted_) company_.notify_one();
   return round.number;
 }
 
@@ -138,8 +148,9 @@ bool Journal::hasGathered() const {
 Journal::Committed Journal::commit() {
   std::unique_ptr<Gathered> round;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (gathering_->members.empty()) return {committed(), health_};
+    awaitCompany(lock);
     round = std::move(gathering_);
     gathering_ = std::move(spare_);
     gathering_->clear(round->number + 1);
@@ -149,13 +160,34 @@ Journal::Committed Journal::commit() {
       return refused;
     }
   }
+  const Clock::time_point begun = Clock::now();
   const Committed done{round->number, settle(write(*round))};
   if (done.status) committed_.store(done.round, std::memory_order_release);
+  last_done_ = Clock::now();
+  // One round that somebody else's writing held up says little of the next.
+  usual_ += (std::min<Clock::duration>(last_done_ - begun, 4 * usual_ + kQuickRound) - usual_) / 8;
   const std::lock_guard lock(mutex_);
   ++counters_.rounds;
+  expected_ = round->appends + gathering_->appends;
   round->clear(0);  // lets go of logs
   spare_ = std::move(round);
   return done;
+}
+
+void Journal::awaitCompany(std::unique_lock<std::mutex>& lock) {
+  // Producers that wait for their acknowledgement come back as soon as they have it. Whoever misses
+  // this round waits for two: a wait of half a round that lets all of them into it is a bargain,
+  // and where nobody comes it is soon over.
+  if (usual_ < kQuickRound) return;
+  const Clock::time_point latest = last_done_ + usual_ / 2;
+  for (Clock::time_point now = Clock::now(); now < latest; now = Clock::now()) {
+    const std::size_t here = gathering_->appends;
+    if (here >= expected_) return;
+    wanted_ = expected_;
+    (void)company_.wait_until(lock, std::min(latest, now + usual_ / 8));
+    wanted_ = 0;
+    if (gathering_->appends == here) return;
+  }
 }
 
 Status Journal::write(const Gathered& round) {

@@ -8,6 +8,8 @@
 #include "log/journal/journaled_log.h"
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -103,6 +105,10 @@ class Journal {
  private:
   struct Gathered;
   struct JournalFile;
+  using Clock = std::chrono::steady_clock;
+
+  /// Waits a moment for those that the last round let go on, so that they share this round.
+  void awaitCompany(std::unique_lock<std::mutex>& lock);
 
   [[nodiscard]] Status write(const Gathered& round);
   [[nodiscard]] Status writeFrame(const Gathered& round);
@@ -128,7 +134,16 @@ class Journal {
   std::atomic<Round> committed_{0};
   /// Held while segments are synced for a file to be used anew.
   std::mutex checkpoint_mutex_;
+  /// Hears of appends that commit() waits for.
+  std::condition_variable company_;
+  /// As many entries as commit() waits for; 0 while it does not wait.
+  std::size_t wanted_ = 0;
   // Only commit() touches these.
+  /// Appends of the last round, and of this one when the last was done.
+  std::size_t expected_ = 0;
+  /// When the last round was done, and how long one takes by and by.
+  Clock::time_point last_done_;
+  Clock::duration usual_{};
   std::optional<std::size_t> current_;
   std::uint64_t generation_ = 0;
   const std::uint32_t salt_;
