@@ -26,11 +26,9 @@ struct Part {
   void (*run)(const LogBenchOptions&);
 };
 
-constexpr Part kParts[] = {{"append", benchAppend},
-                           {"durability", benchDurability},
-                           {"read", benchRead},
-                           {"recovery", benchRecovery},
-                           {"logs", benchManyLogs}};
+constexpr Part kParts[] = {
+    {"disk", benchDisk}, {"append", benchAppend},     {"durability", benchDurability},
+    {"read", benchRead}, {"recovery", benchRecovery}, {"logs", benchManyLogs}};
 
 /// The text behind "--name=", if the argument is that option.
 const char* valueOf(std::string_view argument, std::string_view name) {

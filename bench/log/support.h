@@ -95,6 +95,7 @@ struct Pace {
 void raiseFileLimit();
 
 // The parts: each prints its lines.
+void benchDisk(const LogBenchOptions& options);
 void benchAppend(const LogBenchOptions& options);
 void benchDurability(const LogBenchOptions& options);
 void benchRead(const LogBenchOptions& options);
