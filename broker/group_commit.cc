@@ -13,7 +13,8 @@ GroupCommit::GroupCommit(ShardPool& shards, BlockingPool& blocking, log::Journal
       blocking_(blocking),
       journal_(journal),
       settle_(std::move(settle)),
-      noted_(static_cast<std::size_t>(shards.size())) {}
+      noted_(static_cast<std::size_t>(shards.size())),
+      waiters_(static_cast<std::size_t>(shards.size())) {}
 
 GroupCommit::~GroupCommit() { quiesce(); }
 
@@ -82,7 +83,6 @@ void GroupCommit::settleHere(Round round, const Status& status) {
 }
 
 void GroupCommit::wakeWaiters(const log::Journal::Committed& done) {
-  std::vector<Waiter> ready;
   {
     const std::lock_guard lock(mutex_);
     settled_ = std::max(settled_, done.round);
@@ -90,12 +90,21 @@ void GroupCommit::wakeWaiters(const log::Journal::Committed& done) {
       failed_ = done.round;
       failure_ = done.status;
     }
-    const auto rest = std::ranges::partition(
-        waiters_, [&done](const Waiter& waiter) { return waiter.round > done.round; });
-    std::ranges::move(rest, std::back_inserter(ready));
-    waiters_.erase(rest.begin(), rest.end());
   }
-  for (Waiter& waiter : ready) waiter.resume();
+  // One hop for all that wait on a shard: from there each goes on for the price of a function call.
+  for (int i = 0; i < shards_.size(); ++i)
+    shards_.at(i).post([this, round = done.round] { wakeHere(round); });
+}
+
+void GroupCommit::wakeHere(Round round) {
+  auto& waiters = waiters_[static_cast<std::size_t>(Shard::current()->index())];
+  std::vector<Resume> ready;
+  std::erase_if(waiters, [round, &ready](Waiter& waiter) {
+    if (waiter.round > round) return false;
+    ready.push_back(std::move(waiter.resume));
+    return true;
+  });
+  for (Resume& resume : ready) resume();
 }
 
 Task<Status> GroupCommit::wait(Round round) {
@@ -103,7 +112,8 @@ Task<Status> GroupCommit::wait(Round round) {
     {
       const std::lock_guard lock(mutex_);
       if (round > settled_) {
-        waiters_.push_back({round, std::move(resume)});
+        waiters_[static_cast<std::size_t>(Shard::current()->index())].push_back(
+            {round, std::move(resume)});
         return;
       }
     }
@@ -143,12 +153,15 @@ CommitTicket GroupCommits::note(const log::Journal* journal, const TopicIdPartit
 
 Task<Status> GroupCommits::committed(std::vector<CommitTicket> tickets) {
   // The last round of each directory stands for the ones before it.
-  std::unordered_map<GroupCommit*, GroupCommit::Round> last;
-  for (const CommitTicket& ticket : tickets)
-    if (ticket.commit != nullptr) last[ticket.commit] = std::max(last[ticket.commit], ticket.round);
+  std::ranges::sort(tickets, [](const CommitTicket& a, const CommitTicket& b) {
+    return std::pair(a.commit, a.round) < std::pair(b.commit, b.round);
+  });
   Status first_error;
-  for (const auto& [commit, round] : last) {
-    const Status done = co_await commit->wait(round);
+  for (std::size_t i = 0; i < tickets.size(); ++i) {
+    const CommitTicket& last = tickets[i];
+    const bool superseded = i + 1 < tickets.size() && tickets[i + 1].commit == last.commit;
+    if (last.commit == nullptr || superseded) continue;
+    const Status done = co_await last.commit->wait(last.round);
     if (!done && first_error) first_error = fail(Errc::kKafkaStorageError, done.error().toString());
   }
   co_return first_error;

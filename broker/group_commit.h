@@ -45,7 +45,7 @@ class GroupCommit {
   /// After an append on this shard: it is settled here when its round is done. Begins a commit
   /// where none runs.
   void note(const Noted& appended);
-  /// Goes on, on the caller's shard, when the round is on disk and settled everywhere. Errors: what
+  /// Goes on when the round is on disk and settled everywhere. Called on a shard. Errors: what
   /// the journal failed with.
   [[nodiscard]] Task<Status> wait(Round round);
   /// Blocks until no commit runs. Nothing may be noted any more.
@@ -64,6 +64,7 @@ class GroupCommit {
   void settleEverywhere(log::Journal::Committed done);
   void settleHere(Round round, const Status& status);
   void wakeWaiters(const log::Journal::Committed& done);
+  void wakeHere(Round round);
   [[nodiscard]] Status outcomeOf(Round round);
 
   ShardPool& shards_;
@@ -72,10 +73,11 @@ class GroupCommit {
   const Settle settle_;
   /// By shard, each touched there only, in the order of rounds.
   std::vector<std::vector<Noted>> noted_;
+  /// By shard, each touched there only.
+  std::vector<std::vector<Waiter>> waiters_;
 
   std::mutex mutex_;
   std::condition_variable idle_;
-  std::vector<Waiter> waiters_;
   Round settled_ = 0;
   /// The first round that failed, and why; later ones fail, too.
   Round failed_ = std::numeric_limits<Round>::max();

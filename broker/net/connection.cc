@@ -248,7 +248,21 @@ void Connection::replyClose(ReplyQueue::Place place, std::string_view kind,
 void Connection::reply(ReplyQueue::Place place, std::optional<protocol::Frame> frame) {
   if (!open_) return;
   replies_.fill(place, std::move(frame));
-  flush();
+  if (replies_.waiting() == 1) {
+    flush();
+  } else {
+    flushSoon();
+  }
+}
+
+/// What lets one request of a connection go on often lets others go on: one write for them all.
+void Connection::flushSoon() {
+  if (corked_ || flush_posted_) return;
+  flush_posted_ = true;
+  host_.shard().post([self = shared_from_this()] {
+    self->flush_posted_ = false;
+    self->flush();
+  });
 }
 
 void Connection::flush() {

@@ -65,6 +65,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void replyClose(ReplyQueue::Place place, std::string_view kind, std::string_view cause);
   void complain(std::string_view kind, std::string_view cause);
   void flush();
+  /// After what waits for this shard now.
+  void flushSoon();
   /// False where the connection broke and is closed.
   [[nodiscard]] bool write();
   void waitWritable();
@@ -85,7 +87,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool refusing_ = false;  ///< reads no more, closes when the replies are out
   bool corked_ = false;    ///< replies are collected until the whole read is dispatched
   bool starved_ = false;   ///< waits for other connections' requests to be done
-  bool blocked_ = false;   ///< a wait for the socket to take more is pending
+  bool flush_posted_ = false;
+  bool blocked_ = false;  ///< a wait for the socket to take more is pending
 };
 
 }  // namespace millrace::broker
