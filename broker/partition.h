@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -107,6 +109,15 @@ class Partition {
   [[nodiscard]] bool isFlushDue() const {
     return log_.unflushedRecords() >= settings_.log.flush_messages;
   }
+  /// Milliseconds until flush.ms asks for a flush, 0 or less where it does now; nothing where it
+  /// never does. `now_ms` is monotonic.
+  [[nodiscard]] std::optional<Millis> untilFlush(Millis now_ms) const {
+    const Millis every = settings_.log.flush_ms;
+    if (every == std::numeric_limits<Millis>::max() || log_.unflushedRecords() == 0)
+      return std::nullopt;
+    return every - (now_ms - flushed_ms_);
+  }
+  void flushedAt(Millis now_ms) { flushed_ms_ = now_ms; }
   /// Follows a change of metadata. Errors: of the log, when a new epoch cannot be noted.
   [[nodiscard]] Status update(PartitionSettings settings);
 
@@ -117,6 +128,7 @@ class Partition {
   log::PartitionLog& log_;
   PartitionSettings settings_;
   GrowthMeter* meter_ = nullptr;
+  Millis flushed_ms_ = 0;
   std::vector<std::shared_ptr<GrowthWatcher>> watchers_;
   /// Watchers that are done are swept out when the list reaches this length.
   std::size_t sweep_at_ = 8;

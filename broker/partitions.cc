@@ -280,30 +280,6 @@ Task<Result<PartitionStore::Bounds>> PartitionStore::bounds(TopicIdPartition id)
   co_return co_await onShard(shardOf(id), std::ref(work));
 }
 
-Task<Status> PartitionStore::flush(std::vector<TopicIdPartition> ids, log::FlushScope scope) {
-  Status first_error;
-  for (const TopicIdPartition& id : ids) {
-    log::FlushJob job;
-    auto prepare = [this, &id, &job, scope] {
-      Partition* partition = find(id);
-      if (partition != nullptr) job = partition->log().prepareFlush(scope);
-    };
-    co_await onShard(shardOf(id), std::ref(prepare));
-    if (job.empty()) continue;
-    auto run = [&job] { return job.run(); };
-    const Status outcome = co_await runBlocking(impl_->blocking, std::ref(run));
-    auto report = [this, &id, &job, &outcome] {
-      Partition* partition = find(id);
-      if (partition != nullptr) partition->log().flushed(job, outcome);
-    };
-    co_await onShard(shardOf(id), std::ref(report));
-    if (!outcome && first_error) {
-      first_error = fail(Errc::kKafkaStorageError, outcome.error().toString());
-    }
-  }
-  co_return first_error;
-}
-
 Task<> PartitionStore::runUpkeep() {
   auto work = [this](int shard) {
     const Millis now = impl_->clock.wallMs();
@@ -318,52 +294,6 @@ Task<> PartitionStore::runUpkeep() {
   };
   const std::vector<int> all = impl_->allShards();
   co_await onShards(impl_->shards, all, std::ref(work));
-}
-
-Task<> PartitionStore::runTimedFlushes() {
-  for (;;) {
-    if (impl_->flush_ms == kNever) {
-      const Wake wake = co_await impl_->flush_asked.park(std::chrono::hours(24));
-      if (wake == Wake::kCancelled) co_return;
-      continue;
-    }
-    const std::chrono::milliseconds interval(std::max<std::int64_t>(impl_->flush_ms, 10));
-    const bool slept = co_await sleepFor(interval);
-    if (!slept) co_return;
-    co_await flushTimed();
-  }
-}
-
-Task<> PartitionStore::flushTimed() {
-  std::vector<std::vector<TopicIdPartition>> due(impl_->maps.size());
-  auto collect = [this, &due](int shard) {
-    const auto s = static_cast<std::size_t>(shard);
-    for (auto& [id, partition] : impl_->maps[s]) {
-      const auto& log = partition->log();
-      if (log.config().flush_ms != kNever && log.unflushedRecords() > 0) due[s].push_back(id);
-    }
-  };
-  const std::vector<int> all = impl_->allShards();
-  co_await onShards(impl_->shards, all, std::ref(collect));
-  for (auto& ids : due) {
-    const Status flushed = co_await flush(std::move(ids));
-    if (!flushed) MILLRACE_LOG_ERROR("{}", flushed.error().toString());
-  }
-}
-
-Task<> PartitionStore::flushRolled() {
-  std::vector<std::vector<TopicIdPartition>> due(impl_->maps.size());
-  auto collect = [this, &due](int shard) {
-    const auto s = static_cast<std::size_t>(shard);
-    for (auto& [id, partition] : impl_->maps[s])
-      if (partition->log().hasUnflushedSegments()) due[s].push_back(id);
-  };
-  const std::vector<int> all = impl_->allShards();
-  co_await onShards(impl_->shards, all, std::ref(collect));
-  for (auto& ids : due) {
-    const Status flushed = co_await flush(std::move(ids), log::FlushScope::kSealed);
-    if (!flushed) MILLRACE_LOG_ERROR("{}", flushed.error().toString());
-  }
 }
 
 Task<std::vector<TopicIdPartition>> PartitionStore::dueForCompaction() {

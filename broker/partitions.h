@@ -125,7 +125,11 @@ class PartitionStore {
   [[nodiscard]] Task<> close();
 
  private:
-  [[nodiscard]] Task<> flushTimed();
+  /// As many at once as the disk is glad to have.
+  [[nodiscard]] Task<Status> flushTogether(std::vector<TopicIdPartition> ids,
+                                           log::FlushScope scope);
+  /// Flushes what flush.ms asks for. Returns how long nothing more is due, ms.
+  [[nodiscard]] Task<Millis> flushTimed();
   [[nodiscard]] Task<Status> settleForCompaction(TopicIdPartition id);
 
   struct Impl;

@@ -1,0 +1,133 @@
+// Partitions and fdatasync: flush.messages and flush.ms, rolled segments, what a checkpoint needs.
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/net/blocking_pool.h"
+#include "broker/fan_out.h"
+#include "broker/partition.h"
+#include "broker/partitions_impl.h"
+#include "log/journal/in_threads.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace millrace::broker {
+namespace {
+
+/// Logs whose files are open and synced at the same time.
+constexpr std::size_t kTogether = 64;
+/// No flush.ms makes the store look more often.
+constexpr Millis kShortestWait = 10;
+
+}  // namespace
+
+Task<Status> PartitionStore::flush(std::vector<TopicIdPartition> ids, log::FlushScope scope) {
+  Status first_error;
+  for (auto from = ids.begin(); from != ids.end();) {
+    const auto count = std::min<std::ptrdiff_t>(ids.end() - from, kTogether);
+    std::vector<TopicIdPartition> some(from, from + count);
+    const Status done = co_await flushTogether(std::move(some), scope);
+    if (!done && first_error) first_error = done;
+    from += count;
+  }
+  co_return first_error;
+}
+
+Task<Status> PartitionStore::flushTogether(std::vector<TopicIdPartition> ids,
+                                           log::FlushScope scope) {
+  struct One {
+    TopicIdPartition id;
+    log::FlushJob job;
+    Status outcome;
+  };
+  std::vector<std::vector<One>> by_shard(impl_->maps.size());
+  for (TopicIdPartition& id : ids) {
+    const auto shard = static_cast<std::size_t>(shardOf(id).index());
+    by_shard[shard].push_back({std::move(id), {}, {}});
+  }
+  std::vector<int> shards;
+  for (const int shard : impl_->allShards())
+    if (!by_shard[static_cast<std::size_t>(shard)].empty()) shards.push_back(shard);
+  auto prepare = [this, &by_shard, scope](int shard) {
+    for (One& one : by_shard[static_cast<std::size_t>(shard)]) {
+      Partition* const partition = find(one.id);
+      if (partition != nullptr) one.job = partition->log().prepareFlush(scope);
+    }
+  };
+  co_await onShards(impl_->shards, shards, std::ref(prepare));
+  std::vector<One*> due;
+  for (auto& some : by_shard)
+    for (One& one : some)
+      if (!one.job.empty()) due.push_back(&one);
+  if (due.empty()) co_return Status{};
+  auto sync = [&due] {
+    log::inThreads(due.size(), [&due](std::size_t i) { due[i]->outcome = due[i]->job.run(); });
+  };
+  co_await runBlocking(impl_->blocking, std::ref(sync));
+  auto report = [this, &by_shard, scope](int shard) {
+    for (One& one : by_shard[static_cast<std::size_t>(shard)]) {
+      Partition* const partition = find(one.id);
+      if (partition == nullptr || one.job.empty()) continue;
+      partition->log().flushed(one.job, one.outcome);
+      if (scope != log::FlushScope::kSealed) partition->flushedAt(impl_->clock.monotonicMs());
+    }
+  };
+  co_await onShards(impl_->shards, shards, std::ref(report));
+  Status first_error;
+  for (const One* one : due)
+    if (!one->outcome && first_error)
+      first_error = fail(Errc::kKafkaStorageError, one->outcome.error().toString());
+  co_return first_error;
+}
+
+Task<> PartitionStore::runTimedFlushes() {
+  for (;;) {
+    if (impl_->flush_ms == kNever) {
+      const Wake wake = co_await impl_->flush_asked.park(std::chrono::hours(24));
+      if (wake == Wake::kCancelled) co_return;
+      continue;
+    }
+    const Millis quiet = co_await flushTimed();
+    const Millis wait = std::max(std::min(quiet, impl_->flush_ms), kShortestWait);
+    const bool slept = co_await sleepFor(std::chrono::milliseconds(wait));
+    if (!slept) co_return;
+  }
+}
+
+Task<Millis> PartitionStore::flushTimed() {
+  std::vector<std::vector<TopicIdPartition>> due(impl_->maps.size());
+  std::vector<Millis> quiet(impl_->maps.size(), kNever);
+  auto collect = [this, &due, &quiet](int shard) {
+    const auto s = static_cast<std::size_t>(shard);
+    const Millis now = impl_->clock.monotonicMs();
+    for (const auto& [id, partition] : impl_->maps[s]) {
+      const auto left = partition->untilFlush(now);
+      if (!left) continue;
+      if (*left <= 0) due[s].push_back(id);
+      if (*left > 0) quiet[s] = std::min(quiet[s], *left);
+    }
+  };
+  const std::vector<int> all = impl_->allShards();
+  co_await onShards(impl_->shards, all, std::ref(collect));
+  std::vector<TopicIdPartition> ids;
+  for (auto& some : due) std::ranges::move(some, std::back_inserter(ids));
+  const Status flushed = co_await flush(std::move(ids));
+  if (!flushed) MILLRACE_LOG_ERROR("{}", flushed.error().toString());
+  co_return std::ranges::min(quiet);
+}
+
+Task<> PartitionStore::flushRolled() {
+  std::vector<std::vector<TopicIdPartition>> due(impl_->maps.size());
+  auto collect = [this, &due](int shard) {
+    const auto s = static_cast<std::size_t>(shard);
+    for (auto& [id, partition] : impl_->maps[s])
+      if (partition->log().hasUnflushedSegments()) due[s].push_back(id);
+  };
+  const std::vector<int> all = impl_->allShards();
+  co_await onShards(impl_->shards, all, std::ref(collect));
+  for (auto& ids : due) {
+    const Status flushed = co_await flush(std::move(ids), log::FlushScope::kSealed);
+    if (!flushed) MILLRACE_LOG_ERROR("{}", flushed.error().toString());
+  }
+}
+
+}  // namespace millrace::broker
