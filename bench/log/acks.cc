@@ -1,5 +1,6 @@
-// bench_acks MILLRACE [MILLISECONDS]: producers on connections of their own, acks=all, to a broker
-// process: a topic with flush.on.ack beside one without, and what the disk can do at best.
+// bench_acks MILLRACE [MILLISECONDS [PRODUCERS IN_FLIGHT RECORDS SIZE]]: producers on connections
+// of their own, acks=all, to a broker process: a topic with flush.on.ack beside one without, and
+// what the disk can do at best.
 #include "bench/log/raw_sync.h"
 #include "bench/suite/process.h"
 #include "client/admin.h"
@@ -181,29 +182,42 @@ void measure(const std::string& millrace, const Case& c, const LogBenchOptions& 
   (void)plain_producers.turn(kTurnSeconds);  // makes the partitions' files
   (void)synced_producers.turn(kTurnSeconds);
   Turns plain, synced, raw;
+  double plain_cpu = 0, synced_cpu = 0;
   while (synced.sum.seconds < options.seconds) {
+    const double before = broker.process().cpuSeconds();
     plain.add(plain_producers.turn(kTurnSeconds));
+    const double between = broker.process().cpuSeconds();
     synced.add(synced_producers.turn(kTurnSeconds));
+    synced_cpu += broker.process().cpuSeconds() - between;
+    plain_cpu += between - before;
     raw.add(raw_file.turn(kTurnSeconds));
   }
   const double ours = synced.median(), no_flush = plain.median(), limit = raw.median();
   std::printf(
       "acks %4d producers x %zu in flight, %3lld x %4lld B: %8.0f requests/s %6.1f MB/s | no flush "
-      "%8.0f: %3.0f %%, by sums %3.0f %% | raw fdatasync %8.0f: %3.0f %%\n",
+      "%8.0f: %3.0f %%, by sums %3.0f %% | raw fdatasync %8.0f: %3.0f %% | "
+      "CPU of the broker %.1f and %.1f us/request\n",
       c.producers, c.in_flight, static_cast<long long>(c.records),
       static_cast<long long>(c.value_size), ours, ours * static_cast<double>(batch.size()) / 1e6,
       no_flush, 100 * ours / no_flush, 100 * synced.sum.rate() / plain.sum.rate(), limit,
-      100 * ours / limit);
+      100 * ours / limit, 1e6 * synced_cpu / synced.sum.units, 1e6 * plain_cpu / plain.sum.units);
   std::fflush(stdout);
 }
 
 int run(int argc, char** argv) {
-  if (argc < 2 || argc > 3) {
-    std::fprintf(stderr, "usage: bench_acks MILLRACE [MILLISECONDS]\n");
+  if (argc != 2 && argc != 3 && argc != 7) {
+    std::fprintf(stderr,
+                 "usage: bench_acks MILLRACE [MILLISECONDS [PRODUCERS IN_FLIGHT RECORDS SIZE]]\n");
     return 2;
   }
   LogBenchOptions options;
   options.seconds = argc > 2 ? std::stod(argv[2]) / 1000 : 3;
+  if (argc == 7) {
+    measure(argv[1],
+            {std::stoi(argv[3]), std::stoul(argv[4]), std::stol(argv[5]), std::stol(argv[6])},
+            options);
+    return 0;
+  }
   for (const Case& c :
        {Case{1, 1, 1, 100}, Case{64, 1, 1, 100}, Case{64, 5, 1, 100}, Case{64, 5, 10, 100},
         Case{256, 5, 1, 100}, Case{64, 1, 100, 100}, Case{64, 5, 100, 100}, Case{64, 5, 63, 1024}})
