@@ -18,6 +18,46 @@ constexpr std::size_t kTogether = 64;
 /// No flush.ms makes the store look more often.
 constexpr Millis kShortestWait = 10;
 
+/// Logs that are synced together: prepared and told on their shards, synced on a blocking thread.
+class FlushRound {
+ public:
+  struct One {
+    TopicIdPartition id;
+    log::FlushJob job;
+    Status outcome;
+  };
+  explicit FlushRound(std::size_t shards) : by_shard_(shards) {}
+
+  void add(int shard, const TopicIdPartition& id) { on(shard).push_back({id, {}, {}}); }
+  [[nodiscard]] std::vector<One>& on(int shard) {
+    return by_shard_[static_cast<std::size_t>(shard)];
+  }
+  /// Those that have something to do.
+  [[nodiscard]] std::vector<int> shards() const {
+    std::vector<int> out;
+    for (std::size_t i = 0; i < by_shard_.size(); ++i)
+      if (!by_shard_[i].empty()) out.push_back(static_cast<int>(i));
+    return out;
+  }
+  void sync() {
+    std::vector<One*> due;
+    for (auto& some : by_shard_)
+      for (One& one : some)
+        if (!one.job.empty()) due.push_back(&one);
+    log::inThreads(due.size(), [&due](std::size_t i) { due[i]->outcome = due[i]->job.run(); });
+  }
+  /// The first failure.
+  [[nodiscard]] Status outcome() const {
+    for (const auto& some : by_shard_)
+      for (const One& one : some)
+        if (!one.outcome) return fail(Errc::kKafkaStorageError, one.outcome.error().toString());
+    return {};
+  }
+
+ private:
+  std::vector<std::vector<One>> by_shard_;
+};
+
 }  // namespace
 
 Task<Status> PartitionStore::flush(std::vector<TopicIdPartition> ids, log::FlushScope scope) {
@@ -34,37 +74,20 @@ Task<Status> PartitionStore::flush(std::vector<TopicIdPartition> ids, log::Flush
 
 Task<Status> PartitionStore::flushTogether(std::vector<TopicIdPartition> ids,
                                            log::FlushScope scope) {
-  struct One {
-    TopicIdPartition id;
-    log::FlushJob job;
-    Status outcome;
-  };
-  std::vector<std::vector<One>> by_shard(impl_->maps.size());
-  for (TopicIdPartition& id : ids) {
-    const auto shard = static_cast<std::size_t>(shardOf(id).index());
-    by_shard[shard].push_back({std::move(id), {}, {}});
-  }
-  std::vector<int> shards;
-  for (const int shard : impl_->allShards())
-    if (!by_shard[static_cast<std::size_t>(shard)].empty()) shards.push_back(shard);
-  auto prepare = [this, &by_shard, scope](int shard) {
-    for (One& one : by_shard[static_cast<std::size_t>(shard)]) {
+  FlushRound round(impl_->maps.size());
+  for (const TopicIdPartition& id : ids) round.add(shardOf(id).index(), id);
+  auto prepare = [this, &round, scope](int shard) {
+    for (FlushRound::One& one : round.on(shard)) {
       Partition* const partition = find(one.id);
       if (partition != nullptr) one.job = partition->log().prepareFlush(scope);
     }
   };
+  const std::vector<int> shards = round.shards();
   co_await onShards(impl_->shards, shards, std::ref(prepare));
-  std::vector<One*> due;
-  for (auto& some : by_shard)
-    for (One& one : some)
-      if (!one.job.empty()) due.push_back(&one);
-  if (due.empty()) co_return Status{};
-  auto sync = [&due] {
-    log::inThreads(due.size(), [&due](std::size_t i) { due[i]->outcome = due[i]->job.run(); });
-  };
+  auto sync = [&round] { round.sync(); };
   co_await runBlocking(impl_->blocking, std::ref(sync));
-  auto report = [this, &by_shard, scope](int shard) {
-    for (One& one : by_shard[static_cast<std::size_t>(shard)]) {
+  auto report = [this, &round, scope](int shard) {
+    for (FlushRound::One& one : round.on(shard)) {
       Partition* const partition = find(one.id);
       if (partition == nullptr || one.job.empty()) continue;
       partition->log().flushed(one.job, one.outcome);
@@ -72,11 +95,7 @@ Task<Status> PartitionStore::flushTogether(std::vector<TopicIdPartition> ids,
     }
   };
   co_await onShards(impl_->shards, shards, std::ref(report));
-  Status first_error;
-  for (const One* one : due)
-    if (!one->outcome && first_error)
-      first_error = fail(Errc::kKafkaStorageError, one->outcome.error().toString());
-  co_return first_error;
+  co_return round.outcome();
 }
 
 Task<> PartitionStore::runTimedFlushes() {

@@ -1,7 +1,7 @@
 // flush.ms: each topic at its own pace.
 #include "broker/partition.h"
 #include "record/builder.h"
-#include "tests/broker/support/test_broker.h"
+#include "tests/support/temp_dir.h"
 
 #include <gtest/gtest.h>
 
@@ -33,7 +33,7 @@ class FlushMs : public ::testing::Test {
     partition.flushedAt(now_ms);
   }
 
-  TempDirectory directory_;
+  millrace::TempDir directory_;
   std::vector<std::unique_ptr<log::PartitionLog>> logs_;
   std::vector<std::unique_ptr<Partition>> partitions_;
 };
