@@ -70,6 +70,8 @@ class Broker:
 
     def __exit__(self, *failure):
         if failure[0] is not None:
+            if self.process and self.process.poll() is not None:
+                print(f"--- the broker had ended: {self.process.returncode}")
             print("--- the broker's log ends with\n" + self.log())
         self.stop()
         if failure[0] is not None and "MILLRACE_E2E_KEEP" in os.environ:
