@@ -297,6 +297,8 @@ Task<> PartitionStore::runUpkeep() {
 }
 
 Task<std::vector<TopicIdPartition>> PartitionStore::dueForCompaction() {
+  // Only what is on disk is compacted.
+  co_await flushRolled(true);
   struct Due {
     TopicIdPartition id;
     double dirty_ratio;
@@ -321,23 +323,6 @@ Task<std::vector<TopicIdPartition>> PartitionStore::dueForCompaction() {
   co_return ids;
 }
 
-/// Gaps that compaction leaves must not look like what a crash leaves, which the journal fills:
-/// nothing above the recovery point in the checkpoint file is ever compacted.
-Task<Status> PartitionStore::settleForCompaction(TopicIdPartition id) {
-  bool journaled = false;
-  auto look = [this, &id, &journaled] {
-    Partition* partition = find(id);
-    journaled = partition != nullptr && partition->log().config().flush_on_ack;
-  };
-  co_await onShard(shardOf(id), std::ref(look));
-  if (!journaled) co_return Status{};
-  std::vector<TopicIdPartition> ids(1, id);
-  const Status flushed = co_await flush(std::move(ids), log::FlushScope::kSealed);
-  if (!flushed) co_return flushed;
-  auto write = [this] { return impl_->logs.writeCheckpoints(); };
-  co_return co_await runBlocking(impl_->blocking, std::ref(write));
-}
-
 Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits limits) {
   Result<log::CompactionPlan> plan = fail(Errc::kNotFound, "the partition went away");
   auto prepare = [this, &id, &plan] {
@@ -350,7 +335,10 @@ Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits 
   const Result<log::CompactionOutcome> outcome =
       co_await runBlocking(impl_->blocking, std::ref(run));
   if (!outcome) co_return std::unexpected(outcome.error());
-  const Status settled = co_await settleForCompaction(id);
+  // Gaps that compaction leaves must not look like what a crash leaves: nothing above the recovery
+  // point in the checkpoint file is ever compacted.
+  auto settle = [this] { return impl_->logs.writeCheckpoints(); };
+  const Status settled = co_await runBlocking(impl_->blocking, std::ref(settle));
   if (!settled) co_return settled;
   Status placed;
   auto place = [this, &id, &plan, &outcome, &placed] {

@@ -98,7 +98,7 @@ class PartitionStore {
   [[nodiscard]] Task<> runTimedFlushes();
   /// Flushes rolled segments that are not on disk yet: a start after a crash need not look at them
   /// then.
-  [[nodiscard]] Task<> flushRolled();
+  [[nodiscard]] Task<> flushRolled(bool only_compacted = false);
   /// The logs that want compaction, the dirtiest first.
   [[nodiscard]] Task<std::vector<TopicIdPartition>> dueForCompaction();
   /// Compacts one log: planned and put in place on its shard, done on the blocking pool. Errors:
@@ -130,7 +130,6 @@ class PartitionStore {
                                            log::FlushScope scope);
   /// Flushes what flush.ms asks for. Returns how long nothing more is due, ms.
   [[nodiscard]] Task<Millis> flushTimed();
-  [[nodiscard]] Task<Status> settleForCompaction(TopicIdPartition id);
 
   struct Impl;
   std::unique_ptr<Impl> impl_;

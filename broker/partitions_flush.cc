@@ -134,12 +134,15 @@ Task<Millis> PartitionStore::flushTimed() {
   co_return std::ranges::min(quiet);
 }
 
-Task<> PartitionStore::flushRolled() {
+Task<> PartitionStore::flushRolled(bool only_compacted) {
   std::vector<std::vector<TopicIdPartition>> due(impl_->maps.size());
-  auto collect = [this, &due](int shard) {
+  auto collect = [this, &due, only_compacted](int shard) {
     const auto s = static_cast<std::size_t>(shard);
-    for (auto& [id, partition] : impl_->maps[s])
-      if (partition->log().hasUnflushedSegments()) due[s].push_back(id);
+    for (auto& [id, partition] : impl_->maps[s]) {
+      const auto& log = partition->log();
+      if (only_compacted && !log.config().cleanup_compact) continue;
+      if (log.hasUnflushedSegments()) due[s].push_back(id);
+    }
   };
   const std::vector<int> all = impl_->allShards();
   co_await onShards(impl_->shards, all, std::ref(collect));

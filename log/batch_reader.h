@@ -1,12 +1,12 @@
 // Reads batches out of a segment file, through one buffer: headers only, or whole.
 #pragma once
 
-#include <cstdint>
-#include <string>
-
 #include "base/bytes.h"
 #include "base/file.h"
 #include "record/batch.h"
+
+#include <cstdint>
+#include <string>
 
 namespace millrace::log {
 

@@ -49,11 +49,18 @@ bool CompactionRules::isLastOfProducer(const record::BatchView& batch) const {
   return batch.isControl() && batch.producerEpoch() == last.epoch;
 }
 
+bool CompactionRules::isLastOfSegment(const record::BatchView& batch) const {
+  return std::ranges::binary_search(plan_.sources, batch.nextOffset(), {},
+                                    &CompactionPlan::Source::base);
+}
+
 Result<BatchVerdict> CompactionRules::judge(const record::BatchView& batch) {
   BatchVerdict verdict;
-  verdict.keep_empty = isLastOfProducer(batch) || batch.nextOffset() == cleaned_to_;
+  verdict.keep_empty =
+      isLastOfProducer(batch) || batch.nextOffset() == cleaned_to_ || isLastOfSegment(batch);
   if (!batch.isControl()) {
-    verdict.drop_records = transactions_.isAborted(batch);
+    // Above the end nothing is decided for good, though its segment may be copied.
+    verdict.drop_records = transactions_.isAborted(batch) && batch.baseOffset() < plan_.end;
     return verdict;
   }
   Bytes scratch;
@@ -64,6 +71,7 @@ Result<BatchVerdict> CompactionRules::judge(const record::BatchView& batch) {
   if (!type) return verdict;  // not understood, so not dropped
   const auto marker = transactions_.marker(batch, *type);
   verdict.aborted = marker.aborted;
+  if (batch.baseOffset() >= plan_.end) return verdict;
   const auto horizon = batch.deleteHorizonMs();
   verdict.drop_records = marker.needless && horizon && *horizon <= plan_.now_ms;
   verdict.needs_horizon = marker.needless && !horizon;

@@ -65,6 +65,9 @@ class CompactionRules {
   [[nodiscard]] bool keeps(const record::RecordView& record, const KeyOffsetMap::Hash& key,
                            bool tombstones) const;
   [[nodiscard]] bool isLastOfProducer(const record::BatchView& batch) const;
+  /// Kept, so that no segment ends short of the next one: recovery takes such a hole for lost
+  /// pages.
+  [[nodiscard]] bool isLastOfSegment(const record::BatchView& batch) const;
 
   const CompactionPlan& plan_;
   const KeyOffsetMap& map_;

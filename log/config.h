@@ -1,12 +1,12 @@
 // How one partition's log behaves: the topic's configuration in the form the log uses.
 #pragma once
 
+#include "record/batch.h"
+#include "record/validator.h"
+
 #include <cstdint>
 #include <limits>
 #include <optional>
-
-#include "record/batch.h"
-#include "record/validator.h"
 
 namespace millrace::log {
 

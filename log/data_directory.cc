@@ -44,6 +44,8 @@ Status DataDirectory::open() {
   auto names = files_.list(path_);
   if (!names && names.error().code == Errc::kNotFound) {
     MILLRACE_CHECK_OK(files_.createDirectories(path_));
+    if (const std::size_t slash = path_.rfind('/'); slash != std::string::npos)
+      MILLRACE_CHECK_OK(files_.syncDirectory(slash == 0 ? "/" : path_.substr(0, slash)));
     names = files_.list(path_);
   }
   if (!names) return std::unexpected(names.error());
@@ -56,11 +58,12 @@ Status DataDirectory::open() {
       found_.push_back(std::move(*tp));
     }
   }
-  if (found_.empty()) return {};
-  recovery_points_ = readCheckpoint(kRecoveryPoints);
-  log_starts_ = readCheckpoint(kLogStarts);
-  high_watermarks_ = readCheckpoint(kHighWatermarks);
-  cleaned_to_ = readCheckpoint(kCleanerOffsets);
+  MILLRACE_TRY(recovery_points_, readCheckpoint(kRecoveryPoints));
+  MILLRACE_TRY(log_starts_, readCheckpoint(kLogStarts));
+  MILLRACE_TRY(high_watermarks_, readCheckpoint(kHighWatermarks));
+  MILLRACE_TRY(cleaned_to_, readCheckpoint(kCleanerOffsets));
+  // Empty ones are written only over others.
+  if (!cleaned_to_.empty()) written_[std::string(kCleanerOffsets)];
   return {};
 }
 
@@ -71,17 +74,20 @@ Status DataDirectory::lock() {
   return {};
 }
 
-OffsetMap DataDirectory::readCheckpoint(std::string_view name) {
+Result<OffsetMap> DataDirectory::readCheckpoint(std::string_view name) {
   const std::string file = path(name);
   const auto text = files_.readAll(file);
   if (!text) {
-    if (text.error().code != Errc::kNotFound) complaints_.push_back(text.error().detail);
-    return {};
+    if (text.error().code == Errc::kNotFound) return OffsetMap{};
+    // Not an empty one: recovery from the beginning would write anew what is on disk and sound.
+    if (text.error().code == Errc::kIo) return std::unexpected(text.error());
+    complaints_.push_back(text.error().detail);
+    return OffsetMap{};
   }
   const auto lines = parseCheckpoint(file, *text);
   if (!lines) {
     complaints_.push_back(lines.error().detail);
-    return {};
+    return OffsetMap{};
   }
   OffsetMap out;
   for (const std::string& line : *lines) {
@@ -95,6 +101,14 @@ OffsetMap DataDirectory::readCheckpoint(std::string_view name) {
     }
     out[{line.substr(0, space), PartitionIndex{partition}}] = Offset{offset};
   }
+  return out;
+}
+
+std::set<TopicPartition> DataDirectory::strangers() const {
+  std::set<TopicPartition> out;
+  for (const OffsetMap* map : {&recovery_points_, &log_starts_, &high_watermarks_, &cleaned_to_})
+    for (const auto& [tp, offset] : *map) out.insert(tp);
+  for (const TopicPartition& tp : found_) out.erase(tp);
   return out;
 }
 

@@ -2,14 +2,15 @@
 // files, the logs found in it.
 #pragma once
 
+#include "base/file.h"
+#include "log/types.h"
+
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
-
-#include "base/file.h"
-#include "log/types.h"
 
 namespace millrace::log {
 
@@ -30,8 +31,8 @@ class DataDirectory {
   DataDirectory(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
 
   /// Makes the directory where needed, locks it, reads checkpoints and marker, lists logs. A
-  /// checkpoint that cannot be read counts as empty: recovery starts at the beginning then. Errors:
-  /// kConfig where another process holds it.
+  /// checkpoint that makes no sense counts as empty: recovery starts at the beginning then. Errors:
+  /// kIo; kConfig where another process holds it.
   [[nodiscard]] Status open();
   /// Whether the directory can be used, else what went wrong with it. From any thread.
   [[nodiscard]] Status health() const;
@@ -54,6 +55,8 @@ class DataDirectory {
     return at(high_watermarks_, tp);
   }
   [[nodiscard]] Offset cleanedTo(const TopicPartition& tp) const { return at(cleaned_to_, tp); }
+  /// Logs that the checkpoints know and the directory does not hold.
+  [[nodiscard]] std::set<TopicPartition> strangers() const;
   /// What was read is no longer needed once all logs are open.
   void forgetCheckpoints();
 
@@ -74,7 +77,7 @@ class DataDirectory {
  private:
   [[nodiscard]] static Offset at(const OffsetMap& map, const TopicPartition& tp);
   [[nodiscard]] Status lock();
-  [[nodiscard]] OffsetMap readCheckpoint(std::string_view name);
+  [[nodiscard]] Result<OffsetMap> readCheckpoint(std::string_view name);
   [[nodiscard]] Status writeCheckpoint(std::string_view name, const OffsetMap& offsets);
 
   FileSystem& files_;

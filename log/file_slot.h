@@ -3,9 +3,9 @@
 // files after each use.
 #pragma once
 
-#include <memory>
-
 #include "base/file.h"
+
+#include <memory>
 
 namespace millrace::log {
 

@@ -35,7 +35,9 @@ Status EntryFile::load() {
   if (opened) {
     MILLRACE_TRY(const std::uint64_t size, (*opened)->size());
     saved_ = static_cast<std::uint32_t>(size / entry_size_);
+    torn_ = size % entry_size_ != 0;
     file_.set(std::move(*opened));
+    exists_ = true;
   }
   loaded_ = true;
   return {};
@@ -90,6 +92,7 @@ Status EntryFile::save(bool create) {
   MILLRACE_CHECK_OK(load());
   if (!file_) {
     MILLRACE_TRY(auto opened, files_->system.open(path(), OpenMode::kCreate));
+    made_ = exists_ = true;
     MILLRACE_TRY(const std::uint64_t size, opened->size());
     if (size > std::uint64_t{saved_} * entry_size_)
       MILLRACE_CHECK_OK(opened->truncate(std::uint64_t{saved_} * entry_size_));
@@ -112,7 +115,8 @@ Status EntryFile::release() {
 
 Result<std::shared_ptr<File>> EntryFile::file() {
   MILLRACE_CHECK_OK(load());
-  if (!file_ && saved_ > 0) {
+  // Also where it was cut to nothing: that is to be synced, too.
+  if (!file_ && exists_) {
     MILLRACE_TRY(auto opened, files_->system.open(path(), OpenMode::kReadWrite));
     file_.set(std::move(opened));
   }
@@ -125,12 +129,12 @@ Result<OffsetEntry> OffsetIndex::at(std::uint32_t index) {
   return decodeOffset(entries_.base(), entry);
 }
 
-Result<OffsetEntry> OffsetIndex::floor(Offset offset) {
+Result<std::optional<OffsetEntry>> OffsetIndex::floor(Offset offset) {
   const std::int64_t relative = offset - entries_.base();
   MILLRACE_TRY(const std::uint32_t above, entries_.lowerBound([relative](const char* p) {
     return loadBe<std::int32_t>(p) <= relative;
   }));
-  if (above == 0) return OffsetEntry{entries_.base(), 0};
+  if (above == 0) return std::nullopt;
   return at(above - 1);
 }
 
@@ -164,6 +168,7 @@ Status OffsetIndex::truncateToPosition(std::uint64_t position) {
 
 Status OffsetIndex::check(std::uint64_t log_size) {
   MILLRACE_TRY(const auto entry, last());
+  if (entries_.torn()) return fail(Errc::kCorruptData, entries_.path() + " ends inside an entry");
   if (!entry) return {};
   if (entry->offset < entries_.base() || entry->position >= log_size)
     return fail(Errc::kCorruptData,
@@ -211,6 +216,7 @@ Status TimeIndex::truncateToOffset(Offset offset) {
 
 Status TimeIndex::check() {
   MILLRACE_TRY(const std::uint32_t n, entries_.count());
+  if (entries_.torn()) return fail(Errc::kCorruptData, entries_.path() + " ends inside an entry");
   if (n == 0) return {};
   MILLRACE_TRY(const TimeEntry first, at(0));
   MILLRACE_TRY(const TimeEntry newest, at(n - 1));

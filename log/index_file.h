@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace millrace::log {
 
@@ -22,6 +23,8 @@ class EntryFile {
       : files_(&files), base_(base), entry_size_(entry_size), kind_(kind) {}
 
   [[nodiscard]] Result<std::uint32_t> count();
+  /// Whether the file was found to end inside an entry.
+  [[nodiscard]] bool torn() const { return torn_; }
   /// Copies entries [first, first+n) to `out`. They exist.
   [[nodiscard]] Status read(std::uint32_t first, std::uint32_t n, char* out);
   [[nodiscard]] Status append(BytesView entry);
@@ -35,6 +38,9 @@ class EntryFile {
   [[nodiscard]] Result<std::shared_ptr<File>> file();
   [[nodiscard]] std::string path() const { return files_->path(base_, kind_); }
   [[nodiscard]] Offset base() const { return base_; }
+  /// Whether the file was made since the last call: its name is on disk only after a sync of the
+  /// directory.
+  [[nodiscard]] bool takeMade() { return std::exchange(made_, false); }
 
   /// The first entry for which `less(entry)` is false, by binary search: entries are in order.
   template <class Less>
@@ -71,6 +77,9 @@ class EntryFile {
   std::uint32_t saved_ = 0;
   FileKind kind_;
   bool loaded_ = false;
+  bool exists_ = false;
+  bool made_ = false;
+  bool torn_ = false;
 };
 
 struct OffsetEntry {
@@ -86,8 +95,8 @@ class OffsetIndex {
   OffsetIndex(const LogFiles& files, Offset base)
       : entries_(files, base, FileKind::kOffsetIndex, kEntrySize) {}
 
-  /// The last entry at or below `offset`; position 0 where there is none.
-  [[nodiscard]] Result<OffsetEntry> floor(Offset offset);
+  /// The last entry at or below `offset`, if any.
+  [[nodiscard]] Result<std::optional<OffsetEntry>> floor(Offset offset);
   /// The last entry whose position is at or below `position`, if any.
   [[nodiscard]] Result<std::optional<OffsetEntry>> floorPosition(std::uint64_t position);
   [[nodiscard]] Result<std::optional<OffsetEntry>> last();

@@ -7,10 +7,10 @@
 
 namespace millrace::log {
 
-Status LeaderEpochs::load() {
+Result<bool> LeaderEpochs::load() {
   const std::string path = files_->path(kEpochCheckpoint);
   const auto text = files_->system.readAll(path);
-  if (!text && text.error().code == Errc::kNotFound) return {};
+  if (!text && text.error().code == Errc::kNotFound) return false;
   if (!text) return std::unexpected(text.error());
   MILLRACE_TRY(const auto lines, parseCheckpoint(path, *text));
   entries_.clear();
@@ -22,7 +22,7 @@ Status LeaderEpochs::load() {
     assign(LeaderEpoch{epoch}, Offset{start});
   }
   changed_ = false;
-  return {};
+  return true;
 }
 
 bool LeaderEpochs::assign(LeaderEpoch epoch, Offset start) {
@@ -65,6 +65,7 @@ Status LeaderEpochs::save() {
   MILLRACE_CHECK_OK(
       replaceFile(files_->system, files_->path(kEpochCheckpoint), formatCheckpoint(lines)));
   changed_ = false;
+  saved_ = true;
   return {};
 }
 

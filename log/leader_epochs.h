@@ -1,10 +1,11 @@
 // Which leader epoch began where: Kafka's leader-epoch-checkpoint (KIP-101).
 #pragma once
 
-#include <optional>
-#include <vector>
-
 #include "log/log_files.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
 
 namespace millrace::log {
 
@@ -13,8 +14,8 @@ class LeaderEpochs {
  public:
   explicit LeaderEpochs(const LogFiles& files) : files_(&files) {}
 
-  /// A missing file is an empty history. Errors: kCorruptData.
-  [[nodiscard]] Status load();
+  /// False where there is no file. Errors: kCorruptData.
+  [[nodiscard]] Result<bool> load();
   /// Notes an epoch; nothing happens where it is not above the latest. Returns whether it was new.
   bool assign(LeaderEpoch epoch, Offset start);
   /// Forgets what starts at or above `end`.
@@ -22,8 +23,10 @@ class LeaderEpochs {
   /// Forgets epochs that ended at or below `start`; the one that covers it starts there now.
   void truncateFromStart(Offset start);
   void clear();
-  /// Writes the file where anything changed.
+  /// Writes the file where anything changed; not synced.
   [[nodiscard]] Status save();
+  /// Whether the file was written since the last call.
+  [[nodiscard]] bool takeSaved() { return std::exchange(saved_, false); }
 
   [[nodiscard]] const std::vector<EpochEntry>& entries() const { return entries_; }
   [[nodiscard]] std::optional<LeaderEpoch> latest() const;
@@ -37,6 +40,7 @@ class LeaderEpochs {
   const LogFiles* files_;
   std::vector<EpochEntry> entries_;
   bool changed_ = false;
+  bool saved_ = false;
 };
 
 }  // namespace millrace::log

@@ -97,6 +97,8 @@ Result<std::vector<std::string>> parseCheckpoint(const std::string& path, BytesV
   const auto bad = [&](std::string_view why) {
     return fail(Errc::kCorruptData, fmt::format("{}: {}", path, why));
   };
+  // Torn inside its last line, a number may look whole.
+  if (!text.ends_with('\n')) return bad("it ends inside a line");
   if (lines.size() < 2) return bad("a checkpoint has a version and a count");
   if (lines[0] != "0") return bad("unknown version");
   std::size_t count = 0;

@@ -1,16 +1,16 @@
 // The files of one log's directory: their names, and small text files written and read whole.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "base/file.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/uuid.h"
 #include "log/types.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace millrace::log {
 
@@ -22,6 +22,10 @@ inline constexpr std::string_view kDeletedSuffix = ".deleted", kCleanedSuffix = 
                                   kSwapSuffix = ".swap", kTemporarySuffix = ".tmp";
 inline constexpr std::string_view kPartitionMetadata = "partition.metadata",
                                   kEpochCheckpoint = "leader-epoch-checkpoint";
+/// There while records are cut off. A process that dies meanwhile leaves it, and the next one puts
+/// on disk what it finds: the old bytes must not stand behind new ones after a power failure. Ours;
+/// Kafka does not look at it.
+inline constexpr std::string_view kCutMarker = "millrace-cut";
 
 /// What a file name in a log directory says; `extra` is one of the suffixes above or empty.
 struct ParsedName {

@@ -147,20 +147,22 @@ Status LogManager::State::openAll() {
     progress.count(w.opened ? (*w.opened)->recovery().scanned_bytes : 0);
   });
   for (Work& w : work) MILLRACE_CHECK_OK(takeIn(*w.directory, w.tp, std::move(w.opened)));
-  for (const auto& directory : directories) {
-    openJournal(*directory);
-    directory->forgetCheckpoints();
-    if (!directory->health()) {
-      abandon(*directory);
-    } else if (const Status removed = directory->removeMarker(); !removed) {
-      directory->goOffline(removed.error());
-      abandon(*directory);
-    }
-    if (const Status health = directory->health(); !health)
-      report.notes.push_back(
-          fmt::format("log.dirs: {} is offline: {}", directory->path(), health.error().toString()));
-  }
+  for (const auto& directory : directories) takeIntoUse(*directory);
   return {};
+}
+
+void LogManager::State::takeIntoUse(DataDirectory& directory) {
+  openJournal(directory);
+  removed.merge(directory.strangers());
+  directory.forgetCheckpoints();
+  if (directory.health())
+    if (const Status removed_marker = directory.removeMarker(); !removed_marker)
+      directory.goOffline(removed_marker.error());
+  const Status health = directory.health();
+  if (health) return;
+  abandon(directory);
+  report.notes.push_back(
+      fmt::format("log.dirs: {} is offline: {}", directory.path(), health.error().toString()));
 }
 
 Result<std::unique_ptr<PartitionLog>> LogManager::State::openLog(DataDirectory& directory,
@@ -190,7 +192,7 @@ Status LogManager::State::takeIn(DataDirectory& directory, const TopicPartition&
                                  Result<std::unique_ptr<PartitionLog>> opened) {
   if (!opened) {
     // The rest serves on; whoever asks for this partition gets the error.
-    offline.insert_or_assign(tp, Offline{opened.error(), &directory});
+    offline.insert_or_assign(tp, Offline{opened.error(), &directory, pointsIn(directory, tp)});
     if (isDiskFailure(opened.error())) return {};  // its directory is what there is to tell of
     report.notes.push_back(
         fmt::format("{} stays offline: {}", tp.toString(), opened.error().toString()));
@@ -311,6 +313,7 @@ Result<PartitionLog*> LogManager::create(const TopicPartition& tp, const Uuid& t
   }
   const auto broken = s.offline.find(tp);
   if (broken != s.offline.end()) return std::unexpected(broken->second.cause);
+  MILLRACE_CHECK_OK(s.forgetRemoved(tp));
   MILLRACE_TRY(DataDirectory* const directory, s.place(directory_id));
   MILLRACE_TRY(auto log, PartitionLog::open({.directory = directory->path(tp.toString()),
                                              .config = config,
@@ -347,13 +350,15 @@ Status LogManager::remove(const TopicPartition& tp, Millis now_ms) {
 Status LogManager::State::moveAway(DataDirectory& directory, const TopicPartition& tp,
                                    Millis due_ms) {
   // Kafka's name: topic-partition.uniqueid-delete. Ids are 32 characters long, without dashes.
-  std::string id = randomUuid().toString();
+  const std::uint64_t high = random.next();
+  std::string id = makeUuid(high, random.next()).toString();
   std::erase(id, '-');
   const std::string away =
       directory.path(fmt::format("{}.{}{}", tp.toString(), id, kDeleteDirSuffix));
   MILLRACE_CHECK_OK(judge(directory, files.rename(directory.path(tp.toString()), away)));
   doomed.push_back({away, due_ms});
   unsynced.insert(&directory);
+  removed.insert(tp);
   return {};
 }
 
@@ -368,23 +373,45 @@ Status LogManager::syncRemovals() {
   return {};
 }
 
+Status LogManager::State::forgetRemoved(const TopicPartition& tp) {
+  if (!removed.contains(tp)) return {};
+  for (const auto& directory : directories)
+    MILLRACE_CHECK_OK(files.syncDirectory(directory->path()));
+  return writeCheckpoints();
+}
+
+void LogManager::State::Points::addTo(DataDirectory::Checkpoints& all,
+                                      const TopicPartition& tp) const {
+  all.recovery_points.emplace(tp, recovery_point);
+  all.high_watermarks.emplace(tp, high_watermark);
+  if (log_start > Offset{0}) all.log_starts.emplace(tp, log_start);
+  if (cleaned_to > Offset{0}) all.cleaned_to.emplace(tp, cleaned_to);
+}
+
+LogManager::State::Points LogManager::State::pointsOf(const PartitionLog& log) {
+  return {log.recoveryPoint(), log.startOffset(), log.highWatermark(), log.cleanedTo()};
+}
+
+LogManager::State::Points LogManager::State::pointsIn(const DataDirectory& directory,
+                                                      const TopicPartition& tp) {
+  return {directory.recoveryPoint(tp), directory.logStart(tp), directory.highWatermark(tp),
+          directory.cleanedTo(tp)};
+}
+
 Status LogManager::State::writeCheckpoints() {
   for (const auto& directory : directories) {
     if (!directory->health()) continue;
     DataDirectory::Checkpoints points;
-    for (const auto& [tp, entry] : logs) {
-      if (entry.directory != directory.get()) continue;
+    for (const auto& [tp, entry] : logs)
       // What is not mentioned is at 0.
-      if (entry.log->endOffset() == Offset{0}) continue;
-      points.recovery_points.emplace(tp, entry.log->recoveryPoint());
-      if (entry.log->startOffset() > Offset{0})
-        points.log_starts.emplace(tp, entry.log->startOffset());
-      points.high_watermarks.emplace(tp, entry.log->highWatermark());
-      if (entry.log->cleanedTo() > Offset{0}) points.cleaned_to.emplace(tp, entry.log->cleanedTo());
-    }
+      if (entry.directory == directory.get() && entry.log->endOffset() > Offset{0})
+        pointsOf(*entry.log).addTo(points, tp);
+    for (const auto& [tp, log] : offline)
+      if (log.directory == directory.get()) log.points.addTo(points, tp);
     // One that fails goes offline; the others have theirs written.
     (void)judge(*directory, directory->writeCheckpoints(points));
   }
+  removed.clear();
   return {};
 }
 

@@ -2,6 +2,12 @@
 // keeps the checkpoint files.
 #pragma once
 
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "base/uuid.h"
+#include "log/partition_log.h"
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -9,11 +15,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "base/clock.h"
-#include "base/file.h"
-#include "base/uuid.h"
-#include "log/partition_log.h"
 
 namespace millrace::log {
 
@@ -52,8 +53,9 @@ struct LogManagerOptions {
       on_progress;
   /// Threads for opening logs.
   int recovery_threads = 2;
-  FileSystem* files = nullptr;   ///< systemFiles() where null
-  const Clock* clock = nullptr;  ///< systemClock() where null
+  FileSystem* files = nullptr;     ///< systemFiles() where null
+  const Clock* clock = nullptr;    ///< systemClock() where null
+  RandomSource* random = nullptr;  ///< systemRandom() where null; used by one thread at a time
 };
 
 /// What start-up found.

@@ -12,8 +12,11 @@ void LogManager::State::openJournal(DataDirectory& directory) {
   if (directory.health())
     if (const Status done = replayJournal(directory); !done) directory.goOffline(done.error());
   auto& journal = journals[&directory];
-  journal = std::make_unique<Journal>(Journal::Options{
-      .files = &files, .directory = directory.path(), .on_failure = failureOf(directory)});
+  journal =
+      std::make_unique<Journal>(Journal::Options{.files = &files,
+                                                 .directory = directory.path(),
+                                                 .salt = static_cast<std::uint32_t>(random.next()),
+                                                 .on_failure = failureOf(directory)});
   for (const auto& [tp, entry] : logs)
     if (entry.directory == &directory) entry.log->setJournal(journal.get());
 }
@@ -23,8 +26,11 @@ Status LogManager::State::replayJournal(DataDirectory& directory) {
   // After a clean stop there is none, unless another program ran here meanwhile.
   if (any && !directory.clean()) {
     const auto complain = [&](const journal::LogKey& key, const Error& error) {
+      const auto found = logs.find(key.partition);
+      const Points points =
+          found == logs.end() ? pointsIn(directory, key.partition) : pointsOf(*found->second.log);
       logs.erase(key.partition);
-      offline.insert_or_assign(key.partition, Offline{error, &directory});
+      offline.insert_or_assign(key.partition, Offline{error, &directory, points});
       report.notes.push_back(
           fmt::format("{} stays offline: {}", key.partition.toString(), error.toString()));
     };
@@ -64,7 +70,8 @@ PartitionLog* LogManager::State::logForReplay(DataDirectory& directory,
                                   .files = &files,
                                   .on_disk_failure = failureOf(directory)});
   if (!made) {
-    offline.insert_or_assign(key.partition, Offline{made.error(), &directory});
+    offline.insert_or_assign(key.partition,
+                             Offline{made.error(), &directory, pointsIn(directory, key.partition)});
     return nullptr;
   }
   return logs.emplace(key.partition, Entry{std::move(*made), &directory}).first->second.log.get();

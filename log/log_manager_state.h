@@ -26,9 +26,18 @@ struct LogManager::State {
     std::string path;
     Millis due_ms;
   };
+  /// What the checkpoint files say of one log.
+  struct Points {
+    Offset recovery_point{0};
+    Offset log_start{0};
+    Offset high_watermark{0};
+    Offset cleaned_to{0};
+    void addTo(DataDirectory::Checkpoints& all, const TopicPartition& tp) const;
+  };
 
   LogManagerOptions options;
   FileSystem& files;
+  RandomSource& random;
   LoadReport report;
   mutable std::mutex mutex;
   std::vector<std::unique_ptr<DataDirectory>> directories;
@@ -40,12 +49,18 @@ struct LogManager::State {
   struct Offline {
     Error cause;
     DataDirectory* directory = nullptr;
+    /// Its checkpoints. Forgotten, the next start would take damage of flushed records for a tail
+    /// that was not, and cut it off.
+    Points points = {};
   };
   std::unordered_map<TopicPartition, Offline> offline;
+  /// Logs that were removed: the checkpoint files and the directory on disk may still know them.
+  std::set<TopicPartition> removed;
 
   explicit State(LogManagerOptions given)
       : options(std::move(given)),
-        files(options.files != nullptr ? *options.files : systemFiles()) {}
+        files(options.files != nullptr ? *options.files : systemFiles()),
+        random(options.random != nullptr ? *options.random : systemRandom()) {}
 
   [[nodiscard]] LogConfig configOf(const std::string& topic) const {
     return options.config_of ? options.config_of(topic) : options.defaults;
@@ -57,6 +72,8 @@ struct LogManager::State {
                                                               Millis now_ms);
   [[nodiscard]] Status takeIn(DataDirectory& directory, const TopicPartition& tp,
                               Result<std::unique_ptr<PartitionLog>> opened);
+  /// All logs of a directory that can be opened are.
+  void takeIntoUse(DataDirectory& directory);
   /// Fails where too little is left to go on with.
   [[nodiscard]] Status checkDirectories() const;
   [[nodiscard]] Uuid idOf(const DataDirectory& directory) const;
@@ -76,6 +93,10 @@ struct LogManager::State {
   /// The log that an entry of a directory's journal belongs to; null where it is gone or offline.
   [[nodiscard]] PartitionLog* logForReplay(DataDirectory& directory, const journal::LogKey& key);
   [[nodiscard]] Status writeCheckpoints();
+  [[nodiscard]] static Points pointsOf(const PartitionLog& log);
+  [[nodiscard]] static Points pointsIn(const DataDirectory& directory, const TopicPartition& tp);
+  /// Makes sure that a new log of this name takes nothing over from one that was removed.
+  [[nodiscard]] Status forgetRemoved(const TopicPartition& tp);
 };
 
 }  // namespace millrace::log

@@ -35,8 +35,7 @@ Status PartitionLog::adopt(const Uuid& topic_id) {
   if (!s.health) return s.health;
   s.topic_id = topic_id;
   if (s.absent) return {};
-  s.fresh = true;
-  s.names_changed = true;
+  s.unsynced.changeDirectory();
   return s.finish(writePartitionMetadata(s.files, topic_id));
 }
 

@@ -2,6 +2,13 @@
 // recover.
 #pragma once
 
+#include "base/clock.h"
+#include "base/uuid.h"
+#include "log/compaction.h"
+#include "log/config.h"
+#include "log/partition_log_options.h"
+#include "log/types.h"
+
 #include <atomic>
 #include <cstdint>
 #include <expected>
@@ -10,13 +17,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "base/clock.h"
-#include "base/uuid.h"
-#include "log/compaction.h"
-#include "log/config.h"
-#include "log/partition_log_options.h"
-#include "log/types.h"
 
 namespace millrace::log {
 
@@ -91,9 +91,16 @@ class PartitionLog {
   [[nodiscard]] EpochEnd endOfEpoch(LeaderEpoch epoch) const;
   [[nodiscard]] std::vector<EpochEntry> epochs() const;
 
-  /// Cuts everything at and above `offset` (a follower that diverged).
+  /// Lowers the recovery point to `offset`. What was flushed is not cut off: before a truncation
+  /// below the recovery point comes this, then LogManager::writeCheckpoints(), so that a crash in
+  /// between does not look like records that the disk lost.
+  [[nodiscard]] Status forgetFlushed(Offset offset);
+  /// Cuts everything at and above `offset` (a follower that diverged), on disk, too. The log ends
+  /// with its last batch then, below `offset` where compaction left nothing there. Errors: kState
+  /// below the recovery point.
   [[nodiscard]] Status truncateTo(Offset offset);
-  /// Drops everything and starts anew at `offset`.
+  /// Drops everything and starts anew at `offset`, on disk, too. Errors: kState where anything was
+  /// flushed.
   [[nodiscard]] Status truncateFullyAndStartAt(Offset offset);
   /// Closes the active segment and starts a new one.
   [[nodiscard]] Status roll();
@@ -141,7 +148,8 @@ class PartitionLog {
   [[nodiscard]] Result<CompactionNeed> compactionNeed(Millis now_ms) const;
   [[nodiscard]] Result<CompactionPlan> prepareCompaction(Millis now_ms);
   /// Replaces the segments, safe against a crash at any point. Where the log was cut meanwhile,
-  /// nothing happens.
+  /// nothing happens. LogManager::writeCheckpoints() comes between plan and this: offsets that are
+  /// missing above the recovery point in the file are taken for lost.
   [[nodiscard]] Status compacted(const CompactionPlan& plan, const CompactionOutcome& outcome);
   /// Below this offset the log is compacted: the next run's map begins here. Safe from any thread.
   [[nodiscard]] Offset cleanedTo() const { return load(cleaned_to_); }

@@ -57,6 +57,7 @@ Status PartitionLog::State::noteProducer(const record::BatchView& batch, Offset 
     if (!batch.isControl()) producers.addData(batch, first, last, max_timestamp);
     return {};
   }
+  flushed_stable.noteMarker(last);
   const auto aborted = producers.addMarker(batch, last, *marker);
   if (aborted) {
     MILLRACE_CHECK_OK(active().txnIndex().append(*aborted));
@@ -87,7 +88,7 @@ Status PartitionLog::State::write(const record::BatchView& batch, const record::
   MILLRACE_CHECK_OK(makeDirectory());
   MILLRACE_CHECK_OK(
       rollIfNeeded(written.size, written.max_timestamp, first, written.last_offset, how.now_ms));
-  if (active().size() == 0) names_changed = true;
+  if (active().size() == 0) unsynced.change();
   epochs.assign(how.leader_epoch, first);
   MILLRACE_CHECK_OK(epochs.save());
   const std::array<BytesView, 2> slices = {BytesView(valid.header.data(), valid.header.size()),
@@ -187,7 +188,7 @@ Result<AppendInfo> PartitionLog::appendAsFollower(BytesView batches) {
     MILLRACE_CHECK_OK(s.makeDirectory());
     MILLRACE_CHECK_OK(s.rollIfNeeded(arrived.bytes.size(), arrived.newest, arrived.info.base_offset,
                                      arrived.info.last_offset, arrived.newest));
-    if (s.active().size() == 0) s.names_changed = true;
+    if (s.active().size() == 0) s.unsynced.change();
     for (const auto& view : arrived.views) s.epochs.assign(view.leaderEpoch(), view.baseOffset());
     MILLRACE_CHECK_OK(s.epochs.save());
     MILLRACE_CHECK_OK(s.active().append(std::span(&arrived.bytes, 1), arrived.written, config_));

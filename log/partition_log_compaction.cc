@@ -27,7 +27,10 @@ Status renameIfThere(FileSystem& system, const std::string& from, const std::str
 }  // namespace
 
 Result<Offset> PartitionLog::State::cleanableEnd(Millis now_ms) const {
-  Offset end = std::min(segments.back()->base(), log.lastStableOffset());
+  // Only what is on disk: an older record must not go for a newer one that a crash may take.
+  const Offset stable = flushed_stable.stable(log.lastStableOffset(), log.recoveryPoint());
+  const Offset synced = segments[indexFor(log.recoveryPoint())]->base();
+  Offset end = std::min({segments.back()->base(), stable, synced});
   if (log.config_.min_compaction_lag_ms <= 0) return end;
   for (const auto& segment : segments) {
     if (segment->base() >= end) break;
@@ -86,8 +89,10 @@ Result<CompactionPlan> PartitionLog::prepareCompaction(Millis now_ms) {
                                 std::uint64_t{times} * TimeIndex::kEntrySize);
     plan.sources.push_back(
         {segment->base(), segment->size(), std::move(file), !txns.empty(), index_bytes});
-    plan.aborted.insert(plan.aborted.end(), txns.begin(), txns.end());
   }
+  // Also what a marker behind these segments aborts: none of its records counts as a key's newest.
+  const Offset to = plan.sources.empty() ? plan.end : s.endOf(plan.sources.size() - 1);
+  MILLRACE_TRY(plan.aborted, abortedTransactions(s.segments.front()->base(), to));
   for (const ProducerInfo& p : s.producers.list())
     plan.producers[p.producer_id] = {p.epoch, p.last_offset};
   return plan;
@@ -113,7 +118,7 @@ Status PartitionLog::State::putInPlace(const CompactedSegment& made) {
         renameIfThere(files.system, swap.path(made.base, kind), files.path(made.base, kind)));
   MILLRACE_CHECK_OK(files.system.rename(swap.path(made.base, FileKind::kLog),
                                         files.path(made.base, FileKind::kLog)));
-  names_changed = true;
+  unsynced.change();
   auto segment = std::make_unique<Segment>(files, made.base);
   segment->setSize(made.size);
   segments[static_cast<std::size_t>(first)] = std::move(segment);
@@ -144,6 +149,12 @@ Status PartitionLog::compacted(const CompactionPlan& plan, const CompactionOutco
         (void)s.files.system.remove(
             cleaned.path(made.base, kind));  // the next open does what is left
     return {};
+  }
+  // Markers go with the records they decide about: replayed from an earlier snapshot on, a
+  // transaction would stay open for ever. Without one the log tells it all.
+  if (!plan.sources.empty()) {
+    const Offset end = s.endOf(s.indexFor(plan.sources.back().base));
+    MILLRACE_CHECK_OK(s.finish(s.dropSnapshots(Offset{0}, end)));
   }
   for (const CompactedSegment& made : outcome.segments)
     MILLRACE_CHECK_OK(s.finish(s.putInPlace(made)));

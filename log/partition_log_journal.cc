@@ -18,19 +18,7 @@ Result<std::optional<PartitionLog::Gap>> PartitionLog::firstGap() const {
   for (std::size_t i = s.indexFor(recoveryPoint()); i + 1 < s.segments.size(); ++i) {
     Segment& segment = *s.segments[i];
     const Offset next = s.segments[i + 1]->base();
-    Offset end = segment.base();
-    if (segment.size() > 0) {
-      MILLRACE_TRY(const auto entry, segment.offsetIndex().last());
-      MILLRACE_TRY(const auto file, segment.file());
-      const bool known = entry && entry->position < segment.size();
-      BatchReader reader(*file, known ? entry->position : 0, segment.size());
-      BatchReader::Head head;
-      for (;;) {
-        MILLRACE_TRY(const bool more, reader.nextHead(head));
-        if (!more) break;
-        end = head.last_offset + 1;
-      }
-    }
+    MILLRACE_TRY(const Offset end, segment.endAt(segment.size()));
     if (end < next) return Gap{std::max(end, recoveryPoint()), next};
   }
   return std::nullopt;
@@ -44,7 +32,8 @@ Status PartitionLog::State::addToJournal(std::span<const BytesView> batches, Off
     const std::string& path = files.directory;
     const auto name = parseLogDirectory(std::string_view(path).substr(path.rfind('/') + 1));
     if (!name) return fail(Errc::kConfig, path + " is not named like a log");
-    journaled = std::make_shared<JournaledLog>(journal::LogKey{topic_id, *name}, path, fresh);
+    journaled = std::make_shared<JournaledLog>(journal::LogKey{topic_id, *name}, path,
+                                               unsynced.directory());
   }
   // Something below that is neither on disk nor in the journal: from before flush.on.ack was set,
   // or since the last start.
@@ -69,10 +58,6 @@ void PartitionLog::State::tellJournal(Offset flushed) {
 
 Status PartitionLog::State::cutJournal(Offset end) {
   if (journaled == nullptr) return {};
-  // The cut must be on disk before the journal forgets what was there.
-  MILLRACE_TRY(const auto file, active().file());
-  MILLRACE_CHECK_OK(file->sync());
-  MILLRACE_CHECK_OK(files.system.syncDirectory(files.directory));
   MILLRACE_CHECK_OK(options.journal->cancel(journaled, end));
   journaled_to = Offset{-1};
   return {};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 namespace millrace::log {
 
@@ -17,12 +18,21 @@ Status PartitionLog::State::open() {
   MILLRACE_CHECK_OK(findFiles(settled));
   log.cleaned_to_.store(options.cleaned_to.value());
   MILLRACE_CHECK_OK(loadTopicId());
-  if (const Status loaded = epochs.load(); !loaded) {
-    if (loaded.error().code != Errc::kCorruptData) return loaded;
+  const auto loaded = epochs.load();
+  if (!loaded && loaded.error().code != Errc::kCorruptData) return std::unexpected(loaded.error());
+  if (!loaded || !*loaded) {
     epochs.clear();
     MILLRACE_CHECK_OK(rebuildEpochs());
   }
-  return trustOrRecover();
+  MILLRACE_CHECK_OK(trustOrRecover());
+  return cut_found ? finishCut() : Status{};
+}
+
+Status PartitionLog::State::finishCut() {
+  MILLRACE_CHECK_OK(truncateAndSync(active(), active().size(), log.endOffset()));
+  unsynced.change();
+  MILLRACE_CHECK_OK(syncNames());
+  return endCut();
 }
 
 Status PartitionLog::State::openAbsent() {
@@ -43,8 +53,7 @@ Status PartitionLog::State::makeDirectory() {
   MILLRACE_CHECK_OK(files.system.createDirectories(files.directory));
   if (!topic_id.isZero()) MILLRACE_CHECK_OK(writePartitionMetadata(files, topic_id));
   absent = false;
-  fresh = true;
-  names_changed = true;
+  unsynced.changeDirectory();
   return {};
 }
 
@@ -53,16 +62,19 @@ Status PartitionLog::State::loadTopicId() {
   // The first flush puts this file on disk together with the records. Before it, a crash of the
   // machine may leave the name without its content.
   const bool flushed = options.clean_shutdown || options.recovery_point > segments.front()->base();
-  if (!id && id.error().code == Errc::kCorruptData && !flushed) id = std::nullopt;
+  if (!id && id.error().code == Errc::kCorruptData && !flushed) {
+    MILLRACE_CHECK_OK(files.system.remove(files.path(kPartitionMetadata)));
+    id = std::nullopt;
+  }
   if (!id) return std::unexpected(id.error());
   topic_id = id->value_or(options.topic_id);
   if (*id || topic_id.isZero()) return {};
-  fresh = true;
-  names_changed = true;
+  unsynced.changeDirectory();
   return writePartitionMetadata(files, topic_id);
 }
 
 Status PartitionLog::State::findFiles(const std::vector<std::string>& names) {
+  std::set<std::pair<Offset, FileKind>> indexes;
   for (const std::string& name : names) {
     const auto parsed = parseFileName(name);
     const bool temporary = name.ends_with(kTemporarySuffix);
@@ -71,9 +83,16 @@ Status PartitionLog::State::findFiles(const std::vector<std::string>& names) {
       MILLRACE_CHECK_OK(files.system.remove(files.path(name)));
       continue;
     }
+    cut_found = cut_found || name == kCutMarker;
     if (!parsed || !parsed->extra.empty()) continue;
-    if (parsed->kind == FileKind::kSnapshot) snapshots.push_back(parsed->base);
-    if (parsed->kind != FileKind::kLog) continue;
+    if (parsed->kind == FileKind::kSnapshot) {
+      snapshots.push_back(parsed->base);
+      continue;
+    }
+    if (parsed->kind != FileKind::kLog) {
+      indexes.emplace(parsed->base, parsed->kind);
+      continue;
+    }
     auto segment = std::make_unique<Segment>(files, parsed->base);
     MILLRACE_TRY(const auto file, segment->file());
     MILLRACE_TRY(const std::uint64_t size, file->size());
@@ -88,6 +107,20 @@ Status PartitionLog::State::findFiles(const std::vector<std::string>& names) {
   std::ranges::sort(segments, {}, [](const auto& s) { return s->base(); });
   if (segments.empty())
     segments.push_back(std::make_unique<Segment>(files, options.log_start_offset));
+  return matchIndexes(std::move(indexes));
+}
+
+Status PartitionLog::State::matchIndexes(std::set<std::pair<Offset, FileKind>> indexes) {
+  for (const auto& segment : segments) {
+    const bool complete = indexes.erase({segment->base(), FileKind::kOffsetIndex}) +
+                              indexes.erase({segment->base(), FileKind::kTimeIndex}) ==
+                          2;
+    if (!complete) segment->distrustIndexes();
+    indexes.erase({segment->base(), FileKind::kTxnIndex});
+  }
+  // A crash between the removal of a log file and of its indexes: a new segment must not find them.
+  for (const auto& [base, kind] : indexes)
+    MILLRACE_CHECK_OK(files.system.remove(files.path(base, kind)));
   return {};
 }
 
@@ -102,17 +135,26 @@ Status PartitionLog::State::trustOrRecover() {
     end = recover();
   }
   if (!end) return std::unexpected(end.error());
+  if (*end < options.recovery_point)
+    return fail(Errc::kCorruptData,
+                fmt::format("{} ends at offset {}, but records up to {} were flushed",
+                            active().path(), end->value(), options.recovery_point.value()));
+  // What a dead process named or wrote may not be on disk.
+  if (!recovery.clean) unsynced.changeAll();
   publish(*end);
   if (log.startOffset() > *end) return truncateFully(log.startOffset());
 
   epochs.truncateFromStart(log.startOffset());
   epochs.truncateFromEnd(*end);
   MILLRACE_CHECK_OK(epochs.save());
-  MILLRACE_CHECK_OK(dropSnapshots(*end + 1, Offset{std::numeric_limits<std::int64_t>::max()}));
-  MILLRACE_CHECK_OK(loadProducers(*end, !recovery.clean));
-  const Offset synced = recovery.clean ? *end : std::min(options.recovery_point, *end);
-  log.recovery_point_.store(std::max(synced, first).value());
-  log.high_watermark_.store(std::clamp(options.high_watermark, log.startOffset(), *end).value());
+  // A snapshot above the recovery point says nothing about the transaction index, which is built
+  // anew from there on.
+  const Offset trusted = recovery.clean ? *end : options.recovery_point;
+  MILLRACE_CHECK_OK(dropSnapshots(trusted + 1, Offset{std::numeric_limits<std::int64_t>::max()}));
+  MILLRACE_TRY(const Offset high, batchStart(std::min(options.high_watermark, *end)));
+  log.high_watermark_.store(std::max(high, log.startOffset()).value());
+  MILLRACE_CHECK_OK(loadProducers(*end, recovery.clean ? std::nullopt : std::optional(trusted)));
+  log.recovery_point_.store(std::max(trusted, first).value());
   unflushed_bytes = recovery.clean ? 0 : recovery.scanned_bytes;
   producers.onHighWatermark(log.highWatermark());
   publishStable();
@@ -122,38 +164,80 @@ Status PartitionLog::State::trustOrRecover() {
   return {};
 }
 
+Result<Offset> PartitionLog::State::batchStart(Offset offset) {
+  if (offset <= log.startOffset() || offset >= log.endOffset()) return offset;
+  Segment& segment = *segments[indexFor(offset)];
+  MILLRACE_TRY(const std::uint64_t position, segment.locate(offset));
+  if (position >= segment.size()) return offset;
+  MILLRACE_TRY(const auto head, segment.headAt(position));
+  return std::min(offset, head.base_offset);
+}
+
 Result<Offset> PartitionLog::State::readEnd() {
   Segment& last = active();
   if (last.size() == 0) return last.base();
   MILLRACE_TRY(const bool rebuilt, last.checkIndexes(log.config_));
   if (rebuilt) ++recovery.rebuilt_indexes;
-  MILLRACE_TRY(const auto entry, last.offsetIndex().last());
-  MILLRACE_TRY(const auto file, last.file());
-  BatchReader reader(*file, entry ? entry->position : 0, last.size());
-  BatchReader::Head head;
-  Offset end = last.base();
-  for (;;) {
-    MILLRACE_TRY(const bool more, reader.nextHead(head));
-    if (!more) return end;
-    end = head.last_offset + 1;
-  }
+  return last.endAt(last.size());
 }
 
 Result<Offset> PartitionLog::State::recover() {
   const std::size_t first = indexFor(options.recovery_point);
   Offset next = segments[first]->base();
+  bool sparse = false;
+  // What was not flushed is taken from the batches alone.
+  epochs.truncateFromEnd(options.recovery_point);
   for (std::size_t i = first; i < segments.size(); ++i) {
     std::uint64_t from = 0;
     Segment& segment = *segments[i];
-    if (i == first && options.recovery_point > segment.base()) {
+    MILLRACE_TRY(const bool hole_before, isHole(next, i));
+    if (i > first && !sparse && hole_before) {
+      const std::uint64_t size = segments[i - 1]->size();
+      const Error hole{Errc::kCorruptData,
+                       fmt::format("{} begins at offset {}, the segment before ends at {}",
+                                   segment.path(), segment.base().value(), next.value())};
+      MILLRACE_CHECK_OK(cutBehind(i - 1, size, size, next, hole));
+      return next;
+    }
+    if (i == first && options.recovery_point > segment.base() && !segment.indexesDistrusted()) {
       // What was flushed is sound, index included: begin at the last entry below the recovery
       // point.
-      const auto entry = segment.offsetIndex().floor(options.recovery_point);
-      if (entry && entry->position < segment.size()) from = entry->position;
+      MILLRACE_TRY(const auto entry, segment.offsetIndex().floor(options.recovery_point));
+      MILLRACE_TRY(const auto believed, segment.believe(entry));
+      from = believed.value_or(0);
     }
-    MILLRACE_TRY(next, recoverSegment(i, from, std::max(next, segment.base())));
+    MILLRACE_TRY(next, recoverSegment(i, from, std::max(next, segment.base()), sparse));
   }
   return next;
+}
+
+namespace {
+
+/// Whether offsets are missing between the sound batches of a segment.
+Result<bool> isSparse(Segment& segment) {
+  MILLRACE_TRY(const auto file, segment.file());
+  BatchReader reader(*file, 0, segment.size(), 64 << 10);
+  record::BatchView batch;
+  Offset next = segment.base();
+  for (;;) {
+    const auto more = reader.next(batch);
+    if (!more && more.error().code != Errc::kCorruptData) return std::unexpected(more.error());
+    if (!more || !*more || !batch.checkCrc()) return false;
+    if (batch.baseOffset() > next || batch.recordCount() != batch.lastOffsetDelta() + 1)
+      return true;
+    next = batch.nextOffset();
+  }
+}
+
+}  // namespace
+
+Result<bool> PartitionLog::State::isHole(Offset next, std::size_t index) const {
+  if (next >= segments[index]->base() || next < options.recovery_point) return false;
+  for (std::size_t i = index; i < segments.size(); ++i) {
+    MILLRACE_TRY(const bool sparse, isSparse(*segments[i]));
+    if (sparse) return false;
+  }
+  return true;
 }
 
 namespace {
@@ -163,7 +247,9 @@ namespace {
 /// part ends.
 class OffsetCheck {
  public:
-  OffsetCheck(Offset base, Offset next) : base_(base), next_(next) {}
+  /// `next` is the offset expected first; not below it where the scan begins inside the segment.
+  OffsetCheck(Offset base, Offset flushed, Offset next, bool inside = false)
+      : base_(base), flushed_(flushed), next_(next), inside_(inside) {}
 
   Status look(const record::BatchView& batch, std::uint64_t position) {
     const std::int64_t span = batch.lastOffset() - base_;
@@ -172,12 +258,19 @@ class OffsetCheck {
       return fail(Errc::kCorruptData,
                   fmt::format("offset {} behind {}", batch.baseOffset().value(), next_.value()));
     doubt_.reset();
-    if (batch.baseOffset() > next_) doubt_ = Doubt{position, next_};
+    const bool gap = batch.baseOffset() > next_ && !inside_;
+    inside_ = false;
+    const bool sparse = gap || batch.recordCount() != batch.lastOffsetDelta() + 1;
+    sparse_ = sparse_ || (sparse && batch.baseOffset() >= flushed_);
+    if (gap) doubt_ = Doubt{position, next_};
     next_ = batch.nextOffset();
     return {};
   }
 
   [[nodiscard]] Offset next() const { return next_; }
+  /// Whether records are missing behind what was flushed: this log does not compact there, but
+  /// Kafka does.
+  [[nodiscard]] bool sparse() const { return sparse_; }
 
   struct Doubt {
     std::uint64_t position;
@@ -188,19 +281,23 @@ class OffsetCheck {
 
  private:
   Offset base_;
+  Offset flushed_;
   Offset next_;
+  bool inside_;
+  bool sparse_ = false;
   std::optional<Doubt> doubt_;
 };
 
 }  // namespace
 
 Result<Offset> PartitionLog::State::recoverSegment(std::size_t index, std::uint64_t from,
-                                                   Offset next) {
+                                                   Offset next, bool& sparse) {
   Segment& segment = *segments[index];
   const bool last = index + 1 == segments.size();
   const std::uint64_t file_size = segment.size();
   recovery.scanned_bytes += file_size - from;
-  OffsetCheck check(segment.base(), next);
+  const Offset flushed = options.recovery_point;
+  OffsetCheck check(segment.base(), flushed, next, from > 0);
   const auto visit = [&](const record::BatchView& batch, std::uint64_t position) -> Status {
     MILLRACE_CHECK_OK(check.look(batch, position));
     epochs.assign(batch.leaderEpoch(), batch.baseOffset());
@@ -209,15 +306,16 @@ Result<Offset> PartitionLog::State::recoverSegment(std::size_t index, std::uint6
   Status scanned = segment.rescan(from, file_size, log.config_, visit);
   if (!scanned && scanned.error().code == Errc::kCorruptData && from > 0) {
     // The index may have pointed between batches; the log itself decides, from its beginning.
-    check = OffsetCheck(segment.base(), segment.base());
+    check = OffsetCheck(segment.base(), flushed, segment.base());
     scanned = segment.rescan(0, file_size, log.config_, visit);
   }
   if (!scanned && scanned.error().code != Errc::kCorruptData)
     return std::unexpected(scanned.error());
   next = check.next();
+  sparse = sparse || check.sparse();
   std::uint64_t sound = segment.size();
   const bool contradicted = last || !scanned || next > segments[index + 1]->base();
-  if (check.doubt() && contradicted && check.doubt()->next >= options.recovery_point) {
+  if (check.doubt() && contradicted && check.doubt()->next >= flushed) {
     sound = check.doubt()->position;
     next = check.doubt()->next;
     if (scanned)
@@ -225,16 +323,12 @@ Result<Offset> PartitionLog::State::recoverSegment(std::size_t index, std::uint6
           fail(Errc::kCorruptData, fmt::format("{} at position {}: a gap in front of offset {}",
                                                segment.path(), sound, check.next().value()));
   }
-  if (!scanned && next < options.recovery_point)
-    return fail(Errc::kCorruptData,
-                fmt::format("{}; it was on disk: records up to {} were flushed",
-                            scanned.error().detail, options.recovery_point.value()));
+  if (!scanned && next < flushed)
+    return fail(Errc::kCorruptData, fmt::format("{}; it was on disk: records up to {} were flushed",
+                                                scanned.error().detail, flushed.value()));
   if (!scanned) MILLRACE_CHECK_OK(cutBehind(index, sound, file_size, next, scanned.error()));
-  if (index + 1 < segments.size()) {
-    MILLRACE_CHECK_OK(segment.seal());
-  } else {
-    MILLRACE_CHECK_OK(segment.saveIndexes(false));
-  }
+  const bool sealed = index + 1 < segments.size();
+  MILLRACE_CHECK_OK(sealed ? segment.seal() : segment.saveIndexes(false));
   return next;
 }
 
@@ -245,13 +339,14 @@ Status PartitionLog::State::cutBehind(std::size_t index, std::uint64_t sound,
     recovery.truncated_bytes += file_size - sound;
     recovery.damage = damage.detail;
   }
-  MILLRACE_CHECK_OK(segments[index]->truncate(sound, next));
-  for (std::size_t i = index + 1; i < segments.size(); ++i) {
+  for (std::size_t i = index + 1; i < segments.size(); ++i)
     recovery.truncated_bytes += segments[i]->size();
-    MILLRACE_CHECK_OK(removeFiles(segments[i]->base()));
-  }
-  segments.resize(index + 1);
-  return {};
+  // On disk before anything new is written here: after another crash the old bytes must not stand
+  // behind new ones.
+  MILLRACE_CHECK_OK(beginCut());
+  MILLRACE_CHECK_OK(dropBehind(index));
+  MILLRACE_CHECK_OK(truncateAndSync(*segments[index], sound, next));
+  return cut_found ? Status{} : endCut();
 }
 
 Status PartitionLog::State::rebuildEpochs() {
@@ -262,40 +357,68 @@ Status PartitionLog::State::rebuildEpochs() {
     BatchReader::Head head;
     for (;;) {
       const auto more = reader.nextHead(head);
+      if (!more && more.error().code != Errc::kCorruptData) return std::unexpected(more.error());
       if (!more || !*more) break;  // damage is recovery's to judge
+      // So is what was not flushed: a torn header may say anything.
+      if (!options.clean_shutdown && head.base_offset >= options.recovery_point) return {};
+      if (head.base_offset < segment->base()) break;
       epochs.assign(head.leader_epoch, head.base_offset);
     }
   }
   return {};
 }
 
-Status PartitionLog::State::loadProducers(Offset end, bool rebuild_transactions) {
+template <class Visit>
+Status PartitionLog::State::walk(Offset from, Offset end, Visit visit) {
+  for (std::size_t i = indexFor(from); i < segments.size() && segments[i]->base() < end; ++i) {
+    Segment& segment = *segments[i];
+    if (segment.size() == 0) continue;
+    MILLRACE_TRY(const std::uint64_t start, segment.locate(from));
+    MILLRACE_TRY(const auto file, segment.file());
+    BatchReader heads(*file, start, segment.size(), 64 << 10);
+    BatchReader::Head head;
+    for (;;) {
+      MILLRACE_TRY(const bool more, heads.nextHead(head));
+      if (!more || head.base_offset >= end) break;
+      MILLRACE_CHECK_OK(visit(segment, *file, head));
+    }
+  }
+  return {};
+}
+
+Status PartitionLog::State::loadProducers(Offset end, std::optional<Offset> rebuild_from) {
   producers.clear();
   producers.setNow(options.now_ms);
   Offset from = log.startOffset();
-  while (!snapshots.empty()) {
-    const Offset at = snapshots.back();
+  for (std::size_t i = snapshots.size(); i-- > 0;) {
+    const Offset at = snapshots[i];
+    // It does not tell of transactions that have ended, but are undecided until the high watermark
+    // is above their end: the last stable offset waits for them.
+    if (at > log.highWatermark() && at <= end) continue;
     const auto bytes = files.system.readAll(files.path(at, FileKind::kSnapshot));
     if (!bytes && bytes.error().code != Errc::kNotFound) return std::unexpected(bytes.error());
-    if (bytes && at <= end && producers.loadSnapshot(*bytes)) {
-      from = std::max(from, at);
+    if (bytes && at <= end && at >= segments.front()->base() && producers.loadSnapshot(*bytes)) {
+      // Also below the log start offset: a transaction that is open in the snapshot may end there.
+      from = at;
       if (options.now_ms > 0)
         producers.expire(options.now_ms, log.config_.producer_id_expiration_ms);
       break;
     }
     MILLRACE_CHECK_OK(dropSnapshots(at, at + 1));
   }
+  flushed_stable.cut(end, from);
   producers.onLogStart(log.startOffset());
-  MILLRACE_CHECK_OK(replayProducers(from, end, rebuild_transactions));
+  MILLRACE_CHECK_OK(replayProducers(from, end, rebuild_from));
   return {};
 }
 
-Status PartitionLog::State::replayProducers(Offset from, Offset end, bool rebuild_transactions) {
-  if (from >= end) return {};
-  if (rebuild_transactions) {
-    for (std::size_t i = indexFor(from); i < segments.size(); ++i)
-      MILLRACE_CHECK_OK(segments[i]->txnIndex().truncateToOffset(from));
+Status PartitionLog::State::replayProducers(Offset from, Offset end,
+                                            std::optional<Offset> rebuild_from) {
+  if (rebuild_from) {
+    for (std::size_t i = indexFor(*rebuild_from); i < segments.size(); ++i)
+      MILLRACE_CHECK_OK(segments[i]->txnIndex().truncateToOffset(*rebuild_from));
   }
+  if (from >= end) return {};
   Bytes bytes;
   return walk(
       from, end, [&](Segment& segment, const File& file, const BatchReader::Head& head) -> Status {
@@ -317,8 +440,9 @@ Status PartitionLog::State::replayProducers(Offset from, Offset end, bool rebuil
         if (!cursor.next(record)) return {};
         const auto marker = record::parseEndTxnMarker(record);
         if (!marker) return {};  // another control record: no transaction's end
+        flushed_stable.noteMarker(head.last_offset);
         const auto aborted = producers.addMarker(batch, head.last_offset, *marker);
-        if (aborted && rebuild_transactions) {
+        if (aborted && rebuild_from && head.base_offset >= *rebuild_from) {
           MILLRACE_CHECK_OK(segment.txnIndex().append(*aborted));
           MILLRACE_CHECK_OK(segment.txnIndex().entries().save());
         }

@@ -12,7 +12,9 @@ namespace {
 /// function, because PartitionLog::State is nobody else's business.
 Result<TimestampOffset> searchSegment(Segment& segment, std::int64_t timestamp, Offset from) {
   MILLRACE_TRY(const TimeEntry entry, segment.timeIndex().floor(timestamp));
-  MILLRACE_TRY(const std::uint64_t start, segment.locate(std::max(entry.offset, from)));
+  MILLRACE_TRY(const bool sound, segment.believes(entry));
+  MILLRACE_TRY(const std::uint64_t start,
+               segment.locate(sound ? std::max(entry.offset, from) : from));
   MILLRACE_TRY(const auto file, segment.file());
   BatchReader reader(*file, start, segment.size(), 64 << 10);
   record::BatchView batch;
@@ -36,7 +38,7 @@ Result<bool> PartitionLog::State::readSegment(std::size_t index, Offset end, std
                                               bool at_least_one, ReadResult& out) {
   Segment& segment = *segments[index];
   if (segment.size() == 0) return true;
-  if (index + 1 < segments.size()) {
+  if (index + 1 < segments.size() || segment.indexesDistrusted()) {
     MILLRACE_TRY(const bool rebuilt, segment.checkIndexes(log.config_));
     if (rebuilt) ++recovery.rebuilt_indexes;
   }
@@ -84,7 +86,7 @@ Result<ReadResult> PartitionLog::read(Offset from, std::uint64_t max_bytes, Isol
   const Offset end = endFor(isolation);
   std::uint64_t left = max_bytes;
   for (std::size_t i = s.indexFor(from); i < s.segments.size() && out.next_offset < end; ++i) {
-    MILLRACE_TRY(const bool more, s.readSegment(i, end, left, at_least_one, out));
+    MILLRACE_TRY(const bool more, s.checked(s.readSegment(i, end, left, at_least_one, out)));
     if (!more) break;
   }
   if (isolation == Isolation::kCommitted && out.size > 0) {
@@ -100,7 +102,7 @@ Result<std::vector<AbortedTransaction>> PartitionLog::abortedTransactions(Offset
   if (!s.health) return std::unexpected(s.health.error());
   std::vector<AbortedTransaction> found;
   for (std::size_t i = s.indexFor(from); i < s.segments.size(); ++i) {
-    MILLRACE_TRY(const auto all, s.segments[i]->txnIndex().all());
+    MILLRACE_TRY(const auto all, s.checked(s.segments[i]->txnIndex().all()));
     bool complete = false;
     for (const AbortedTransaction& txn : all) {
       if (txn.last_offset >= from && txn.first_offset < to) found.push_back(txn);
@@ -129,7 +131,7 @@ Result<TimestampOffset> PartitionLog::offsetForTimestamp(std::int64_t timestamp,
   std::int64_t wanted = timestamp;
   if (timestamp == kMaxTimestamp) {
     for (const auto& segment : s.segments) {
-      MILLRACE_TRY(const TimeEntry newest, segment->maxTimestamp());
+      MILLRACE_TRY(const TimeEntry newest, s.checked(segment->maxTimestamp()));
       wanted = std::max(wanted, newest.timestamp);
     }
     if (wanted < 0) return TimestampOffset{};
@@ -138,9 +140,13 @@ Result<TimestampOffset> PartitionLog::offsetForTimestamp(std::int64_t timestamp,
   for (std::size_t i = 0; i < s.segments.size(); ++i) {
     Segment& segment = *s.segments[i];
     if (segment.size() == 0 || s.endOf(i) <= startOffset()) continue;
-    MILLRACE_TRY(const TimeEntry newest, segment.maxTimestamp());
+    MILLRACE_TRY(const TimeEntry newest, s.checked(segment.maxTimestamp()));
     if (newest.timestamp < wanted) continue;
-    MILLRACE_TRY(const auto found, searchSegment(segment, wanted, startOffset()));
+    if (segment.indexesDistrusted()) {
+      MILLRACE_TRY(const bool rebuilt, s.checked(segment.checkIndexes(config_)));
+      if (rebuilt) ++s.recovery.rebuilt_indexes;
+    }
+    MILLRACE_TRY(const auto found, s.checked(searchSegment(segment, wanted, startOffset())));
     if (found.offset < Offset{0}) continue;
     return found.offset < endFor(isolation) ? found : TimestampOffset{};
   }

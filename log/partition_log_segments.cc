@@ -25,7 +25,7 @@ Status PartitionLog::State::rollTo(Offset base) {
   MILLRACE_CHECK_OK(epochs.save());
   segments.push_back(std::make_unique<Segment>(files, base));
   MILLRACE_CHECK_OK(active().file());
-  names_changed = true;
+  unsynced.change();
   return {};
 }
 
@@ -34,7 +34,7 @@ Status PartitionLog::State::takeSnapshot(Offset offset) {
   MILLRACE_CHECK_OK(replaceFile(files.system, files.path(offset, FileKind::kSnapshot),
                                 producers.encodeSnapshot()));
   snapshots.push_back(offset);
-  names_changed = true;
+  unsynced.changeSnapshot();
   // Kafka keeps one per segment and the newest.
   const auto needless = [&](Offset at) {
     return at != offset &&
@@ -67,7 +67,7 @@ Status PartitionLog::State::doom(Segment& segment, Millis due_ms) {
     }
     if (!renamed && renamed.error().code != Errc::kNotFound) return renamed;
   }
-  names_changed = true;
+  unsynced.change();
   return {};
 }
 
@@ -77,8 +77,36 @@ Status PartitionLog::State::removeFiles(Offset base) {
     const Status removed = files.system.remove(files.path(base, kind));
     if (!removed && removed.error().code != Errc::kNotFound) return removed;
   }
-  names_changed = true;
+  unsynced.change();
   return {};
+}
+
+Status PartitionLog::State::dropBehind(std::size_t index) {
+  if (index + 1 >= segments.size()) return {};
+  while (segments.size() > index + 1) {
+    MILLRACE_CHECK_OK(removeFiles(active().base()));
+    segments.pop_back();
+  }
+  return files.system.syncDirectory(files.directory);
+}
+
+Status PartitionLog::State::truncateAndSync(Segment& segment, std::uint64_t position, Offset next) {
+  MILLRACE_CHECK_OK(segment.truncate(position, next));
+  std::vector<std::shared_ptr<File>> cut;
+  MILLRACE_CHECK_OK(segment.collectFiles(cut));
+  for (const auto& file : cut) MILLRACE_CHECK_OK(file->sync());
+  return {};
+}
+
+Status PartitionLog::State::beginCut() {
+  MILLRACE_TRY(const auto marker, files.system.open(files.path(kCutMarker), OpenMode::kCreate));
+  return {};
+}
+
+Status PartitionLog::State::endCut() {
+  unsynced.change();
+  const Status removed = files.system.remove(files.path(kCutMarker));
+  return !removed && removed.error().code == Errc::kNotFound ? Status{} : removed;
 }
 
 Status PartitionLog::State::dropFirst(std::size_t n, Millis now_ms) {
@@ -163,78 +191,44 @@ Status PartitionLog::roll() {
   return {};
 }
 
-bool PartitionLog::hasUnflushedSegments() const {
-  return recoveryPoint() < state_->segments.back()->base();
-}
-
-bool PartitionLog::State::collectNewDirectory(FlushJob& job) {
-  job.directories.push_back(files.directory.substr(0, files.directory.rfind('/')));
-  auto metadata = files.system.open(files.path(kPartitionMetadata), OpenMode::kRead);
-  if (metadata) job.files.push_back(std::move(*metadata));
-  if (metadata || metadata.error().code == Errc::kNotFound) return true;
-  (void)goOffline(metadata.error());
-  return false;
-}
-
-std::uint64_t PartitionLog::unflushedBytes() const { return state_->unflushed_bytes; }
-
-FlushJob PartitionLog::prepareFlush(FlushScope scope) {
+Status PartitionLog::forgetFlushed(Offset offset) {
   State& s = *state_;
-  const bool sealed = scope == FlushScope::kSealed;
-  FlushJob job;
-  job.up_to = sealed ? s.active().base() : endOffset();
-  if (!s.health || (job.up_to <= recoveryPoint() && !s.names_changed)) return job;
-  if (scope == FlushScope::kCheckpoint && !s.finish(s.takeSnapshot(endOffset()))) return {};
-  job.bytes = s.unflushed_bytes;
-  if (sealed) job.bytes -= std::min(job.bytes, s.active().size());
-  const std::size_t end = s.segments.size() - (sealed ? 1 : 0);
-  for (std::size_t i = s.indexFor(recoveryPoint()); i < end; ++i) {
-    if (s.segments[i]->size() == 0) continue;
-    const Status collected = s.segments[i]->collectFiles(job.files);
-    if (!collected) {
-      (void)s.goOffline(collected.error());
-      return {};
-    }
-  }
-  if (s.names_changed) {
-    job.system = &s.files.system;
-    job.directories.push_back(directory_);
-    s.names_changed = false;
-    if (s.fresh && !s.collectNewDirectory(job)) return {};
-    s.fresh = false;
-  }
-  return job;
+  if (!s.health) return s.health;
+  if (recoveryPoint() <= offset) return {};
+  MILLRACE_TRY(const Offset end, s.checked(s.endBelow(offset)));
+  ++s.cuts;
+  recovery_point_.store(std::min(offset, end).value(), std::memory_order_release);
+  return {};
 }
 
-void PartitionLog::flushed(const FlushJob& job, const Status& outcome) {
-  if (!outcome) {
-    (void)state_->goOffline(outcome.error());
-    return;
-  }
-  // A truncation may have happened while the flush ran.
-  const Offset reached = std::min(job.up_to, endOffset());
-  state_->unflushed_bytes -= std::min(state_->unflushed_bytes, job.bytes);
-  state_->tellJournal(reached);
-  if (reached > recoveryPoint()) recovery_point_.store(reached.value(), std::memory_order_release);
+std::size_t PartitionLog::State::lastBelow(Offset offset) const {
+  const std::size_t last = indexFor(offset);
+  return last > 0 && segments[last]->base() == offset ? last - 1 : last;
 }
 
-Status PartitionLog::flush() {
-  const FlushJob job = prepareFlush();
-  if (!state_->health) return state_->health;
-  if (job.empty()) return {};
-  const Status outcome = job.run();
-  flushed(job, outcome);
-  return outcome;
+Result<Offset> PartitionLog::State::endBelow(Offset offset) const {
+  Segment& last = *segments[lastBelow(offset)];
+  MILLRACE_TRY(const std::uint64_t position, last.locate(offset));
+  return last.endAt(position);
+}
+
+Status PartitionLog::State::checkNotFlushed(Offset from) const {
+  if (log.recoveryPoint() <= from) return {};
+  return fail(Errc::kState,
+              fmt::format("{}: records from {} up to {} were flushed", files.directory,
+                          from.value(), log.recoveryPoint().value()));
 }
 
 Status PartitionLog::State::truncateFully(Offset start) {
   MILLRACE_CHECK_OK(makeDirectory());
-  for (const auto& segment : segments) MILLRACE_CHECK_OK(removeFiles(segment->base()));
-  segments.clear();
+  MILLRACE_CHECK_OK(beginCut());
+  ++cuts;
+  for (; !segments.empty(); segments.pop_back()) MILLRACE_CHECK_OK(removeFiles(active().base()));
   MILLRACE_CHECK_OK(dropSnapshots(Offset{0}, Offset{std::numeric_limits<std::int64_t>::max()}));
   segments.push_back(std::make_unique<Segment>(files, start));
   MILLRACE_CHECK_OK(active().file());
   producers.clear();
+  flushed_stable = {};
   epochs.clear();
   log.log_start_offset_.store(start.value(), std::memory_order_release);
   log.recovery_point_.store(start.value(), std::memory_order_release);
@@ -242,14 +236,18 @@ Status PartitionLog::State::truncateFully(Offset start) {
   log.high_watermark_.store(start.value(), std::memory_order_release);
   publish(start);
   publishStable();
-  names_changed = true;
   MILLRACE_CHECK_OK(epochs.save());
+  // An empty log knows from its segment's name alone where it begins.
+  unsynced.change();
+  MILLRACE_CHECK_OK(syncNames());
+  MILLRACE_CHECK_OK(endCut());
   return cutJournal(start);
 }
 
 Status PartitionLog::truncateFullyAndStartAt(Offset offset) {
   State& s = *state_;
   if (!s.health) return s.health;
+  MILLRACE_CHECK_OK(s.checkNotFlushed(s.segments.front()->base()));
   return s.finish(s.truncateFully(offset));
 }
 
@@ -257,31 +255,26 @@ Status PartitionLog::truncateTo(Offset offset) {
   State& s = *state_;
   if (!s.health) return s.health;
   if (offset >= endOffset()) return {};
+  MILLRACE_CHECK_OK(s.checkNotFlushed(std::max(offset, s.segments.front()->base())));
   if (offset < s.segments.front()->base()) return s.finish(s.truncateFully(offset));
   const auto cut = [&]() -> Status {
-    while (s.active().base() > offset || (s.active().base() == offset && s.segments.size() > 1)) {
-      MILLRACE_CHECK_OK(s.removeFiles(s.active().base()));
-      s.segments.pop_back();
-    }
-    Offset end = s.active().base();
+    ++s.cuts;
+    MILLRACE_CHECK_OK(s.beginCut());
+    MILLRACE_CHECK_OK(s.dropBehind(s.lastBelow(offset)));
     MILLRACE_TRY(const std::uint64_t position, s.active().locate(offset));
-    if (position < s.active().size()) {
-      MILLRACE_TRY(const auto head, s.active().headAt(position));
-      end = std::max(end, std::min(offset, head.base_offset));
-      MILLRACE_CHECK_OK(s.active().truncate(position, end));
-    } else {
-      end = offset;
-    }
+    MILLRACE_TRY(const Offset end, s.active().endAt(position));
+    if (position < s.active().size())
+      MILLRACE_CHECK_OK(s.truncateAndSync(s.active(), position, end));
+    MILLRACE_CHECK_OK(s.endCut());
     s.epochs.truncateFromEnd(end);
     MILLRACE_CHECK_OK(s.epochs.save());
     log_end_offset_.store(end.value(), std::memory_order_release);
     MILLRACE_CHECK_OK(s.dropSnapshots(end + 1, Offset{std::numeric_limits<std::int64_t>::max()}));
-    return s.loadProducers(end, false);
+    return s.loadProducers(end, std::nullopt);
   };
   MILLRACE_CHECK_OK(s.finish(cut()));
   const Offset end = endOffset();
   if (cleanedTo() > end) cleaned_to_.store(end.value(), std::memory_order_release);
-  if (recoveryPoint() > end) recovery_point_.store(end.value(), std::memory_order_release);
   if (startOffset() > end) log_start_offset_.store(end.value(), std::memory_order_release);
   s.publish(end);
   setHighWatermark(std::min(highWatermark(), end));

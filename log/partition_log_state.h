@@ -1,15 +1,20 @@
 // What a PartitionLog is made of. Included by log/partition_log*.cc only.
 #pragma once
 
+#include "log/flushed_stable.h"
 #include "log/journal/journal.h"
 #include "log/leader_epochs.h"
 #include "log/log_files.h"
 #include "log/partition_log.h"
 #include "log/producer_state.h"
 #include "log/segment.h"
+#include "log/unsynced_names.h"
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace millrace::log {
@@ -24,19 +29,33 @@ struct PartitionLog::State {
   [[nodiscard]] Status makeDirectory();
   [[nodiscard]] Status loadTopicId();
   [[nodiscard]] Status findFiles(const std::vector<std::string>& names);
+  /// Removes indexes without a log file, and notes segments that lack theirs.
+  [[nodiscard]] Status matchIndexes(std::set<std::pair<Offset, FileKind>> indexes);
   [[nodiscard]] Status trustOrRecover();
+  [[nodiscard]] Status finishCut();
+  /// The beginning of the batch that holds the offset. A high watermark is one, but its checkpoint
+  /// may be of a time when other batches stood there.
+  [[nodiscard]] Result<Offset> batchStart(Offset offset);
   /// The end of a log that was closed well; kCorruptData where it was not, after all.
   [[nodiscard]] Result<Offset> readEnd();
   [[nodiscard]] Result<Offset> recover();
-  /// Scans one segment; cuts it, and the ones behind it, at damage. Returns the end offset.
-  [[nodiscard]] Result<Offset> recoverSegment(std::size_t index, std::uint64_t from, Offset next);
+  /// Scans one segment; cuts it, and the ones behind it, at damage. Returns the end offset, and in
+  /// `sparse` whether offsets are missing in it that were not flushed: Kafka's compaction leaves
+  /// gaps there, between segments, too.
+  [[nodiscard]] Result<Offset> recoverSegment(std::size_t index, std::uint64_t from, Offset next,
+                                              bool& sparse);
   /// Cuts a segment at a position and drops the ones behind it.
   [[nodiscard]] Status cutBehind(std::size_t index, std::uint64_t sound, std::uint64_t file_size,
                                  Offset next, const Error& damage);
+  /// Whether records are missing between `next` and a segment that was not flushed: its file
+  /// reached the disk before the end of the one before it. Where offsets are missing behind it,
+  /// too, it was compacted by Kafka.
+  [[nodiscard]] Result<bool> isHole(Offset next, std::size_t index) const;
   [[nodiscard]] Status rebuildEpochs();
-  /// Newest snapshot, then every batch behind it.
-  [[nodiscard]] Status loadProducers(Offset end, bool rebuild_transactions);
-  [[nodiscard]] Status replayProducers(Offset from, Offset end, bool rebuild_transactions);
+  /// Newest snapshot, then every batch behind it; the transaction index is made anew from
+  /// `rebuild_from` on.
+  [[nodiscard]] Status loadProducers(Offset end, std::optional<Offset> rebuild_from);
+  [[nodiscard]] Status replayProducers(Offset from, Offset end, std::optional<Offset> rebuild_from);
 
   // Segments (partition_log_segments.cc).
   [[nodiscard]] Segment& active() { return *segments.back(); }
@@ -50,15 +69,33 @@ struct PartitionLog::State {
   /// Renames a segment's files to .deleted and remembers when to unlink them.
   [[nodiscard]] Status doom(Segment& segment, Millis due_ms);
   [[nodiscard]] Status removeFiles(Offset base);
+  /// Drops the segments behind `index` for good, the last one first: a crash in between leaves no
+  /// hole.
+  [[nodiscard]] Status dropBehind(std::size_t index);
+  [[nodiscard]] Status truncateAndSync(Segment& segment, std::uint64_t position, Offset next);
+  /// Around everything that cuts records off: see kCutMarker.
+  [[nodiscard]] Status beginCut();
+  [[nodiscard]] Status endCut();
   [[nodiscard]] Status dropSnapshots(Offset from, Offset to);
   /// The end of segment `index` in offsets: where the next one begins, or the log ends.
   [[nodiscard]] Offset endOf(std::size_t index) const;
   [[nodiscard]] Status truncateFully(Offset start);
-  /// Adds what a first flush must sync besides the segments; false where the log went offline.
-  [[nodiscard]] bool collectNewDirectory(FlushJob& job);
+  /// The last segment that begins below an offset, or the first.
+  [[nodiscard]] std::size_t lastBelow(Offset offset) const;
+  /// Where the last batch ends that begins below an offset and does not hold it.
+  [[nodiscard]] Result<Offset> endBelow(Offset offset) const;
+  /// Whether records from this offset on may be cut off.
+  [[nodiscard]] Status checkNotFlushed(Offset from) const;
   /// Batches [from, end) in order, by header; control batches whole.
   template <class Visit>
   [[nodiscard]] Status walk(Offset from, Offset end, Visit visit);
+
+  // Flushing (partition_log_flush.cc).
+  /// Adds what `unsynced` knows of to a job.
+  [[nodiscard]] Status collectNames(FlushJob& job);
+  [[nodiscard]] Status collectSegments(FlushJob& job, std::size_t end);
+  /// The same, at once.
+  [[nodiscard]] Status syncNames();
 
   // Compaction (partition_log_compaction.cc).
   [[nodiscard]] Result<Offset> cleanableEnd(Millis now_ms) const;
@@ -89,7 +126,8 @@ struct PartitionLog::State {
   [[nodiscard]] Status addToJournal(std::span<const BytesView> batches, Offset first, Offset end);
   /// Everything below is on disk: sealed segments need not be held for the journal's sake.
   void tellJournal(Offset flushed);
-  /// A cut of the log: what the journal has at and above `end` does not count any more.
+  /// A cut of the log that is on disk: what the journal has at and above `end` does not count any
+  /// more.
   [[nodiscard]] Status cutJournal(Offset end);
   /// Takes a batch into the producers' state.
   [[nodiscard]] Status noteProducer(const record::BatchView& batch, Offset first, Offset last,
@@ -101,6 +139,12 @@ struct PartitionLog::State {
   /// The first error that took the log offline stays.
   [[nodiscard]] std::unexpected<Error> goOffline(Error error);
   [[nodiscard]] Status finish(Status status);
+  /// A read that fails takes the log offline as a write does: its disk or its bytes are damaged.
+  template <class T>
+  [[nodiscard]] Result<T> checked(Result<T> result) {
+    if (!result) (void)goOffline(result.error());
+    return result;
+  }
   [[nodiscard]] Millis maxAgeMs() const;
   /// Closes this log's files where the process is short of descriptors.
   void releaseIfLow();
@@ -123,14 +167,16 @@ struct PartitionLog::State {
   std::vector<Doomed> doomed;
   /// Takes segment_jitter_ms into account, the same for the life of this object.
   double jitter = 0;
+  UnsyncedNames unsynced;
+  /// A process died while it cut records off.
+  bool cut_found = false;
+  FlushedStable flushed_stable;
+  /// How often records were cut off: a flush that began before says nothing about what came after.
+  std::uint64_t cuts = 0;
   /// Bytes behind the recovery point.
   std::uint64_t unflushed_bytes = 0;
-  /// Names in the directory changed since it was synced.
-  bool names_changed = false;
   /// There is no directory: nothing was ever appended.
   bool absent = false;
-  /// The directory or its partition.metadata was made by this object and not synced since.
-  bool fresh = false;
 
   /// This log's part in the journal, from its first journaled append on.
   std::shared_ptr<JournaledLog> journaled;
@@ -139,23 +185,5 @@ struct PartitionLog::State {
   /// The newest round with something of this log.
   std::uint64_t last_round = 0;
 };
-
-template <class Visit>
-Status PartitionLog::State::walk(Offset from, Offset end, Visit visit) {
-  for (std::size_t i = indexFor(from); i < segments.size() && segments[i]->base() < end; ++i) {
-    Segment& segment = *segments[i];
-    if (segment.size() == 0) continue;
-    MILLRACE_TRY(const std::uint64_t start, segment.locate(from));
-    MILLRACE_TRY(const auto file, segment.file());
-    BatchReader heads(*file, start, segment.size(), 64 << 10);
-    BatchReader::Head head;
-    for (;;) {
-      MILLRACE_TRY(const bool more, heads.nextHead(head));
-      if (!more || head.base_offset >= end) break;
-      MILLRACE_CHECK_OK(visit(segment, *file, head));
-    }
-  }
-  return {};
-}
 
 }  // namespace millrace::log

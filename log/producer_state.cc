@@ -146,12 +146,7 @@ void ProducerState::expire(Millis now_ms, std::int64_t expiration_ms) {
 }
 
 void ProducerState::onLogStart(Offset log_start) {
-  while (!open_.empty() && open_.begin()->first < log_start) {
-    const auto found = producers_.find(open_.begin()->second.value());
-    if (found != producers_.end()) found->second.current_txn_first_offset.reset();
-    open_.erase(open_.begin());
-  }
-  std::erase_if(ended_, [=](const EndedTransaction& t) { return t.first_offset < log_start; });
+  std::erase_if(ended_, [=](const EndedTransaction& t) { return t.last_offset < log_start; });
 }
 
 void ProducerState::clear() {

@@ -2,6 +2,11 @@
 // ProducerStateManager).
 #pragma once
 
+#include "base/clock.h"
+#include "log/types.h"
+#include "record/batch.h"
+#include "record/records.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -9,11 +14,6 @@
 #include <optional>
 #include <unordered_map>
 #include <vector>
-
-#include "base/clock.h"
-#include "log/types.h"
-#include "record/batch.h"
-#include "record/records.h"
 
 namespace millrace::log {
 
@@ -83,7 +83,8 @@ class ProducerState {
   void setNow(Millis now_ms) { now_ms_ = std::max(now_ms_, now_ms); }
   /// Forgets producers without an open transaction that were silent longer than this.
   void expire(Millis now_ms, std::int64_t expiration_ms);
-  /// Drops transactions that the log start offset has left behind.
+  /// Drops ended transactions that the log start offset has left behind. Open ones stay: what
+  /// comes next of them is not decided yet.
   void onLogStart(Offset log_start);
 
   void clear();

@@ -63,21 +63,37 @@ Result<std::uint64_t> Segment::scanFor(Offset offset, std::uint64_t from) {
   MILLRACE_TRY(const auto log, file());
   BatchReader reader(*log, from, size_, 8 << 10);
   BatchReader::Head head;
+  Offset next = base_;
   for (;;) {
     MILLRACE_TRY(const bool more, reader.nextHead(head));
     if (!more) return size_;
+    if (head.base_offset < next || head.last_offset < head.base_offset)
+      return fail(Errc::kCorruptData, fmt::format("{} at position {}: offsets {} to {} behind {}",
+                                                  path(), head.position, head.base_offset.value(),
+                                                  head.last_offset.value(), next.value()));
     if (head.last_offset >= offset) return head.position;
+    next = head.last_offset + 1;
   }
+}
+
+Result<std::optional<std::uint64_t>> Segment::believe(const std::optional<OffsetEntry>& entry) {
+  if (!entry) return std::nullopt;
+  if (entry->position < size_) {
+    const auto head = headAt(entry->position);
+    if (!head && head.error().code != Errc::kCorruptData) return std::unexpected(head.error());
+    // Kafka before 4.0 noted the last offset of everything that one request wrote.
+    if (head && head->base_offset >= base_ && head->last_offset <= entry->offset)
+      return entry->position;
+  }
+  distrustIndexes();
+  return std::nullopt;
 }
 
 Result<std::uint64_t> Segment::locate(Offset offset) {
   if (const auto position = locateInTail(offset)) return *position;
-  MILLRACE_TRY(const OffsetEntry entry, offset_index_.floor(offset));
-  const std::uint64_t from = entry.position < size_ ? entry.position : 0;
-  auto found = scanFor(offset, from);
-  // An index entry that points between batches is damage of the index, not of the log.
-  if (!found && found.error().code == Errc::kCorruptData && from != 0) return scanFor(offset, 0);
-  return found;
+  MILLRACE_TRY(const auto entry, offset_index_.floor(offset));
+  MILLRACE_TRY(const auto from, believe(entry));
+  return scanFor(offset, from.value_or(0));
 }
 
 Result<std::uint64_t> Segment::boundary(std::uint64_t from, std::uint64_t position,
@@ -89,7 +105,10 @@ Result<std::uint64_t> Segment::boundary(std::uint64_t from, std::uint64_t positi
     if (found > from) return found;
   }
   MILLRACE_TRY(const auto entry, offset_index_.floorPosition(position));
-  if (entry && entry->position > from) return entry->position;
+  if (entry && entry->position > from) {
+    MILLRACE_TRY(const auto believed, believe(entry));
+    if (believed) return *believed;
+  }
   MILLRACE_TRY(const auto log, file());
   BatchReader reader(*log, from, size_, 8 << 10);
   BatchReader::Head head;
@@ -102,6 +121,21 @@ Result<std::uint64_t> Segment::boundary(std::uint64_t from, std::uint64_t positi
   }
 }
 
+Result<Offset> Segment::endAt(std::uint64_t position) {
+  Offset end = base_;
+  if (position == 0) return end;
+  MILLRACE_TRY(const auto entry, offset_index_.floorPosition(position - 1));
+  MILLRACE_TRY(const auto from, believe(entry));
+  MILLRACE_TRY(const auto log, file());
+  BatchReader reader(*log, from.value_or(0), position);
+  BatchReader::Head head;
+  for (;;) {
+    MILLRACE_TRY(const bool more, reader.nextHead(head));
+    if (!more) return end;
+    end = head.last_offset + 1;
+  }
+}
+
 Result<BatchReader::Head> Segment::headAt(std::uint64_t position) {
   MILLRACE_TRY(const auto log, file());
   BatchReader reader(*log, position, size_, record::kBatchHeaderSize);
@@ -111,15 +145,30 @@ Result<BatchReader::Head> Segment::headAt(std::uint64_t position) {
   return head;
 }
 
+Result<bool> Segment::believes(const TimeEntry& entry) {
+  if (entry.timestamp < 0 && entry.offset == base_) return true;  // there is none
+  MILLRACE_TRY(const std::uint64_t position, locate(entry.offset));
+  if (position < size_ && entry.timestamp >= 0) {
+    MILLRACE_TRY(const auto head, headAt(position));
+    if (head.base_offset <= entry.offset && head.max_timestamp == entry.timestamp) return true;
+  }
+  distrustIndexes();
+  return false;
+}
+
 Result<TimeEntry> Segment::maxTimestamp() {
   if (max_timestamp_known_) return max_timestamp_;
   max_timestamp_ = {-1, base_};
   if (size_ > 0) {
-    MILLRACE_TRY(max_timestamp_, time_index_.last());
+    MILLRACE_TRY(const TimeEntry newest, time_index_.last());
+    if (time_index_.entries().torn()) distrustIndexes();
+    MILLRACE_TRY(const bool sound, believes(newest));
     // Batches behind the last index entry may be newer than it says.
-    MILLRACE_TRY(const auto newest, offset_index_.last());
+    MILLRACE_TRY(const auto last, offset_index_.last());
+    MILLRACE_TRY(const auto from, believe(last));
+    if (sound) max_timestamp_ = newest;
     MILLRACE_TRY(const auto log, file());
-    BatchReader reader(*log, newest && newest->position < size_ ? newest->position : 0, size_);
+    BatchReader reader(*log, distrusted_ ? 0 : from.value_or(0), size_);
     BatchReader::Head head;
     for (;;) {
       MILLRACE_TRY(const bool more, reader.nextHead(head));
@@ -217,14 +266,15 @@ Status Segment::cutIndexes(std::uint64_t from) {
 }
 
 Result<bool> Segment::checkIndexes(const LogConfig& config) {
-  if (checked_) return false;
+  if (checked_ || size_ == 0) return false;
   checked_ = true;
   const Status offsets = offset_index_.check(std::max<std::uint64_t>(size_, 1));
   const Status times = time_index_.check();
   for (const Status* status : {&offsets, &times})
     if (!*status && status->error().code != Errc::kCorruptData)
       return std::unexpected(status->error());
-  if (offsets && times) return false;
+  if (offsets && times && !distrusted_) return false;
+  distrusted_ = false;
   MILLRACE_CHECK_OK(
       rescan(0, size_, config, [](const record::BatchView&, std::uint64_t) { return Status{}; }));
   MILLRACE_CHECK_OK(seal());
@@ -275,6 +325,13 @@ Status Segment::release() {
   if (txn_index_ != nullptr) MILLRACE_CHECK_OK(txn_index_->entries().release());
   file_.reset();
   return {};
+}
+
+bool Segment::takeNewNames() {
+  const bool offsets = offset_index_.entries().takeMade();
+  const bool times = time_index_.entries().takeMade();
+  const bool txns = txn_index_ != nullptr && txn_index_->entries().takeMade();
+  return offsets || times || txns;
 }
 
 Status Segment::collectFiles(std::vector<std::shared_ptr<File>>& out) {

@@ -1,16 +1,16 @@
 // One segment: a log file and its indexes, from a base offset on.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <vector>
-
 #include "base/clock.h"
 #include "base/file.h"
 #include "log/batch_reader.h"
 #include "log/config.h"
 #include "log/index_file.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
 
 namespace millrace::log {
 
@@ -72,6 +72,12 @@ class Segment {
 
   /// Checks the indexes once; builds them anew where they cannot be right. Returns whether it did.
   [[nodiscard]] Result<bool> checkIndexes(const LogConfig& config);
+  /// An index file is missing or was found to lie: checkIndexes() builds them anew.
+  void distrustIndexes() {
+    distrusted_ = true;
+    checked_ = false;
+  }
+  [[nodiscard]] bool indexesDistrusted() const { return distrusted_; }
   /// Scans from a boundary on and takes every batch into the indexes, which are cut there first.
   /// `visit` sees each whole batch after its CRC was checked. Stops at damage: the returned error
   /// says where; size() is the end of what is sound.
@@ -82,6 +88,15 @@ class Segment {
   [[nodiscard]] Status truncate(std::uint64_t position, Offset next_offset);
   /// Prepares rescan(): indexes and tail as they were before the batch at `from`.
   [[nodiscard]] Status cutIndexes(std::uint64_t from);
+
+  /// Where the last batch in front of `position`, a boundary, ends; base() where there is none.
+  [[nodiscard]] Result<Offset> endAt(std::uint64_t position);
+  /// The entry's position, after a look at the batch there: index files have no checksum. Nothing,
+  /// and the indexes are distrusted, where it is another batch or none.
+  [[nodiscard]] Result<std::optional<std::uint64_t>> believe(
+      const std::optional<OffsetEntry>& entry);
+  /// The same for an entry of the time index.
+  [[nodiscard]] Result<bool> believes(const TimeEntry& entry);
 
   [[nodiscard]] OffsetIndex& offsetIndex() { return offset_index_; }
   [[nodiscard]] TimeIndex& timeIndex() { return time_index_; }
@@ -96,6 +111,8 @@ class Segment {
   [[nodiscard]] Status release();
   /// Files to sync so that everything written so far is on disk.
   [[nodiscard]] Status collectFiles(std::vector<std::shared_ptr<File>>& out);
+  /// Whether index files were made since the last call.
+  [[nodiscard]] bool takeNewNames();
 
  private:
   /// The newest batches: readers at the tail find theirs without looking at a file.
@@ -124,6 +141,7 @@ class Segment {
   bool used_ = false;
   bool preallocated_ = false;
   bool checked_ = false;
+  bool distrusted_ = false;
 };
 
 template <class Visit>

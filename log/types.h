@@ -1,16 +1,16 @@
 // Values that the log hands out and takes in.
 #pragma once
 
+#include "base/file.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "record/validator.h"
+
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "base/file.h"
-#include "base/ids.h"
-#include "base/result.h"
-#include "record/validator.h"
 
 namespace millrace::log {
 
@@ -134,6 +134,10 @@ struct FlushJob {
   Offset up_to;
   /// Of the log's unflushed bytes, those that this job covers.
   std::uint64_t bytes = 0;
+  /// How often the log had been cut when the job was made.
+  std::uint64_t cuts = 0;
+  /// The count of changed names that it covers (UnsyncedNames).
+  std::uint64_t names = 0;
   [[nodiscard]] bool empty() const { return files.empty() && directories.empty(); }
   [[nodiscard]] Status run() const;
 };

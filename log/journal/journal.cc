@@ -1,7 +1,6 @@
 #include "log/journal/journal.h"
 
 #include "base/checksum.h"
-#include "base/uuid.h"
 #include "base/varint.h"
 #include "log/journal/in_threads.h"
 
@@ -87,7 +86,7 @@ Journal::Journal(Options options)
     : options_(std::move(options)),
       gathering_(std::make_unique<Gathered>()),
       spare_(std::make_unique<Gathered>()),
-      salt_(static_cast<std::uint32_t>(randomUuid().low)) {
+      salt_(options_.salt) {
   for (std::size_t i = 0; i < 2; ++i) {
     journal_files_[i] = std::make_unique<JournalFile>();
     journal_files_[i]->index = i;

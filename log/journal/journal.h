@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/file.h"
+#include "base/random.h"
 #include "base/result.h"
 #include "log/journal/format.h"
 #include "log/journal/journaled_log.h"
@@ -47,6 +48,8 @@ class Journal {
     std::uint64_t file_bytes = 64ULL << 20;
     /// A log that appends as much in one round is synced itself.
     std::uint64_t direct_bytes = 1ULL << 20;
+    /// Drawn anew for each run: frames of another one do not count.
+    std::uint32_t salt = static_cast<std::uint32_t>(systemRandom().next());
     /// Hears of the first failure, on the thread that met it.
     std::function<void(const Error&)> on_failure = {};
   };

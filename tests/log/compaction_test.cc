@@ -1,13 +1,13 @@
 #include "log/compaction.h"
 
+#include "log/partition_log.h"
+#include "tests/log/support/crashing_files.h"
+#include "tests/log/support/temp_dir.h"
+
 #include <gtest/gtest.h>
 
 #include <map>
 #include <random>
-
-#include "log/partition_log.h"
-#include "tests/log/support/crashing_files.h"
-#include "tests/log/support/temp_dir.h"
 
 namespace millrace::log {
 namespace {
@@ -51,6 +51,8 @@ class CompactionTest : public testing::Test {
   }
 
   static Status compact(PartitionLog& log, Millis now, CompactionOutcome* outcome = nullptr) {
+    // Only what is on disk may be compacted.
+    MILLRACE_CHECK_OK(log.flush());
     MILLRACE_TRY(const CompactionPlan plan, log.prepareCompaction(now));
     MILLRACE_TRY(const CompactionOutcome done, runCompaction(plan, {}));
     if (outcome != nullptr) *outcome = done;
@@ -79,6 +81,8 @@ TEST_F(CompactionTest, TheNewestValueOfEachKeyStaysAtItsOffset) {
   for (int i = 0; i < 200; ++i)
     put(*log, "key" + std::to_string(i % 7), "value" + std::to_string(i));
   const View before = viewOf(*log);
+  EXPECT_FALSE(log->compactionNeed(6000)->due) << "what is not on disk is left alone";
+  ASSERT_TRUE(log->flush());
   const auto need = log->compactionNeed(6000);
   EXPECT_TRUE(need->due);
   CompactionOutcome outcome;
@@ -185,8 +189,10 @@ TEST_F(CompactionTest, ATruncationMeanwhileMakesTheRunVoid) {
   const auto log = open();
   for (int i = 0; i < 100; ++i)
     put(*log, "key" + std::to_string(i % 7), "value" + std::to_string(i));
+  ASSERT_TRUE(log->flush());
   const auto plan = log->prepareCompaction(6000);
   const auto outcome = runCompaction(*plan, {});
+  ASSERT_TRUE(log->forgetFlushed(Offset{30}));
   ASSERT_TRUE(log->truncateTo(Offset{30}));
   const View before = viewOf(*log);
   ASSERT_TRUE(log->compacted(*plan, *outcome));
@@ -198,6 +204,7 @@ TEST_F(CompactionTest, ASmallMapTakesSeveralRuns) {
   const auto log = open();
   for (int i = 0; i < 300; ++i)
     put(*log, "key" + std::to_string(i % 100), "value" + std::to_string(i));
+  ASSERT_TRUE(log->flush());
   const View before = viewOf(*log);
   Offset last{-1};
   int runs = 0;

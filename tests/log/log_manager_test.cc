@@ -1,11 +1,11 @@
 #include "log/log_manager.h"
 
+#include "tests/log/support/temp_dir.h"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <fstream>
-
-#include "tests/log/support/temp_dir.h"
 
 namespace millrace::log {
 namespace {
@@ -32,7 +32,8 @@ TEST_F(LogManagerTest, LogsSurviveACleanStop) {
   auto manager = open();
   const auto log = manager->create(orders_, Uuid{1, 2}, {});
   ASSERT_TRUE(log);
-  (void)append(**log, simpleBatch(4));
+  (void)append(**log, simpleBatch(3));
+  (void)append(**log, simpleBatch(1));
   (*log)->setHighWatermark(Offset{3});
   ASSERT_TRUE(manager->close(17));
   manager = open();

@@ -1,11 +1,11 @@
 #include "log/partition_log.h"
 
+#include "tests/log/support/temp_dir.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <random>
-
-#include "tests/log/support/temp_dir.h"
 
 namespace millrace::log {
 namespace {
@@ -188,7 +188,7 @@ TEST_F(PartitionLogTest, ProducersOfOldRecordsAreNotForgottenAtAStart) {
   constexpr Millis kNow = 1'800'000'000'000;
   constexpr Millis kDay = 86'400'000;
   const auto start = [&](Millis now_ms, bool clean) {
-    return open(clean, Offset{0}, Offset{0}, now_ms);
+    return open(clean, Offset{0}, Offset{2}, now_ms);
   };
   auto log = start(kNow, true);
   const Bytes old = simpleBatch(2, 1000, 10, producer(0));  // records of 1970
