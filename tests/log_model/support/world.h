@@ -1,0 +1,131 @@
+// One random life of a data directory: logs are used, the disk breaks, everything is opened again,
+// and what is there is held against the model.
+#pragma once
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "log/log_manager.h"
+#include "tests/log/support/faulty_disk.h"
+#include "tests/log_model/support/log_model.h"
+
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace::log::test {
+
+/// What happened in a run, for the report of a long one.
+struct WorldCounts {
+  std::uint64_t steps = 0;
+  std::uint64_t appends = 0;
+  std::uint64_t power_failures = 0;
+  std::uint64_t kills = 0;
+  std::uint64_t clean_stops = 0;
+  std::uint64_t faults = 0;
+  std::uint64_t crashes_in_recovery = 0;
+  std::uint64_t damaged_files = 0;
+  std::uint64_t compactions = 0;
+  std::uint64_t records_lost_unsynced = 0;
+  WorldCounts& operator+=(const WorldCounts& other);
+};
+
+class World {
+ public:
+  explicit World(std::uint64_t seed);
+  /// Prints what happens: for a person who follows a failure.
+  void traceTo(std::FILE* out);
+  /// Reports what is wrong as failures of the current test, and stops there.
+  void run(int steps);
+  [[nodiscard]] const WorldCounts& counts() const { return counts_; }
+
+ private:
+  struct Tracked {
+    TopicPartition tp;
+    LogConfig config;
+    Uuid id;
+    LogModel model;
+    PartitionLog* log = nullptr;
+    /// Deleted at the last life; a power failure may bring it back.
+    bool removed = false;
+    std::optional<FlushJob> job;
+    /// What the job covers, and how far the log was cut since.
+    Offset job_covers;
+  };
+
+  // world.cc: lives and deaths.
+  void open();
+  void bounce();
+  void reopen(Restart how);
+  void absorb(Tracked& t, Restart worst, bool clean);
+  static void checkEnds(const Tracked& t, Restart worst, bool clean);
+  void absorbEmpty(Tracked& t);
+  static void clearDoubts(LogModel& m);
+  void damageSomething();
+  void armFault();
+  void expectRefusals(Tracked& t);
+  LogConfig randomConfig(bool compacted);
+
+  // world_steps.cc: one step each. They note beforehand what a failure may leave behind.
+  void step();
+  void upkeepStep(Tracked& t);
+  void readStep(Tracked& t);
+  void create(Tracked& t);
+  void appendPlain(Tracked& t);
+  void appendIdempotent(Tracked& t);
+  void appendInTransaction(Tracked& t);
+  void endTransaction(Tracked& t);
+  void resend(Tracked& t);
+  void append(Tracked& t, ModelBatch batch);
+  void noteAppended(Tracked& t, ModelBatch batch, const AppendInfo& info);
+  void flush(Tracked& t);
+  void prepareFlush(Tracked& t);
+  void finishFlush(Tracked& t);
+  void truncate(Tracked& t);
+  /// Prepares a truncation to below what was flushed; false where the disk fails.
+  bool allowCut(Tracked& t, Offset offset);
+  void restartLog(Tracked& t);
+  void moveStart(Tracked& t);
+  void moveHighWatermark(Tracked& t);
+  void retain(Tracked& t);
+  void compact(Tracked& t);
+  void remove(Tracked& t);
+  void checkpoint();
+  /// False where the call failed because of an injected fault; any other failure is one of the
+  /// test.
+  bool worked(const Status& status, const char* what);
+  ModelBatch randomBatch(Tracked& t, bool keyed);
+
+  // world_checks.cc
+  void check(Tracked& t);
+  void checkRead(Tracked& t, Offset from, std::uint64_t max_bytes, Isolation isolation);
+  /// `bytes` must hold every record of [from, to) and nothing foreign.
+  void checkRecords(Tracked& t, const Bytes& bytes, Offset from, Offset to);
+  void checkBatch(Tracked& t, const record::BatchView& batch, std::map<Offset, bool>& seen);
+  void checkProducers(Tracked& t);
+  void checkTransactions(Tracked& t);
+  void checkTimestamps(Tracked& t);
+  void checkEpochs(Tracked& t);
+
+  void note(const std::string& text) const;
+  [[nodiscard]] bool chance(std::uint64_t one_in) { return random_.below(one_in) == 0; }
+  [[nodiscard]] bool down() const { return broken_ || disk_.crashed(); }
+
+  SeededRandom random_;
+  FaultyDisk disk_;
+  SeededRandom names_;
+  ManualClock clock_{1'000'000};
+  std::unique_ptr<LogManager> manager_;
+  std::vector<std::unique_ptr<Tracked>> logs_;
+  /// A call failed because of a fault: the process is to stop.
+  bool broken_ = false;
+  /// The worst that happened between the last life and this one.
+  Restart how_worst_ = Restart::kProcess;
+  int value_counter_ = 0;
+  WorldCounts counts_;
+  std::FILE* trace_ = nullptr;
+};
+
+}  // namespace millrace::log::test
