@@ -133,17 +133,20 @@ Status DataDirectory::writeCheckpoint(std::string_view name, const OffsetMap& of
 }
 
 Status DataDirectory::writeCheckpoints(const Checkpoints& points) {
+  // How far a log was compacted stands on disk before its recovery point may fall below that: the
+  // recovery tells lost records from compacted ones by it.
+  const bool cleaned =
+      !points.cleaned_to.empty() || written_.contains(std::string(kCleanerOffsets));
+  if (cleaned) MILLRACE_CHECK_OK(writeCheckpoint(kCleanerOffsets, points.cleaned_to));
   MILLRACE_CHECK_OK(writeCheckpoint(kRecoveryPoints, points.recovery_points));
   MILLRACE_CHECK_OK(writeCheckpoint(kLogStarts, points.log_starts));
-  MILLRACE_CHECK_OK(writeCheckpoint(kHighWatermarks, points.high_watermarks));
-  if (points.cleaned_to.empty() && !written_.contains(std::string(kCleanerOffsets))) return {};
-  return writeCheckpoint(kCleanerOffsets, points.cleaned_to);
+  return writeCheckpoint(kHighWatermarks, points.high_watermarks);
 }
 
 Status DataDirectory::removeMarker() {
-  if (!clean_) return {};
-  MILLRACE_CHECK_OK(files_.remove(path(kCleanShutdown)));
-  // Were it back after a power failure, torn files would be trusted.
+  if (clean_) MILLRACE_CHECK_OK(files_.remove(path(kCleanShutdown)));
+  // Were it back after a power failure, torn files would be trusted. Also where there is none: a
+  // start that died may have removed it without having come to this.
   return files_.syncDirectory(path_);
 }
 

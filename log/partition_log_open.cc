@@ -248,8 +248,9 @@ namespace {
 class OffsetCheck {
  public:
   /// `next` is the offset expected first; not below it where the scan begins inside the segment.
-  OffsetCheck(Offset base, Offset flushed, Offset next, bool inside = false)
-      : base_(base), flushed_(flushed), next_(next), inside_(inside) {}
+  /// Records below `compacted` may be missing.
+  OffsetCheck(Offset base, Offset compacted, Offset next, bool inside = false)
+      : base_(base), compacted_(compacted), next_(next), inside_(inside) {}
 
   Status look(const record::BatchView& batch, std::uint64_t position) {
     const std::int64_t span = batch.lastOffset() - base_;
@@ -261,15 +262,15 @@ class OffsetCheck {
     const bool gap = batch.baseOffset() > next_ && !inside_;
     inside_ = false;
     const bool sparse = gap || batch.recordCount() != batch.lastOffsetDelta() + 1;
-    sparse_ = sparse_ || (sparse && batch.baseOffset() >= flushed_);
+    sparse_ = sparse_ || (sparse && batch.baseOffset() >= compacted_);
     if (gap) doubt_ = Doubt{position, next_};
     next_ = batch.nextOffset();
     return {};
   }
 
   [[nodiscard]] Offset next() const { return next_; }
-  /// Whether records are missing behind what was flushed: this log does not compact there, but
-  /// Kafka does.
+  /// Whether records are missing behind what this log has flushed or compacted: Kafka compacts
+  /// there.
   [[nodiscard]] bool sparse() const { return sparse_; }
 
   struct Doubt {
@@ -281,7 +282,7 @@ class OffsetCheck {
 
  private:
   Offset base_;
-  Offset flushed_;
+  Offset compacted_;
   Offset next_;
   bool inside_;
   bool sparse_ = false;
@@ -297,7 +298,8 @@ Result<Offset> PartitionLog::State::recoverSegment(std::size_t index, std::uint6
   const std::uint64_t file_size = segment.size();
   recovery.scanned_bytes += file_size - from;
   const Offset flushed = options.recovery_point;
-  OffsetCheck check(segment.base(), flushed, next, from > 0);
+  const Offset compacted = std::max(flushed, options.cleaned_to);
+  OffsetCheck check(segment.base(), compacted, next, from > 0);
   const auto visit = [&](const record::BatchView& batch, std::uint64_t position) -> Status {
     MILLRACE_CHECK_OK(check.look(batch, position));
     epochs.assign(batch.leaderEpoch(), batch.baseOffset());
@@ -306,7 +308,7 @@ Result<Offset> PartitionLog::State::recoverSegment(std::size_t index, std::uint6
   Status scanned = segment.rescan(from, file_size, log.config_, visit);
   if (!scanned && scanned.error().code == Errc::kCorruptData && from > 0) {
     // The index may have pointed between batches; the log itself decides, from its beginning.
-    check = OffsetCheck(segment.base(), flushed, segment.base());
+    check = OffsetCheck(segment.base(), compacted, segment.base());
     scanned = segment.rescan(0, file_size, log.config_, visit);
   }
   if (!scanned && scanned.error().code != Errc::kCorruptData)
