@@ -135,7 +135,9 @@ Status PartitionLog::State::trustOrRecover() {
     end = recover();
   }
   if (!end) return std::unexpected(end.error());
-  if (*end < options.recovery_point)
+  // Flushed records below the log start offset are not missed: a crash may have ended their
+  // removal.
+  if (*end < options.recovery_point && log.startOffset() < options.recovery_point)
     return fail(Errc::kCorruptData,
                 fmt::format("{} ends at offset {}, but records up to {} were flushed",
                             active().path(), end->value(), options.recovery_point.value()));
