@@ -65,10 +65,13 @@ double produce(const std::string& bootstrap, const std::string& topic, std::uint
   const auto start = Clock::now();
   for (std::uint64_t i = 0; i < records;) {
     const auto partition = static_cast<std::int32_t>(i / 1000 % kPartitions);
+#pragma GCC diagnostic push  // librdkafka's macros cast in C's way
+#pragma GCC diagnostic ignored "-Wold-style-cast"
     const auto outcome = rd_kafka_producev(
         producer.get(), RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition),
-        RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_END);
+        RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+#pragma GCC diagnostic pop
     if (outcome == RD_KAFKA_RESP_ERR_NO_ERROR) ++i;
     else if (outcome != RD_KAFKA_RESP_ERR__QUEUE_FULL) throw std::runtime_error(rd_kafka_err2str(outcome));
     if (outcome != RD_KAFKA_RESP_ERR_NO_ERROR || i % 10'000 == 0) rd_kafka_poll(producer.get(), i % 10'000 == 0 ? 0 : 1);

@@ -227,14 +227,16 @@ std::vector<std::string> valuesOf(TestBroker& broker, const std::string& topic,
 }
 
 TEST(FlushOnAck, ABrokerWithItServesWhatItAcknowledged) {
-  TestBroker broker({{"flush.on.ack", "true"}});
+  TestBroker broker(Properties{{"flush.on.ack", "true"}});
   WireClient client(broker.port());
   ASSERT_EQ(createTopic(client, "orders", 4), 0);
   for (int i = 0; i < 40; ++i) {
     const auto answer = produce(client, "orders", i % 4, {std::to_string(i)});
     ASSERT_EQ(answer.error_code, 0);
     EXPECT_EQ(answer.base_offset, i / 4);
-    if (i % 10 == 0) EXPECT_EQ(valuesOf(broker, "orders", i % 4).back(), std::to_string(i));
+    if (i % 10 == 0) {
+      EXPECT_EQ(valuesOf(broker, "orders", i % 4).back(), std::to_string(i));
+    }
   }
   EXPECT_TRUE(hasJournalFiles(broker.directory()));
   broker.stop();

@@ -61,7 +61,7 @@ TEST_P(FuzzTest, NoInputBreaksAPromise) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FuzzTest, testing::ValuesIn(targets().begin(), targets().end()),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& p) { return std::string(p.param.name); });
 
 }  // namespace
 }  // namespace millrace::fuzz

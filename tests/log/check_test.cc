@@ -23,7 +23,9 @@ std::vector<Problem> problemsOf(const std::string& path) {
   const auto totals =
       checkLogs(systemFiles(), path, [&out](const Problem& p) { out.push_back(p); });
   EXPECT_TRUE(totals) << totals.error().toString();
-  if (totals) EXPECT_EQ(totals->problems, std::ssize(out));
+  if (totals) {
+    EXPECT_EQ(totals->problems, std::ssize(out));
+  }
   return out;
 }
 

@@ -1,13 +1,13 @@
 // A directory that Apache Kafka wrote, opened here: the answers are those that Kafka gave from it.
-#include <gtest/gtest.h>
-#include <zlib.h>
+#include "log/log_manager.h"
+#include "tests/log/support/temp_dir.h"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <cstdlib>
+#include <gtest/gtest.h>
+#include <zlib.h>
 
-#include "log/log_manager.h"
-#include "tests/log/support/temp_dir.h"
+#include <cstdlib>
 
 namespace millrace::log {
 namespace {
@@ -117,7 +117,9 @@ TEST_F(KafkaDataDir, AnswersAsKafkaDid) {
       EXPECT_EQ(log->topicId().toString(), description.at("topicId").as_string());
       EXPECT_TRUE(log->recovery().clean);
       log->setHighWatermark(log->endOffset());
-      if (log->endOffset() > Offset{0}) ASSERT_TRUE(log->startEpoch(kOpeningEpoch));
+      if (log->endOffset() > Offset{0}) {
+        ASSERT_TRUE(log->startEpoch(kOpeningEpoch));
+      }
       constexpr Isolation kHigh = Isolation::kHighWatermark;
       if (log->endOffset() > Offset{0}) {
         expectOffset(log->offsetForTimestamp(kEarliestTimestamp, kHigh), want.at("earliest"));
