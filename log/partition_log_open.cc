@@ -135,12 +135,7 @@ Status PartitionLog::State::trustOrRecover() {
     end = recover();
   }
   if (!end) return std::unexpected(end.error());
-  // Flushed records below the log start offset are not missed: a crash may have ended their
-  // removal.
-  if (*end < options.recovery_point && log.startOffset() < options.recovery_point)
-    return fail(Errc::kCorruptData,
-                fmt::format("{} ends at offset {}, but records up to {} were flushed",
-                            active().path(), end->value(), options.recovery_point.value()));
+  MILLRACE_CHECK_OK(checkReaches(*end));
   // What a dead process named or wrote may not be on disk.
   if (!recovery.clean) unsynced.changeAll();
   publish(*end);
@@ -164,6 +159,15 @@ Status PartitionLog::State::trustOrRecover() {
     MILLRACE_CHECK_OK(segment->release());
   }
   return {};
+}
+
+Status PartitionLog::State::checkReaches(Offset end) const {
+  // Flushed records below the log start offset are not missed: a crash may have ended their
+  // removal.
+  if (end >= options.recovery_point || log.startOffset() >= options.recovery_point) return {};
+  return fail(Errc::kCorruptData,
+              fmt::format("{} ends at offset {}, but records up to {} were flushed",
+                          segments.back()->path(), end.value(), options.recovery_point.value()));
 }
 
 Result<Offset> PartitionLog::State::batchStart(Offset offset) {

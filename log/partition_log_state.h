@@ -33,6 +33,8 @@ struct PartitionLog::State {
   [[nodiscard]] Status matchIndexes(std::set<std::pair<Offset, FileKind>> indexes);
   [[nodiscard]] Status trustOrRecover();
   [[nodiscard]] Status finishCut();
+  /// Errors: kCorruptData where records are missing that were flushed.
+  [[nodiscard]] Status checkReaches(Offset end) const;
   /// The beginning of the batch that holds the offset. A high watermark is one, but its checkpoint
   /// may be of a time when other batches stood there.
   [[nodiscard]] Result<Offset> batchStart(Offset offset);
