@@ -9,6 +9,14 @@
 namespace millrace::log::test {
 namespace {
 
+std::string textOf(const std::vector<AbortedTransaction>& transactions) {
+  std::string text;
+  for (const AbortedTransaction& a : transactions)
+    text += fmt::format("{} [{}, {}] ", a.producer_id.value(), a.first_offset.value(),
+                        a.last_offset.value());
+  return text;
+}
+
 std::optional<std::string> owned(const std::optional<BytesView>& view) {
   return view ? std::optional<std::string>(*view) : std::nullopt;
 }
@@ -165,8 +173,9 @@ void World::checkTransactions(Tracked& t) {
     const bool all_gone =
         std::ranges::all_of(batch.records, [](const auto& r) { return r.may_be_gone; });
     if (all_gone && txn->aborted) continue;
-    EXPECT_EQ(listed, txn->aborted) << t.tp.toString() << " batch " << batch.base.value()
-                                    << " of producer " << batch.producer_id.value();
+    EXPECT_EQ(listed, txn->aborted)
+        << t.tp.toString() << " batch " << batch.base.value() << " of producer "
+        << batch.producer_id.value() << ", listed: " << textOf(*aborted);
   }
 }
 
