@@ -75,6 +75,12 @@ Status EntryFile::append(BytesView entry) {
 
 Status EntryFile::truncate(std::uint32_t count) {
   MILLRACE_CHECK_OK(load());
+  if (torn_) {
+    // Part of an entry behind the last whole one must not come back to life under a new entry.
+    MILLRACE_TRY(const auto opened, file());
+    MILLRACE_CHECK_OK(opened->truncate(std::uint64_t{saved_} * entry_size_));
+    torn_ = false;
+  }
   if (count >= saved_) {
     const std::size_t keep = std::size_t{count - saved_} * entry_size_;
     if (keep < pending_.size()) pending_.resize(keep);
