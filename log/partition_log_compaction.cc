@@ -169,12 +169,14 @@ Status PartitionLog::State::removeReplaced(Offset base, const std::vector<Offset
                files.system.open(swap.path(base, FileKind::kLog), OpenMode::kRead));
   MILLRACE_TRY(const std::uint64_t size, file->size());
   BatchReader reader(*file, 0, size, 64 << 10);
-  BatchReader::Head head;
+  record::BatchView batch;
   Offset end = base + 1;
   for (;;) {
-    MILLRACE_TRY(const bool more, reader.nextHead(head));
-    if (!more) break;
-    end = head.last_offset + 1;
+    // What was compacted is on disk; what was appended behind it since may be torn.
+    const auto more = reader.next(batch);
+    if (!more && more.error().code != Errc::kCorruptData) return std::unexpected(more.error());
+    if (!more || !*more || !batch.checkCrc()) break;
+    end = batch.nextOffset();
   }
   for (const Offset one : old)
     if (one >= base && one < end) MILLRACE_CHECK_OK(removeFiles(one));
