@@ -26,6 +26,8 @@ function(millrace_test FOLDER)
   add_executable(test_${name} ${sources} ${support})
   target_link_libraries(test_${name} PRIVATE millrace_flags GTest::gmock GTest::gtest_main ${ARG_LINK})
   target_compile_definitions(test_${name} PRIVATE MILLRACE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  # GoogleTest's macros hold an if with an else.
+  target_compile_options(test_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-dangling-else>)
   foreach(dep ${ARG_DEPS})
     target_link_libraries(test_${name} PRIVATE millrace_${dep})
   endforeach()

@@ -97,8 +97,8 @@ TEST_P(Kill, StateAfterKillsEqualsARunWithoutThem) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
-  Cluster cluster(
-      {{"group.min.session.timeout.ms", "100"}, {"group.initial.rebalance.delay.ms", "0"}});
+  Cluster cluster(Properties{{"group.min.session.timeout.ms", "100"},
+                             {"group.initial.rebalance.delay.ms", "0"}});
   cluster.createTopic("in", 2);
   cluster.createTopic("out", 1);
   TempDir state;
@@ -131,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(State, Kill, ::testing::Values(true, false),
                          [](const auto& p) { return p.param ? "Kept" : "Lost"; });
 
 TEST(RunProgram, EndsCleanlyOnATerminationSignal) {
-  Cluster cluster({{"group.min.session.timeout.ms", "100"}});
+  Cluster cluster(Properties{{"group.min.session.timeout.ms", "100"}});
   cluster.createTopic("in", 2);
   cluster.createTopic("out", 1);
   cluster.produce("in", {{"a", "v"}, {"b", "v"}, {"a", "v"}});
@@ -149,7 +149,7 @@ TEST(RunProgram, EndsCleanlyOnATerminationSignal) {
 }
 
 TEST(RunProgram, KilledBeforeItsFirstCommitCountsNothingTwice) {
-  Cluster cluster({{"group.min.session.timeout.ms", "100"}});
+  Cluster cluster(Properties{{"group.min.session.timeout.ms", "100"}});
   cluster.createTopic("in", 2);
   cluster.createTopic("out", 1);
   cluster.produce("in", {{"a", "v"}, {"b", "v"}, {"a", "v"}});

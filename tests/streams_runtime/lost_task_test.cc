@@ -115,7 +115,7 @@ Topology countTopology() {
 }
 
 TEST(LostTask, IsMeasuredAgainOnlyAfterWhatItWroteHasArrived) {
-  Cluster cluster({{"group.min.session.timeout.ms", "100"}});
+  Cluster cluster(Properties{{"group.min.session.timeout.ms", "100"}});
   cluster.createTopic("in", 1);
   cluster.produce("in", {{"a", "1"}, {"a", "2"}, {"b", "3"}});
   TempDir state;
