@@ -81,7 +81,9 @@ void playFile(const std::string& path, const Options& options, Tally& tally) {
     ++tally.failed;
     return;
   }
-  TestBroker broker(recordedNode());
+  Properties node = recordedNode();
+  node["broker.id"] = "1";  // as it was given there: DescribeConfigs tells of it
+  TestBroker broker(node);
   warmUp(broker.port());
   for (const auto& scenario : scenarios) {
     const std::string name(scenario.at("scenario").as_string());
