@@ -11,6 +11,7 @@
 #include <csignal>
 #include <filesystem>
 #include <millrace/streams.h>
+#include <optional>
 #include <random>
 
 extern char** environ;  // NOLINT(readability-redundant-declaration)
@@ -130,37 +131,39 @@ TEST_P(Kill, StateAfterKillsEqualsARunWithoutThem) {
 INSTANTIATE_TEST_SUITE_P(State, Kill, ::testing::Values(true, false),
                          [](const auto& p) { return p.param ? "Kept" : "Lost"; });
 
-TEST(RunProgram, EndsCleanlyOnATerminationSignal) {
-  Cluster cluster(Properties{{"group.min.session.timeout.ms", "100"}});
-  cluster.createTopic("in", 2);
-  cluster.createTopic("out", 1);
-  cluster.produce("in", {{"a", "v"}, {"b", "v"}, {"a", "v"}});
-  TempDir state;
-  auto slow = arguments(cluster, state.path());
-  slow[4] = "--commit.interval.ms=3600000";  // only the clean end commits
-  Application application(slow);
-  ASSERT_TRUE(eventually([&] { return cluster.end("out") == 3; }, 60s));
-  EXPECT_EQ(application.end(SIGTERM), 0);
-  Streams streams(countTopology(), sameHere(cluster, state.path()));
+/// An application that commits at a clean end only has counted a, b, a.
+class Uncommitted : public ::testing::Test {
+ protected:
+  Uncommitted() {
+    cluster_.createTopic("in", 2);
+    cluster_.createTopic("out", 1);
+    cluster_.produce("in", {{"a", "v"}, {"b", "v"}, {"a", "v"}});
+    auto slow = arguments(cluster_, state_.path());
+    slow[4] = "--commit.interval.ms=3600000";
+    application_.emplace(slow);
+  }
+  void SetUp() override {
+    ASSERT_TRUE(eventually([&] { return cluster_.end("out") == 3; }, 60s));
+    ASSERT_TRUE(eventually([&] { return cluster_.end("app-counts-changelog") == 3; }, 60s));
+  }
+
+  Cluster cluster_{Properties{{"group.min.session.timeout.ms", "100"}}};
+  TempDir state_;
+  std::optional<Application> application_;
+};
+
+TEST_F(Uncommitted, ATerminationSignalCommitsAndEnds) {
+  EXPECT_EQ(application_->end(SIGTERM), 0);
+  Streams streams(countTopology(), sameHere(cluster_, state_.path()));
   ASSERT_TRUE(streams.start());
   ASSERT_TRUE(streams.waitUntilRunning());
   EXPECT_EQ(countsOf(streams), (Counts{{"a", 2}, {"b", 1}}));
   EXPECT_EQ(streams.metrics().restored, 0U);
 }
 
-TEST(RunProgram, KilledBeforeItsFirstCommitCountsNothingTwice) {
-  Cluster cluster(Properties{{"group.min.session.timeout.ms", "100"}});
-  cluster.createTopic("in", 2);
-  cluster.createTopic("out", 1);
-  cluster.produce("in", {{"a", "v"}, {"b", "v"}, {"a", "v"}});
-  TempDir state;
-  auto slow = arguments(cluster, state.path());
-  slow[4] = "--commit.interval.ms=3600000";
-  Application application(slow);
-  ASSERT_TRUE(eventually([&] { return cluster.end("out") == 3; }, 60s));
-  ASSERT_TRUE(eventually([&] { return cluster.end("app-counts-changelog") == 3; }, 60s));
-  EXPECT_EQ(application.end(SIGKILL), -1);
-  Streams streams(countTopology(), sameHere(cluster, state.path()));
+TEST_F(Uncommitted, KilledItCountsNothingTwice) {
+  EXPECT_EQ(application_->end(SIGKILL), -1);
+  Streams streams(countTopology(), sameHere(cluster_, state_.path()));
   ASSERT_TRUE(streams.start());
   ASSERT_TRUE(eventually([&] { return streams.metrics().processed == 3; }, 60s));
   EXPECT_EQ(countsOf(streams), (Counts{{"a", 2}, {"b", 1}}));

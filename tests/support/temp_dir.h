@@ -1,4 +1,4 @@
-// A directory that is gone when the test is over.
+// A directory that is gone when the test or the benchmark is over.
 #pragma once
 
 #include <cstdlib>
@@ -10,8 +10,8 @@ namespace millrace {
 
 class TempDir {
  public:
-  TempDir() {
-    path_ = (std::filesystem::temp_directory_path() / "millrace-test-XXXXXX").string();
+  explicit TempDir(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+    path_ = (parent / "millrace-XXXXXX").string();
     if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp " + path_);
   }
   ~TempDir() {

@@ -3,6 +3,7 @@
 // line per failing case, last line "N passed, M failed, K skipped", exit 0 only if none failed.
 #include "builder.h"
 #include "streams/state/task_stores.h"
+#include "tests/support/temp_dir.h"
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
@@ -13,7 +14,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -156,25 +156,15 @@ std::string compareStores(const object& recorded, TopologyTestDriver& driver,
 class RocksStores {
  public:
   explicit RocksStores(const Topology& topology) {
-    std::string name = (std::filesystem::temp_directory_path() / "millrace-replay-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a directory");
-    directory_ = name;
     std::vector<streams::StoreSpec> specs;
     for (const auto& sub : topology.subtopologies()) {
       for (const std::string& store : sub.stores) specs.push_back(topology.store(store).spec());
     }
     static const auto kMemory = streams::makeStateMemory({.write_buffer_bytes = 8 << 20});
-    auto opened = streams::TaskStores::open(directory_, specs, kMemory);
+    auto opened = streams::TaskStores::open(directory_.path(), specs, kMemory);
     if (!opened) throw std::runtime_error(opened.error().toString());
     stores_ = *std::move(opened);
   }
-  ~RocksStores() {
-    stores_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
-  }
-  RocksStores(const RocksStores&) = delete;
-  RocksStores& operator=(const RocksStores&) = delete;
 
   [[nodiscard]] streams::TaskStores& provider() { return *stores_; }
   /// Moves what was written so far into the database, as a commit of the runtime does.
@@ -184,7 +174,7 @@ class RocksStores {
   }
 
  private:
-  std::string directory_;
+  TempDir directory_;
   std::unique_ptr<streams::TaskStores> stores_;
 };
 

@@ -7,6 +7,7 @@
 #include "protocol/messages/create_topics_response.h"
 #include "protocol/messages/produce_request.h"
 #include "protocol/messages/produce_response.h"
+#include "tests/support/temp_dir.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -16,7 +17,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 
 namespace millrace::wire_check {
@@ -92,25 +92,15 @@ class Connection {
 class Probe {
  public:
   static Result<std::unique_ptr<Probe>> start() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "millrace-wire-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) return systemError("mkdtemp");
-    BrokerOptions options{.directory = pattern, .properties = {}};
+    auto directory = std::make_unique<TempDir>();
+    BrokerOptions options{.directory = directory->path(), .properties = {}};
     options.properties["listeners"] = "PLAINTEXT://127.0.0.1:0";
-    auto broker = Broker::tryOpen(std::move(options));
-    if (!broker) {
-      std::filesystem::remove_all(pattern);
-      return std::unexpected(broker.error());
-    }
-    return std::unique_ptr<Probe>(new Probe(std::move(*broker), pattern));
+    MILLRACE_TRY(Broker broker, Broker::tryOpen(std::move(options)));
+    return std::unique_ptr<Probe>(new Probe(std::move(broker), std::move(directory)));
   }
   Probe(const Probe&) = delete;
   Probe& operator=(const Probe&) = delete;
-  ~Probe() {
-    broker_.stop();
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
-  }
+  ~Probe() { broker_.stop(); }
 
   /// Each batch gets a topic of its own, so that no producer's sequence depends on the batch
   /// before.
@@ -130,8 +120,8 @@ class Probe {
   }
 
  private:
-  Probe(Broker broker, std::string directory)
-      : broker_(std::move(broker)), directory_(std::move(directory)) {}
+  Probe(Broker broker, std::unique_ptr<TempDir> directory)
+      : directory_(std::move(directory)), broker_(std::move(broker)) {}
 
   static Status createTopic(Connection& connection, const std::string& topic) {
     CreateTopicsRequest request{.timeout_ms = 30'000};
@@ -143,8 +133,8 @@ class Probe {
                 "creating " + topic);
   }
 
+  std::unique_ptr<TempDir> directory_;
   Broker broker_;
-  std::string directory_;
   int topics_ = 0;
 };
 
