@@ -34,6 +34,10 @@ Result<std::size_t> BatchReader::frame() {
     return damaged(fmt::format("message format {}", int{header[record::layout::kMagic]}));
   if (**size < record::kBatchHeaderSize) return damaged(fmt::format("a batch of {} bytes", **size));
   if (position_ + **size > end_) return damaged("the batch is cut off");
+  const Offset base{loadBe<std::int64_t>(header.data() + record::layout::kBaseOffset)};
+  const auto delta = loadBe<std::int32_t>(header.data() + record::layout::kLastOffsetDelta);
+  if (!record::offsetsExist(base, delta))
+    return damaged(fmt::format("a batch from offset {} to {} behind it", base.value(), delta));
   return **size;
 }
 

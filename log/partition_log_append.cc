@@ -158,7 +158,7 @@ Result<Arrivals> checkArrivals(BytesView batches, Offset next) {
   record::BatchView batch;
   while (walk.next(batch)) {
     MILLRACE_CHECK_OK(batch.checkCrc());
-    if (batch.baseOffset() < next || batch.lastOffset() < batch.baseOffset())
+    if (batch.baseOffset() < next || !batch.offsetsExist())
       return fail(Errc::kOffsetOutOfRange, fmt::format("a batch at offset {} behind {}",
                                                        batch.baseOffset().value(), next.value()));
     if (out.views.empty()) out.info.base_offset = batch.baseOffset();

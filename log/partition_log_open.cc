@@ -260,8 +260,7 @@ class OffsetCheck {
 
   Status look(const record::BatchView& batch, std::uint64_t position) {
     const std::int64_t span = batch.lastOffset() - base_;
-    if (batch.baseOffset() < next_ || batch.lastOffset() < batch.baseOffset() ||
-        span > std::numeric_limits<std::int32_t>::max())
+    if (batch.baseOffset() < next_ || span > std::numeric_limits<std::int32_t>::max())
       return fail(Errc::kCorruptData,
                   fmt::format("offset {} behind {}", batch.baseOffset().value(), next_.value()));
     doubt_.reset();

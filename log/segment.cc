@@ -67,7 +67,7 @@ Result<std::uint64_t> Segment::scanFor(Offset offset, std::uint64_t from) {
   for (;;) {
     MILLRACE_TRY(const bool more, reader.nextHead(head));
     if (!more) return size_;
-    if (head.base_offset < next || head.last_offset < head.base_offset)
+    if (head.base_offset < next)
       return fail(Errc::kCorruptData, fmt::format("{} at position {}: offsets {} to {} behind {}",
                                                   path(), head.position, head.base_offset.value(),
                                                   head.last_offset.value(), next.value()));

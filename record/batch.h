@@ -2,15 +2,15 @@
 // access is within bounds.
 #pragma once
 
-#include <cstdint>
-#include <limits>
-#include <optional>
-
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/varint.h"
 #include "record/compression.h"
+
+#include <cstdint>
+#include <limits>
+#include <optional>
 
 namespace millrace::record {
 
@@ -41,6 +41,19 @@ inline constexpr std::int16_t kTimestampTypeBit = 0x08, kTransactionalBit = 0x10
   constexpr std::int64_t kMax = std::numeric_limits<std::int32_t>::max();
   const std::int64_t sum = std::int64_t{sequence} + n;
   return static_cast<std::int32_t>(sum > kMax ? sum - kMax - 1 : sum);
+}
+
+/// The offset `n` behind `base`; wraps where none exists, as Java's does: a header may say
+/// anything.
+[[nodiscard]] constexpr Offset offsetBehind(Offset base, std::int64_t n) {
+  return Offset{static_cast<std::int64_t>(static_cast<std::uint64_t>(base.value()) +
+                                          static_cast<std::uint64_t>(n))};
+}
+
+/// Whether a batch from `base` to `last_delta` behind it, and one more record, have offsets.
+[[nodiscard]] constexpr bool offsetsExist(Offset base, std::int32_t last_delta) {
+  return base >= Offset{0} && last_delta >= 0 &&
+         base.value() < std::numeric_limits<std::int64_t>::max() - last_delta;
 }
 
 /// A view of one whole batch of magic 2. The bytes belong to whoever was parsed. parse() has
@@ -88,8 +101,12 @@ class BatchView {
     return load<std::int32_t>(layout::kRecordCount);
   }
 
-  [[nodiscard]] Offset lastOffset() const { return baseOffset() + lastOffsetDelta(); }
-  [[nodiscard]] Offset nextOffset() const { return lastOffset() + 1; }
+  [[nodiscard]] Offset lastOffset() const { return offsetBehind(baseOffset(), lastOffsetDelta()); }
+  [[nodiscard]] Offset nextOffset() const { return offsetBehind(lastOffset(), 1); }
+  /// See record::offsetsExist.
+  [[nodiscard]] bool offsetsExist() const {
+    return record::offsetsExist(baseOffset(), lastOffsetDelta());
+  }
   /// kNoSequence without a base sequence.
   [[nodiscard]] std::int32_t lastSequence() const {
     return baseSequence() == kNoSequence ? kNoSequence

@@ -134,7 +134,7 @@ bool RecordCursor::decodeBody(const char* end, RecordView& out) {
   if (p != end) [[unlikely]]
     return failWith(Errc::kInvalidRecord, "a record longer than its fields");
   p_ = p;
-  out.offset = Offset{base_offset_ + offset_delta};
+  out.offset = offsetBehind(Offset{base_offset_}, offset_delta);
   // Unsigned: hostile deltas may wrap, as Java's do.
   out.timestamp = log_append_time_
                       ? append_timestamp_

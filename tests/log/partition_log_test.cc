@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <limits>
 #include <random>
 
 namespace millrace::log {
@@ -325,6 +327,34 @@ TEST_F(PartitionLogTest, FollowersTakeBatchesAsTheyAre) {
   EXPECT_EQ((*follower)->epochs(), leader->epochs());
   EXPECT_EQ(test::contentOf(*(*follower)->read(Offset{0}, 1 << 20, Isolation::kLogEnd)), all);
   EXPECT_EQ((*follower)->appendAsFollower(all).error().code, Errc::kOffsetOutOfRange);
+}
+
+/// Base offsets stand outside of the CRC. The batch is sound but for its place: no offset is left
+/// for its last record.
+Bytes batchAtTheEndOfOffsets() {
+  Bytes batch = simpleBatch(3);
+  storeBe(batch.data(), std::numeric_limits<std::int64_t>::max() - 1);
+  return batch;
+}
+
+TEST_F(PartitionLogTest, FollowersRefuseABatchBeyondTheLastOffset) {
+  auto follower = open();
+  EXPECT_EQ(follower->appendAsFollower(batchAtTheEndOfOffsets()).error().code,
+            Errc::kOffsetOutOfRange);
+  EXPECT_EQ(follower->endOffset(), Offset{0});
+}
+
+TEST_F(PartitionLogTest, RecoveryCutsABatchBeyondTheLastOffset) {
+  auto log = open();
+  ASSERT_TRUE(append(*log, simpleBatch(3)));
+  const std::uint64_t sound = log->sizeInBytes();
+  log.reset();
+  std::ofstream(dir_.path("orders-0/00000000000000000000.log"), std::ios::app | std::ios::binary)
+      << batchAtTheEndOfOffsets() << simpleBatch(3);
+  log = open(false);
+  EXPECT_EQ(log->endOffset(), Offset{3});
+  EXPECT_EQ(log->sizeInBytes(), sound);
+  EXPECT_EQ(test::readAll(*log, Offset{0}).size(), 3U);
 }
 
 /// Whatever was torn off or flipped behind the recovery point: what is left is a prefix of what was
