@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace millrace::log {
@@ -147,7 +148,6 @@ struct Arrivals {
   std::vector<record::BatchView> views;
   BytesView bytes;
   AppendInfo info;
-  std::int64_t newest = -1;
 };
 
 /// Errors: kCorruptMessage, kOffsetOutOfRange where a batch does not lie behind `next`.
@@ -163,7 +163,6 @@ Result<Arrivals> checkArrivals(BytesView batches, Offset next) {
                                                        batch.baseOffset().value(), next.value()));
     if (out.views.empty()) out.info.base_offset = batch.baseOffset();
     next = batch.nextOffset();
-    out.newest = std::max(out.newest, batch.maxTimestamp());
     out.info.record_count += batch.recordCount();
     out.info.bytes += batch.sizeInBytes();
     out.written.push_back({batch.baseOffset(), batch.lastOffset(), batch.maxTimestamp(),
@@ -176,7 +175,45 @@ Result<Arrivals> checkArrivals(BytesView batches, Offset next) {
   return out;
 }
 
+/// Batches that go into one segment.
+struct OneWrite {
+  std::span<const Segment::Written> written;
+  std::span<const record::BatchView> views;
+  BytesView bytes;
+};
+
+/// Takes as many batches off the front as a segment may hold, one at least.
+OneWrite takeSegmentful(OneWrite& left, std::uint64_t segment_bytes) {
+  std::size_t n = 0;
+  std::uint64_t bytes = 0;
+  do {
+    bytes += left.written[n++].size;
+  } while (n < left.written.size() && bytes + left.written[n].size <= segment_bytes);
+  const OneWrite taken{left.written.first(n), left.views.first(n), left.bytes.substr(0, bytes)};
+  left = {left.written.subspan(n), left.views.subspan(n), left.bytes.substr(bytes)};
+  return taken;
+}
+
 }  // namespace
+
+Status PartitionLog::State::writeArrived(std::span<const Segment::Written> written,
+                                         std::span<const record::BatchView> views,
+                                         BytesView bytes) {
+  const Offset first = written.front().base_offset;
+  const Offset last = written.back().last_offset;
+  const std::int64_t newest =
+      std::ranges::max(written, {}, &Segment::Written::max_timestamp).max_timestamp;
+  MILLRACE_CHECK_OK(rollIfNeeded(bytes.size(), newest, first, last, newest));
+  if (active().size() == 0) unsynced.change();
+  for (const auto& view : views) epochs.assign(view.leaderEpoch(), view.baseOffset());
+  MILLRACE_CHECK_OK(epochs.save());
+  MILLRACE_CHECK_OK(active().append(std::span(&bytes, 1), written, log.config_));
+  MILLRACE_CHECK_OK(addToJournal(std::span(&bytes, 1), first, last + 1));
+  for (const auto& view : views)
+    MILLRACE_CHECK_OK(
+        noteProducer(view, view.baseOffset(), view.lastOffset(), view.maxTimestamp()));
+  return {};
+}
 
 Result<AppendInfo> PartitionLog::appendAsFollower(BytesView batches) {
   State& s = *state_;
@@ -184,25 +221,15 @@ Result<AppendInfo> PartitionLog::appendAsFollower(BytesView batches) {
   MILLRACE_TRY(Arrivals arrived, checkArrivals(batches, endOffset()));
   arrived.info.log_start_offset = startOffset();
   if (arrived.views.empty()) return arrived.info;
-  const auto write = [&]() -> Status {
-    MILLRACE_CHECK_OK(s.makeDirectory());
-    MILLRACE_CHECK_OK(s.rollIfNeeded(arrived.bytes.size(), arrived.newest, arrived.info.base_offset,
-                                     arrived.info.last_offset, arrived.newest));
-    if (s.active().size() == 0) s.unsynced.change();
-    for (const auto& view : arrived.views) s.epochs.assign(view.leaderEpoch(), view.baseOffset());
-    MILLRACE_CHECK_OK(s.epochs.save());
-    MILLRACE_CHECK_OK(s.active().append(std::span(&arrived.bytes, 1), arrived.written, config_));
-    MILLRACE_CHECK_OK(s.addToJournal(std::span(&arrived.bytes, 1), arrived.info.base_offset,
-                                     arrived.info.last_offset + 1));
-    for (const auto& view : arrived.views)
-      MILLRACE_CHECK_OK(
-          s.noteProducer(view, view.baseOffset(), view.lastOffset(), view.maxTimestamp()));
-    return {};
-  };
-  MILLRACE_CHECK_OK(s.finish(write()));
-  s.unflushed_bytes += arrived.info.bytes;
+  MILLRACE_CHECK_OK(s.finish(s.makeDirectory()));
+  OneWrite left{arrived.written, arrived.views, arrived.bytes};
+  while (!left.written.empty()) {
+    const OneWrite next = takeSegmentful(left, static_cast<std::uint64_t>(config_.segment_bytes));
+    MILLRACE_CHECK_OK(s.finish(s.writeArrived(next.written, next.views, next.bytes)));
+    s.unflushed_bytes += next.bytes.size();
+    s.publish(next.written.back().last_offset + 1);
+  }
   arrived.info.round = config_.flush_on_ack ? s.last_round : 0;
-  s.publish(arrived.info.last_offset + 1);
   s.publishStable();
   s.releaseIfLow();
   return arrived.info;

@@ -124,6 +124,9 @@ struct PartitionLog::State {
   /// Writes a validated batch at `first` and takes it into epochs, indexes and producers.
   [[nodiscard]] Status write(const record::BatchView& batch, const record::ValidBatch& valid,
                              Offset first, const AppendOptions& how);
+  /// The same for a leader's batches, all of them into one segment by one write.
+  [[nodiscard]] Status writeArrived(std::span<const Segment::Written> written,
+                                    std::span<const record::BatchView> views, BytesView bytes);
   /// With flush.on.ack: adds what was just written, [first, end), to the journal.
   [[nodiscard]] Status addToJournal(std::span<const BytesView> batches, Offset first, Offset end);
   /// Everything below is on disk: sealed segments need not be held for the journal's sake.
