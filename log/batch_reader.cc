@@ -3,12 +3,62 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace millrace::log {
+namespace {
+
+std::unexpected<Error> damagedAt(const File& file, std::uint64_t position, const std::string& why) {
+  return fail(Errc::kCorruptData, fmt::format("{} at position {}: {}", file.path(), position, why));
+}
+
+/// The size of the batch with this header, which stands at `position` of [.., end).
+Result<std::size_t> frameAt(const File& file, std::uint64_t position, std::uint64_t end,
+                            BytesView header) {
+  const auto size = record::frameSize(header);
+  if (!size) return damagedAt(file, position, size.error().detail);
+  if (header[record::layout::kMagic] != 2)
+    return damagedAt(file, position,
+                     fmt::format("message format {}", int{header[record::layout::kMagic]}));
+  if (**size < record::kBatchHeaderSize)
+    return damagedAt(file, position, fmt::format("a batch of {} bytes", **size));
+  if (position + **size > end) return damagedAt(file, position, "the batch is cut off");
+  const Offset base{loadBe<std::int64_t>(header.data() + record::layout::kBaseOffset)};
+  const auto delta = loadBe<std::int32_t>(header.data() + record::layout::kLastOffsetDelta);
+  if (!record::offsetsExist(base, delta))
+    return damagedAt(file, position,
+                     fmt::format("a batch from offset {} to {} behind it", base.value(), delta));
+  return **size;
+}
+
+BatchReader::Head decodeHead(const char* p, std::uint64_t position, std::size_t size) {
+  namespace at = record::layout;
+  const Offset base{loadBe<std::int64_t>(p + at::kBaseOffset)};
+  return {.position = position,
+          .size = static_cast<std::uint32_t>(size),
+          .base_offset = base,
+          .last_offset = base + loadBe<std::int32_t>(p + at::kLastOffsetDelta),
+          .max_timestamp = loadBe<std::int64_t>(p + at::kMaxTimestamp),
+          .leader_epoch = LeaderEpoch{loadBe<std::int32_t>(p + at::kLeaderEpoch)},
+          .producer_id = ProducerId{loadBe<std::int64_t>(p + at::kProducerId)},
+          .attributes = loadBe<std::int16_t>(p + at::kAttributes)};
+}
+
+}  // namespace
 
 std::unexpected<Error> BatchReader::damaged(const std::string& why) const {
-  return fail(Errc::kCorruptData,
-              fmt::format("{} at position {}: {}", file_.path(), position_, why));
+  return damagedAt(file_, position_, why);
+}
+
+Result<BatchReader::Head> BatchReader::headAt(const File& file, std::uint64_t position,
+                                              std::uint64_t end) {
+  std::array<char, record::kBatchHeaderSize> raw;
+  if (position + raw.size() > end) return damagedAt(file, position, "no batch");
+  MILLRACE_TRY(const std::size_t got, file.read(position, raw.data(), raw.size()));
+  if (got < raw.size()) return damagedAt(file, position, "the file ends inside the batch");
+  MILLRACE_TRY(const std::size_t size,
+               frameAt(file, position, end, BytesView(raw.data(), raw.size())));
+  return decodeHead(raw.data(), position, size);
 }
 
 Status BatchReader::fill(std::size_t size) {
@@ -27,33 +77,14 @@ Status BatchReader::fill(std::size_t size) {
 
 Result<std::size_t> BatchReader::frame() {
   MILLRACE_CHECK_OK(fill(record::kBatchHeaderSize));
-  const BytesView header(buffer_.data() + (position_ - buffer_at_), record::kBatchHeaderSize);
-  const auto size = record::frameSize(header);
-  if (!size) return damaged(size.error().detail);
-  if (header[record::layout::kMagic] != 2)
-    return damaged(fmt::format("message format {}", int{header[record::layout::kMagic]}));
-  if (**size < record::kBatchHeaderSize) return damaged(fmt::format("a batch of {} bytes", **size));
-  if (position_ + **size > end_) return damaged("the batch is cut off");
-  const Offset base{loadBe<std::int64_t>(header.data() + record::layout::kBaseOffset)};
-  const auto delta = loadBe<std::int32_t>(header.data() + record::layout::kLastOffsetDelta);
-  if (!record::offsetsExist(base, delta))
-    return damaged(fmt::format("a batch from offset {} to {} behind it", base.value(), delta));
-  return **size;
+  return frameAt(file_, position_, end_,
+                 BytesView(buffer_.data() + (position_ - buffer_at_), record::kBatchHeaderSize));
 }
 
 Result<bool> BatchReader::nextHead(Head& out) {
   if (position_ >= end_) return false;
   MILLRACE_TRY(const std::size_t size, frame());
-  const char* p = buffer_.data() + (position_ - buffer_at_);
-  namespace at = record::layout;
-  out.position = position_;
-  out.size = static_cast<std::uint32_t>(size);
-  out.base_offset = Offset{loadBe<std::int64_t>(p + at::kBaseOffset)};
-  out.last_offset = out.base_offset + loadBe<std::int32_t>(p + at::kLastOffsetDelta);
-  out.max_timestamp = loadBe<std::int64_t>(p + at::kMaxTimestamp);
-  out.leader_epoch = LeaderEpoch{loadBe<std::int32_t>(p + at::kLeaderEpoch)};
-  out.producer_id = ProducerId{loadBe<std::int64_t>(p + at::kProducerId)};
-  out.attributes = loadBe<std::int16_t>(p + at::kAttributes);
+  out = decodeHead(buffer_.data() + (position_ - buffer_at_), position_, size);
   position_ += size;
   return true;
 }

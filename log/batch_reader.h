@@ -30,6 +30,10 @@ class BatchReader {
     [[nodiscard]] bool isControl() const { return (attributes & record::kControlBit) != 0; }
   };
 
+  /// The header of the one batch at `position`, without a buffer. Errors: as nextHead; kCorruptData
+  /// at `end`, too.
+  [[nodiscard]] static Result<Head> headAt(const File& file, std::uint64_t position,
+                                           std::uint64_t end);
   /// The next batch's header; false at the end. Errors: kCorruptData with file and position where
   /// no batch stands.
   [[nodiscard]] Result<bool> nextHead(Head& out);

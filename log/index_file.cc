@@ -66,6 +66,24 @@ Status EntryFile::read(std::uint32_t first, std::uint32_t n, char* out) {
   return {};
 }
 
+Result<const char*> EntryFile::at(std::uint32_t index) {
+  MILLRACE_CHECK_OK(load());
+  if (index >= saved_) return pending_.data() + std::size_t{index - saved_} * entry_size_;
+  if (pages_ == nullptr) pages_ = std::make_unique<EntryPages>();
+  const std::uint32_t page = index / perPage(), first = page * perPage();
+  const char* here = pages_->find(page);
+  if (here == nullptr) {
+    const std::uint32_t n = std::min(perPage(), saved_ - first);
+    char* const room = pages_->add(page, std::size_t{n} * entry_size_);
+    if (const Status loaded = read(first, n, room); !loaded) {
+      pages_->dropFrom(page);
+      return std::unexpected(loaded.error());
+    }
+    here = room;
+  }
+  return here + std::size_t{index - first} * entry_size_;
+}
+
 Status EntryFile::append(BytesView entry) {
   MILLRACE_CHECK_OK(load());
   if (pending_.size() + entry.size() > kMaxPending) MILLRACE_CHECK_OK(save());
@@ -87,6 +105,7 @@ Status EntryFile::truncate(std::uint32_t count) {
     return {};
   }
   pending_.clear();
+  if (pages_ != nullptr) pages_->dropFrom(count / perPage());
   MILLRACE_TRY(const auto opened, file());
   MILLRACE_CHECK_OK(opened->truncate(std::uint64_t{count} * entry_size_));
   saved_ = count;
@@ -107,6 +126,7 @@ Status EntryFile::save(bool create) {
   if (pending_.empty()) return {};
   const BytesView bytes = pending_;
   MILLRACE_CHECK_OK(file_.get()->write(std::uint64_t{saved_} * entry_size_, std::span(&bytes, 1)));
+  if (pages_ != nullptr) pages_->dropFrom(saved_ / perPage());  // it was not full
   saved_ += static_cast<std::uint32_t>(pending_.size()) / entry_size_;
   pending_.clear();
   return {};
@@ -115,6 +135,7 @@ Status EntryFile::save(bool create) {
 Status EntryFile::release() {
   MILLRACE_CHECK_OK(save());
   pending_.shrink_to_fit();
+  pages_.reset();
   file_.reset();
   return {};
 }
@@ -130,18 +151,29 @@ Result<std::shared_ptr<File>> EntryFile::file() {
 }
 
 Result<OffsetEntry> OffsetIndex::at(std::uint32_t index) {
-  char entry[kEntrySize];
-  MILLRACE_CHECK_OK(entries_.read(index, 1, entry));
+  MILLRACE_TRY(const char* const entry, entries_.at(index));
   return decodeOffset(entries_.base(), entry);
 }
 
 Result<std::optional<OffsetEntry>> OffsetIndex::floor(Offset offset) {
+  MILLRACE_TRY(const Around both, around(offset));
+  return both.below;
+}
+
+Result<OffsetIndex::Around> OffsetIndex::around(Offset offset) {
   const std::int64_t relative = offset - entries_.base();
   MILLRACE_TRY(const std::uint32_t above, entries_.lowerBound([relative](const char* p) {
     return loadBe<std::int32_t>(p) <= relative;
   }));
-  if (above == 0) return std::nullopt;
-  return at(above - 1);
+  Around out;
+  if (above > 0) {
+    MILLRACE_TRY(out.below, at(above - 1));
+  }
+  MILLRACE_TRY(const std::uint32_t n, entries_.count());
+  if (above < n) {
+    MILLRACE_TRY(out.above, at(above));
+  }
+  return out;
 }
 
 Result<std::optional<OffsetEntry>> OffsetIndex::floorPosition(std::uint64_t position) {
@@ -166,7 +198,7 @@ Status OffsetIndex::append(Offset offset, std::uint32_t position) {
 }
 
 Status OffsetIndex::truncateToPosition(std::uint64_t position) {
-  MILLRACE_TRY(const std::uint32_t keep, entries_.lowerBound([position](const char* p) {
+  MILLRACE_TRY(const std::uint32_t keep, entries_.firstNot([position](const char* p) {
     return loadBe<std::uint32_t>(p + 4) < position;
   }));
   return entries_.truncate(keep);
@@ -184,8 +216,7 @@ Status OffsetIndex::check(std::uint64_t log_size) {
 }
 
 Result<TimeEntry> TimeIndex::at(std::uint32_t index) {
-  char entry[kEntrySize];
-  MILLRACE_CHECK_OK(entries_.read(index, 1, entry));
+  MILLRACE_TRY(const char* const entry, entries_.at(index));
   return decodeTime(entries_.base(), entry);
 }
 
@@ -214,7 +245,7 @@ Status TimeIndex::maybeAppend(std::int64_t timestamp, Offset offset) {
 
 Status TimeIndex::truncateToOffset(Offset offset) {
   const std::int64_t relative = offset - entries_.base();
-  MILLRACE_TRY(const std::uint32_t keep, entries_.lowerBound([relative](const char* p) {
+  MILLRACE_TRY(const std::uint32_t keep, entries_.firstNot([relative](const char* p) {
     return loadBe<std::int32_t>(p + 8) < relative;
   }));
   return entries_.truncate(keep);
@@ -260,7 +291,7 @@ Result<std::vector<AbortedTransaction>> TxnIndex::all() {
 }
 
 Status TxnIndex::truncateToOffset(Offset offset) {
-  MILLRACE_TRY(const std::uint32_t keep, entries_.lowerBound([offset](const char* p) {
+  MILLRACE_TRY(const std::uint32_t keep, entries_.firstNot([offset](const char* p) {
     return loadBe<std::int64_t>(p + 18) < offset.value();
   }));
   return entries_.truncate(keep);

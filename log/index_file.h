@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "log/entry_pages.h"
 #include "log/file_slot.h"
 #include "log/log_files.h"
 
@@ -42,36 +43,48 @@ class EntryFile {
   /// directory.
   [[nodiscard]] bool takeMade() { return std::exchange(made_, false); }
 
+  /// An entry's bytes, valid until the next call. It exists.
+  [[nodiscard]] Result<const char*> at(std::uint32_t index);
   /// The first entry for which `less(entry)` is false, by binary search: entries are in order.
   template <class Less>
   [[nodiscard]] Result<std::uint32_t> lowerBound(Less less) {
     MILLRACE_TRY(std::uint32_t high, count());
     std::uint32_t low = 0;
-    char block[kBlock];
-    const std::uint32_t per_block = static_cast<std::uint32_t>(kBlock) / entry_size_;
-    while (high - low > per_block) {
+    while (low < high) {
       const std::uint32_t middle = low + (high - low) / 2;
-      MILLRACE_CHECK_OK(read(middle, 1, block));
-      if (less(block)) {
+      MILLRACE_TRY(const char* const entry, at(middle));
+      if (less(entry)) {
         low = middle + 1;
       } else {
         high = middle;
       }
     }
-    if (high > low) MILLRACE_CHECK_OK(read(low, high - low, block));
-    std::uint32_t i = 0;
-    while (i < high - low && less(block + i * entry_size_)) ++i;
-    return low + i;
+    return low;
+  }
+  /// The first entry for which `less(entry)` is false, by a look at each: for files that a crash
+  /// may have left with anything, zeros for instance, behind the sound entries.
+  template <class Less>
+  [[nodiscard]] Result<std::uint32_t> firstNot(Less less) {
+    MILLRACE_TRY(const std::uint32_t n, count());
+    for (std::uint32_t i = 0; i < n; ++i) {
+      MILLRACE_TRY(const char* const entry, at(i));
+      if (!less(entry)) return i;
+    }
+    return n;
   }
 
  private:
-  static constexpr std::size_t kBlock = 1536;
   [[nodiscard]] Status load();
+  [[nodiscard]] std::uint32_t perPage() const {
+    return static_cast<std::uint32_t>(EntryPages::kPageBytes) / entry_size_;
+  }
 
   const LogFiles* files_;
   Offset base_;
   FileSlot file_;
   Bytes pending_;
+  /// Made by the first lookup.
+  std::unique_ptr<EntryPages> pages_;
   std::uint32_t entry_size_;
   /// Entries in the file.
   std::uint32_t saved_ = 0;
@@ -97,6 +110,12 @@ class OffsetIndex {
 
   /// The last entry at or below `offset`, if any.
   [[nodiscard]] Result<std::optional<OffsetEntry>> floor(Offset offset);
+  /// The entries on both sides of an offset: the last one at or below it, the first one above.
+  struct Around {
+    std::optional<OffsetEntry> below;
+    std::optional<OffsetEntry> above;
+  };
+  [[nodiscard]] Result<Around> around(Offset offset);
   /// The last entry whose position is at or below `position`, if any.
   [[nodiscard]] Result<std::optional<OffsetEntry>> floorPosition(std::uint64_t position);
   [[nodiscard]] Result<std::optional<OffsetEntry>> last();

@@ -210,7 +210,7 @@ Result<Offset> PartitionLog::State::recover() {
       // point.
       MILLRACE_TRY(const auto entry, segment.offsetIndex().floor(options.recovery_point));
       MILLRACE_TRY(const auto believed, segment.believe(entry));
-      from = believed.value_or(0);
+      from = believed ? believed->position : 0;
     }
     MILLRACE_TRY(next, recoverSegment(i, from, std::max(next, segment.base()), sparse));
   }

@@ -42,7 +42,8 @@ Result<bool> PartitionLog::State::readSegment(std::size_t index, Offset end, std
     MILLRACE_TRY(const bool rebuilt, segment.checkIndexes(log.config_));
     if (rebuilt) ++recovery.rebuilt_indexes;
   }
-  MILLRACE_TRY(const std::uint64_t start, segment.locate(out.next_offset));
+  MILLRACE_TRY(const Segment::Place found, segment.find(out.next_offset));
+  const std::uint64_t start = found.position;
   if (start >= segment.size()) {
     out.next_offset = endOf(index);
     return true;
@@ -52,23 +53,20 @@ Result<bool> PartitionLog::State::readSegment(std::size_t index, Offset end, std
     MILLRACE_TRY(limit, segment.locate(end));
   }
   if (limit <= start) return false;
-  std::uint64_t stop = limit;
+  Segment::Boundary stop{limit, std::min(endOf(index), end)};
   if (limit - start > left) {
-    MILLRACE_TRY(stop, segment.boundary(start, start + left, at_least_one && out.size == 0));
-    stop = std::min(stop, limit);
+    MILLRACE_TRY(const Segment::Boundary fits,
+                 segment.boundary(found, start + left, at_least_one && out.size == 0));
+    if (fits.position < limit) stop = fits;
   }
-  if (stop <= start) return false;
+  if (stop.position <= start) return false;
+  const std::uint64_t size = stop.position - start;
   MILLRACE_TRY(auto file, segment.file());
-  out.slices.push_back({std::move(file), start, static_cast<std::uint32_t>(stop - start)});
-  out.size += stop - start;
-  left -= std::min(left, stop - start);
-  if (stop == limit) {
-    out.next_offset = std::min(endOf(index), end);
-    return left > 0;
-  }
-  MILLRACE_TRY(const auto head, segment.headAt(stop));
-  out.next_offset = head.base_offset;
-  return false;
+  out.slices.push_back({std::move(file), start, static_cast<std::uint32_t>(size)});
+  out.size += size;
+  left -= std::min(left, size);
+  out.next_offset = stop.next;
+  return stop.position == limit && left > 0;
 }
 
 Result<ReadResult> PartitionLog::read(Offset from, std::uint64_t max_bytes, Isolation isolation,

@@ -50,112 +50,6 @@ Status Segment::noteBatch(const Written& batch, const LogConfig& config) {
   return {};
 }
 
-std::optional<std::uint64_t> Segment::locateInTail(Offset offset) const {
-  if (tail_.empty()) return std::nullopt;
-  const auto found = std::ranges::lower_bound(tail_, offset, {}, &TailEntry::last_offset);
-  if (found == tail_.end()) return size_;
-  // The first entry's own beginning is not known here.
-  if (found == tail_.begin()) return std::nullopt;
-  return found->position;
-}
-
-Result<std::uint64_t> Segment::scanFor(Offset offset, std::uint64_t from) {
-  MILLRACE_TRY(const auto log, file());
-  BatchReader reader(*log, from, size_, 8 << 10);
-  BatchReader::Head head;
-  Offset next = base_;
-  for (;;) {
-    MILLRACE_TRY(const bool more, reader.nextHead(head));
-    if (!more) return size_;
-    if (head.base_offset < next)
-      return fail(Errc::kCorruptData, fmt::format("{} at position {}: offsets {} to {} behind {}",
-                                                  path(), head.position, head.base_offset.value(),
-                                                  head.last_offset.value(), next.value()));
-    if (head.last_offset >= offset) return head.position;
-    next = head.last_offset + 1;
-  }
-}
-
-Result<std::optional<std::uint64_t>> Segment::believe(const std::optional<OffsetEntry>& entry) {
-  if (!entry) return std::nullopt;
-  if (entry->position < size_) {
-    const auto head = headAt(entry->position);
-    if (!head && head.error().code != Errc::kCorruptData) return std::unexpected(head.error());
-    // Kafka before 4.0 noted the last offset of everything that one request wrote.
-    if (head && head->base_offset >= base_ && head->last_offset <= entry->offset)
-      return entry->position;
-  }
-  distrustIndexes();
-  return std::nullopt;
-}
-
-Result<std::uint64_t> Segment::locate(Offset offset) {
-  if (const auto position = locateInTail(offset)) return *position;
-  MILLRACE_TRY(const auto entry, offset_index_.floor(offset));
-  MILLRACE_TRY(const auto from, believe(entry));
-  return scanFor(offset, from.value_or(0));
-}
-
-Result<std::uint64_t> Segment::boundary(std::uint64_t from, std::uint64_t position,
-                                        bool at_least_one) {
-  if (position >= size_) return size_;
-  if (!tail_.empty() && position >= tail_.front().position) {
-    const auto above = std::ranges::upper_bound(tail_, position, {}, &TailEntry::position);
-    const std::uint64_t found = std::prev(above)->position;
-    if (found > from) return found;
-  }
-  MILLRACE_TRY(const auto entry, offset_index_.floorPosition(position));
-  if (entry && entry->position > from) {
-    MILLRACE_TRY(const auto believed, believe(entry));
-    if (believed) return *believed;
-  }
-  MILLRACE_TRY(const auto log, file());
-  BatchReader reader(*log, from, size_, 8 << 10);
-  BatchReader::Head head;
-  std::uint64_t end = from;
-  for (;;) {
-    MILLRACE_TRY(const bool more, reader.nextHead(head));
-    if (!more) return end;
-    if (reader.position() > position) return end == from && at_least_one ? reader.position() : end;
-    end = reader.position();
-  }
-}
-
-Result<Offset> Segment::endAt(std::uint64_t position) {
-  Offset end = base_;
-  if (position == 0) return end;
-  MILLRACE_TRY(const auto entry, offset_index_.floorPosition(position - 1));
-  MILLRACE_TRY(const auto from, believe(entry));
-  MILLRACE_TRY(const auto log, file());
-  BatchReader reader(*log, from.value_or(0), position);
-  BatchReader::Head head;
-  for (;;) {
-    MILLRACE_TRY(const bool more, reader.nextHead(head));
-    if (!more) return end;
-    end = head.last_offset + 1;
-  }
-}
-
-Result<BatchReader::Head> Segment::headAt(std::uint64_t position) {
-  MILLRACE_TRY(const auto log, file());
-  BatchReader reader(*log, position, size_, record::kBatchHeaderSize);
-  BatchReader::Head head;
-  MILLRACE_TRY(const bool more, reader.nextHead(head));
-  if (!more) return fail(Errc::kCorruptData, fmt::format("{}: no batch at {}", path(), position));
-  return head;
-}
-
-Result<bool> Segment::believes(const TimeEntry& entry) {
-  if (entry.timestamp < 0 && entry.offset == base_) return true;  // there is none
-  MILLRACE_TRY(const std::uint64_t position, locate(entry.offset));
-  if (position < size_ && entry.timestamp >= 0) {
-    MILLRACE_TRY(const auto head, headAt(position));
-    if (head.base_offset <= entry.offset && head.max_timestamp == entry.timestamp) return true;
-  }
-  distrustIndexes();
-  return false;
-}
-
 Result<TimeEntry> Segment::maxTimestamp() {
   if (max_timestamp_known_) return max_timestamp_;
   max_timestamp_ = {-1, base_};
@@ -168,7 +62,7 @@ Result<TimeEntry> Segment::maxTimestamp() {
     MILLRACE_TRY(const auto from, believe(last));
     if (sound) max_timestamp_ = newest;
     MILLRACE_TRY(const auto log, file());
-    BatchReader reader(*log, distrusted_ ? 0 : from.value_or(0), size_);
+    BatchReader reader(*log, from && !distrusted_ ? from->position : 0, size_);
     BatchReader::Head head;
     for (;;) {
       MILLRACE_TRY(const bool more, reader.nextHead(head));

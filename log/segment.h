@@ -43,13 +43,25 @@ class Segment {
   /// Takes a batch at the end of what is known into the indexes: append and recovery share it.
   [[nodiscard]] Status noteBatch(const Written& batch, const LogConfig& config);
 
+  /// Where a batch stands, and its header where that was looked at.
+  struct Place {
+    std::uint64_t position = 0;
+    std::optional<BatchReader::Head> head;
+  };
   /// Where the first batch stands that holds or follows `offset`; size() where there is none.
+  [[nodiscard]] Result<Place> find(Offset offset);
   [[nodiscard]] Result<std::uint64_t> locate(Offset offset);
-  /// The batch boundary at or below `position` that is cheapest to find, not below `from` (a
-  /// boundary itself). When that is `from` itself: the end of the batches that fit, or of the first
-  /// one where `at_least_one`.
-  [[nodiscard]] Result<std::uint64_t> boundary(std::uint64_t from, std::uint64_t position,
-                                               bool at_least_one);
+  /// Where a range of batches ends.
+  struct Boundary {
+    std::uint64_t position = 0;
+    /// What is behind it is found by this offset.
+    Offset next;
+  };
+  /// The batch boundary at or below `position` (below size()) that is cheapest to find, not below
+  /// `from`. When that is `from` itself: the end of the batches that fit, or of the first one where
+  /// `at_least_one`.
+  [[nodiscard]] Result<Boundary> boundary(const Place& from, std::uint64_t position,
+                                          bool at_least_one);
   /// The header of the batch at a boundary below size().
   [[nodiscard]] Result<BatchReader::Head> headAt(std::uint64_t position);
 
@@ -91,9 +103,9 @@ class Segment {
 
   /// Where the last batch in front of `position`, a boundary, ends; base() where there is none.
   [[nodiscard]] Result<Offset> endAt(std::uint64_t position);
-  /// The entry's position, after a look at the batch there: index files have no checksum. Nothing,
-  /// and the indexes are distrusted, where it is another batch or none.
-  [[nodiscard]] Result<std::optional<std::uint64_t>> believe(
+  /// The header of the entry's batch: index files have no checksum. Nothing, and the indexes are
+  /// distrusted, where another batch stands there or none.
+  [[nodiscard]] Result<std::optional<BatchReader::Head>> believe(
       const std::optional<OffsetEntry>& entry);
   /// The same for an entry of the time index.
   [[nodiscard]] Result<bool> believes(const TimeEntry& entry);
@@ -123,7 +135,13 @@ class Segment {
   static constexpr std::size_t kTailEntries = 64;
 
   [[nodiscard]] std::optional<std::uint64_t> locateInTail(Offset offset) const;
-  [[nodiscard]] Result<std::uint64_t> scanFor(Offset offset, std::uint64_t from);
+  [[nodiscard]] bool isMeant(const OffsetEntry& entry, const BatchReader::Head& head) const;
+  [[nodiscard]] Result<Place> scanFor(Offset offset, const std::optional<OffsetEntry>& from,
+                                      std::size_t buffer);
+  [[nodiscard]] Result<std::optional<Boundary>> boundaryInTail(std::uint64_t from,
+                                                               std::uint64_t position);
+  [[nodiscard]] Result<Boundary> scanToBoundary(const Place& from, std::uint64_t position,
+                                                bool at_least_one);
 
   OffsetIndex offset_index_;
   TimeIndex time_index_;
