@@ -11,7 +11,7 @@ namespace {
 /// Both sides take turns of this many bytes, so that neither has the quieter machine or disk.
 constexpr std::uint64_t kTurnBytes = 32ULL << 20;
 /// Files are begun anew after so many bytes: all of it stays in the page cache.
-constexpr std::uint64_t kMostBytes = 768ULL << 20;
+constexpr std::uint64_t kMostBytes = 512ULL << 20;
 
 struct Case {
   std::int64_t records;
@@ -67,8 +67,8 @@ void turn(Target& target, const Bytes& batch, std::uint64_t batches, Pace& pace)
 
 void measure(const Case& c, const LogBenchOptions& options) {
   const Bytes batch = batchOf(c.records, c.value_size);
-  const std::uint64_t in_turn =
-      std::clamp<std::uint64_t>(kTurnBytes / batch.size(), c.partitions, 20'000);
+  const std::uint64_t in_turn = std::clamp<std::uint64_t>(kTurnBytes / batch.size(), 1, 20'000);
+  const Bytes first = batchOf(1, 100);
   Pace ours;
   Pace raw;
   while (ours.seconds < options.seconds) {
@@ -77,8 +77,8 @@ void measure(const Case& c, const LogBenchOptions& options) {
     Files files(dir, c.partitions);
     // The first append to each file makes it.
     for (std::size_t i = 0; i < c.partitions; ++i) {
-      logs.append(batch);
-      files.append(batch);
+      logs.append(first);
+      files.append(first);
     }
     std::uint64_t written = 0;
     while (written < kMostBytes && ours.seconds < options.seconds) {
