@@ -9,12 +9,12 @@ namespace millrace::broker {
 Partition::Partition(std::string name, log::PartitionLog& log, PartitionSettings settings)
     : name_(std::move(name)), log_(log), settings_(std::move(settings)) {}
 
-Partition::~Partition() { wakeAll(); }
+Partition::~Partition() { dismissWatchers(); }
 
-void Partition::wakeAll() {
+void Partition::dismissWatchers() {
   const auto watchers = std::move(watchers_);
   watchers_.clear();
-  for (const auto& watcher : watchers) watcher->wake();
+  for (const auto& watcher : watchers) watcher->gone();
 }
 
 std::expected<log::AppendInfo, log::AppendFailure> Partition::append(const record::BatchView& batch,

@@ -17,33 +17,18 @@
 
 namespace millrace::broker {
 
-/// Somebody who wants to hear when partitions, on any shards, have grown by so many bytes in all (a
-/// fetch with min.bytes). Thread-safe.
+/// Somebody who wants to hear when partitions, on any shards, grow (a fetch with min.bytes).
+/// Thread-safe.
 class GrowthWatcher {
  public:
-  /// `wake` is called once at most, on the thread of the append that completes the wait.
-  GrowthWatcher(std::int64_t missing_bytes, std::function<void()> wake)
-      : missing_bytes_(missing_bytes), wake_(std::move(wake)) {}
-
-  /// Counts an append. True where the watcher needs to hear no more.
-  bool grown(std::int64_t bytes) {
-    if (done_.load(std::memory_order_acquire)) return true;
-    if (missing_bytes_.fetch_sub(bytes, std::memory_order_acq_rel) > bytes) return false;
-    wake();
-    return true;
-  }
-  /// Wakes for another reason: the partition is gone.
-  void wake() {
-    if (!done_.exchange(true, std::memory_order_acq_rel)) wake_();
-  }
-  /// Whoever waited goes on without it.
-  void cancel() { done_.store(true, std::memory_order_release); }
-  [[nodiscard]] bool isDone() const { return done_.load(std::memory_order_acquire); }
-
- private:
-  std::atomic<std::int64_t> missing_bytes_;
-  std::atomic<bool> done_{false};
-  std::function<void()> wake_;
+  virtual ~GrowthWatcher() = default;
+  /// `bytes` more can be read, on the shard of their partition. True where the watcher needs to
+  /// hear no more.
+  virtual bool grown(std::int64_t bytes) = 0;
+  /// The partition is no longer here.
+  virtual void gone() = 0;
+  /// Whoever waited has gone on.
+  [[nodiscard]] virtual bool isDone() const = 0;
 };
 
 /// Counts what the partitions of one shard append, and tells of every step. On that shard.
@@ -103,8 +88,8 @@ class Partition {
   void countInto(GrowthMeter& meter) { meter_ = &meter; }
   /// Hears of appends from now on, until it is done.
   void watch(std::shared_ptr<GrowthWatcher> watcher);
-  /// Wakes every watcher: there is nothing more to wait for.
-  void wakeAll();
+  /// Tells every watcher that there is nothing more to wait for.
+  void dismissWatchers();
   /// Whether flush.messages asks for a flush now.
   [[nodiscard]] bool isFlushDue() const {
     return log_.unflushedRecords() >= settings_.log.flush_messages;

@@ -1,9 +1,8 @@
 #include "broker/data/fetch.h"
 
 #include "base/clock.h"
-#include "base/net/waiter.h"
 #include "broker/data/fetch_job.h"
-#include "broker/fan_out.h"
+#include "broker/data/fetch_wait.h"
 #include "broker/request_budget.h"
 #include "broker/services.h"
 
@@ -13,27 +12,6 @@
 namespace millrace::broker {
 
 namespace {
-
-/// Where a request waits: on its connection's shard, woken from any.
-struct FetchWait {
-  WaitList list;
-  bool signalled = false;
-
-  void signal() {
-    signalled = true;
-    list.wakeAll();
-  }
-};
-
-std::function<void()> wakerOf(const std::shared_ptr<FetchWait>& wait, Shard* shard) {
-  return [wait, shard] {
-    if (shard->runsHere()) {
-      wait->signal();
-    } else {
-      shard->post([wait] { wait->signal(); });
-    }
-  };
-}
 
 /// Interrupts a wait when the client goes away; lets go of the session when the wait is over.
 class SessionHook {
@@ -109,33 +87,28 @@ Task<protocol::FetchResponse> handleFetch(Services& services, RequestContext con
     refusal.error_code = static_cast<std::int16_t>(begun.error().code);
     co_return refusal;
   }
-  FetchJob job(services, std::move(*begun), options);
+  const auto job = std::make_shared<FetchJob>(services, std::move(*begun), options);
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(request.max_wait_ms);
   bool may_wait = request.max_wait_ms > 0 && options.min_bytes > 0;
   for (;;) {
-    const auto wait = std::make_shared<FetchWait>();
-    std::shared_ptr<GrowthWatcher> watcher;
-    if (may_wait)
-      watcher = std::make_shared<GrowthWatcher>(options.min_bytes, wakerOf(wait, context.shard));
-    auto run = [&job, &watcher](int shard) { job.run(shard, watcher); };
-    const std::vector<int> shards = job.shards();
-    co_await onShards(*services.shards, shards, std::ref(run));
-    if (!may_wait || job.isComplete() || context.session->closed) {
-      if (watcher) watcher->cancel();
-      break;
-    }
-    const SessionHook hook(*context.session, [wait] { wait->signal(); });
+    may_wait = may_wait && !context.session->closed;
+    const auto wait = std::make_shared<FetchWait>(*services.shards, *context.shard, job,
+                                                  may_wait ? options.min_bytes : 0);
     Wake wake = Wake::kNotified;
-    parks(context);
-    if (!wait->signalled) wake = co_await wait->list.park(deadline);
-    watcher->cancel();
-    if (wake == Wake::kCancelled || context.session->closed) break;
+    if (!wait->begin()) {
+      const SessionHook hook(*context.session, [wait] { wait->interrupt(); });
+      if (may_wait) parks(context);
+      wake = co_await wait->park(may_wait ? deadline : SteadyTime::max());
+    }
+    if (wake == Wake::kCancelled) co_return protocol::FetchResponse{};  // nobody is left to read it
+    if (context.session->closed) break;
+    if (wake != Wake::kTimedOut && (!may_wait || job->isComplete())) break;
     // At the deadline the client gets whatever is there by now.
     if (wake == Wake::kTimedOut) may_wait = false;
-    job.reset();
+    job->reset();
   }
-  co_return job.answer(*services.fetch_sessions, services.clock->monotonicMs());
+  co_return job->answer(*services.fetch_sessions, services.clock->monotonicMs());
 }
 
 }  // namespace millrace::broker

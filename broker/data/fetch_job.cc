@@ -42,21 +42,19 @@ void FetchJob::resolve(Slot& slot, const FetchPartition& want, const TopicImage*
   shards_.insert(slot.shard);
 }
 
-void FetchJob::run(int shard, const std::shared_ptr<GrowthWatcher>& watcher) {
-  std::int64_t bytes = 0;
-  bool must_answer = false;
+FetchJob::Found FetchJob::read(int shard) {
+  Found found;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     if (slot.shard != shard) continue;
     read(slot, context_.partitions[i]);
-    bytes += static_cast<std::int64_t>(slot.read.size);
-    must_answer |= slot.error != Errc::kNone || slot.diverging;
+    found.bytes += static_cast<std::int64_t>(slot.read.size);
+    found.must_answer |= slot.error != Errc::kNone || slot.diverging;
   }
-  if (!watcher) return;
-  if (must_answer || watcher->grown(bytes)) {
-    watcher->cancel();
-    return;
-  }
+  return found;
+}
+
+void FetchJob::watch(int shard, const std::shared_ptr<GrowthWatcher>& watcher) {
   for (const Slot& slot : slots_) {
     if (slot.shard != shard) continue;
     Partition* partition = services_.partitions->find(slot.id);
@@ -64,7 +62,17 @@ void FetchJob::run(int shard, const std::shared_ptr<GrowthWatcher>& watcher) {
   }
 }
 
+bool FetchJob::readsOneOn(int shard) const {
+  int count = 0;
+  for (auto slot = slots_.begin(); slot != slots_.end() && count < 2; ++slot)
+    count += slot->shard == shard ? 1 : 0;
+  return count == 1;
+}
+
 void FetchJob::read(Slot& slot, const FetchPartition& want) {
+  slot.error = Errc::kNone;
+  slot.diverging = false;
+  slot.read = {};
   Partition* partition = services_.partitions->find(slot.id);
   if (partition == nullptr) {
     slot.error = services_.partitions->whyMissing(slot.id);

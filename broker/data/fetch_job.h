@@ -24,19 +24,27 @@ struct FetchOptions {
   bool by_topic_id = false;
 };
 
-/// Made on the connection's shard; run() is called on each shard of shards(), in parallel; the rest
-/// again on the connection's shard.
+/// Made on the connection's shard; read() and watch() are called on each shard of shards(), in
+/// parallel; the rest again on the connection's shard.
 class FetchJob {
  public:
+  struct Found {
+    std::int64_t bytes = 0;
+    bool must_answer = false;  ///< an error, or a client whose log has another past
+  };
+
   FetchJob(Services& services, FetchContext context, FetchOptions options);
 
   [[nodiscard]] std::vector<int> shards() const { return {shards_.begin(), shards_.end()}; }
-  /// Reads what lives on this shard. `watcher` (may be null) is told of what was read, and of later
-  /// appends where that was not enough.
-  void run(int shard, const std::shared_ptr<GrowthWatcher>& watcher);
+  /// Reads what lives on this shard; what was read of it before is forgotten.
+  Found read(int shard);
+  /// Tells `watcher` of later appends on this shard.
+  void watch(int shard, const std::shared_ptr<GrowthWatcher>& watcher);
+  /// Whether one partition and no more lives on this shard.
+  [[nodiscard]] bool readsOneOn(int shard) const;
   /// Whether the answer can go: enough bytes, an error, or nothing to wait for.
   [[nodiscard]] bool isComplete() const;
-  /// Forgets what was read, to read again.
+  /// Forgets what was read, and looks up again where to read.
   void reset();
   /// The answer. Applies max_bytes over all partitions, in their order, and the session's rules.
   /// `now` is monotonic ms.
