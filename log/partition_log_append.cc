@@ -94,7 +94,8 @@ Status PartitionLog::State::write(const record::BatchView& batch, const record::
   MILLRACE_CHECK_OK(epochs.save());
   const std::array<BytesView, 2> slices = {BytesView(valid.header.data(), valid.header.size()),
                                            valid.payload};
-  MILLRACE_CHECK_OK(active().append(slices, std::span(&written, 1), log.config_));
+  MILLRACE_CHECK_OK(
+      active().append(slices, std::span(&written, 1), log.config_, lateWrites(first)));
   producers.setNow(how.now_ms);
   MILLRACE_CHECK_OK(addToJournal(slices, first, written.last_offset + 1));
   return noteProducer(batch, first, written.last_offset, written.max_timestamp);

@@ -44,10 +44,15 @@ Status PartitionLog::State::addToJournal(std::span<const BytesView> batches, Off
       journal->noteUnsynced(*journaled, file);
     }
   }
-  MILLRACE_TRY(const auto file, active().file());
+  MILLRACE_TRY(const auto file, active().openFile());
   MILLRACE_TRY(last_round, journal->append(journaled, file, batches, gap));
   journaled_to = end;
   return {};
+}
+
+LateWrites* PartitionLog::State::lateWrites(Offset first) const {
+  const bool journaling = log.config_.flush_on_ack && options.journal != nullptr;
+  return journaling && journaled != nullptr && journaled_to == first ? &journaled->late() : nullptr;
 }
 
 void PartitionLog::State::tellJournal(Offset flushed) {

@@ -129,6 +129,9 @@ struct PartitionLog::State {
                                     std::span<const record::BatchView> views, BytesView bytes);
   /// With flush.on.ack: adds what was just written, [first, end), to the journal.
   [[nodiscard]] Status addToJournal(std::span<const BytesView> batches, Offset first, Offset end);
+  /// Where an append at `first` may leave its bytes until they are needed: the journal will have
+  /// them, and has what is below. Null where they are to be written at once.
+  [[nodiscard]] LateWrites* lateWrites(Offset first) const;
   /// Everything below is on disk: sealed segments need not be held for the journal's sake.
   void tellJournal(Offset flushed);
   /// A cut of the log that is on disk: what the journal has at and above `end` does not count any

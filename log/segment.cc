@@ -10,6 +10,14 @@
 namespace millrace::log {
 
 Result<std::shared_ptr<File>> Segment::file() {
+  if (late_ != nullptr) {
+    MILLRACE_CHECK_OK(late_->write());
+    late_ = nullptr;
+  }
+  return openFile();
+}
+
+Result<std::shared_ptr<File>> Segment::openFile() {
   used_ = true;
   if (!file_) {
     MILLRACE_TRY(auto opened, files_->system.open(path(), OpenMode::kCreate));
@@ -19,14 +27,23 @@ Result<std::shared_ptr<File>> Segment::file() {
 }
 
 Status Segment::append(std::span<const BytesView> slices, std::span<const Written> batches,
-                       const LogConfig& config) {
-  MILLRACE_TRY(const auto log, file());
+                       const LogConfig& config, LateWrites* late) {
   MILLRACE_CHECK_OK(maxTimestamp());  // before size_ moves
-  if (size_ == 0 && config.preallocate) {
-    MILLRACE_CHECK_OK(log->truncate(static_cast<std::uint64_t>(config.segment_bytes)));
-    preallocated_ = true;
+  bool taken = false;
+  // The first batch makes the file, whatever becomes of its bytes.
+  if (late != nullptr && size_ > 0) {
+    MILLRACE_TRY(const auto log, openFile());
+    MILLRACE_TRY(taken, late->add(log, size_, slices));
+    late_ = taken ? late : nullptr;
   }
-  MILLRACE_CHECK_OK(log->write(size_, slices));
+  if (!taken) {
+    MILLRACE_TRY(const auto log, file());
+    if (size_ == 0 && config.preallocate) {
+      MILLRACE_CHECK_OK(log->truncate(static_cast<std::uint64_t>(config.segment_bytes)));
+      preallocated_ = true;
+    }
+    MILLRACE_CHECK_OK(log->write(size_, slices));
+  }
   for (const Written& batch : batches) MILLRACE_CHECK_OK(noteBatch(batch, config));
   return {};
 }
@@ -118,9 +135,9 @@ Status Segment::seal() {
   if (newest.timestamp >= 0)
     MILLRACE_CHECK_OK(time_index_.maybeAppend(newest.timestamp, newest.offset));
   MILLRACE_CHECK_OK(saveIndexes(true));
-  if (preallocated_) {
+  if (late_ != nullptr || preallocated_) {
     MILLRACE_TRY(const auto log, file());
-    MILLRACE_CHECK_OK(log->truncate(size_));
+    if (preallocated_) MILLRACE_CHECK_OK(log->truncate(size_));
     preallocated_ = false;
   }
   tail_.clear();
@@ -217,6 +234,11 @@ Status Segment::release() {
   MILLRACE_CHECK_OK(offset_index_.entries().release());
   MILLRACE_CHECK_OK(time_index_.entries().release());
   if (txn_index_ != nullptr) MILLRACE_CHECK_OK(txn_index_->entries().release());
+  if (late_ != nullptr) {
+    MILLRACE_CHECK_OK(late_->write());
+    late_->giveBack();
+    late_ = nullptr;
+  }
   file_.reset();
   return {};
 }

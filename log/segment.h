@@ -6,6 +6,7 @@
 #include "log/batch_reader.h"
 #include "log/config.h"
 #include "log/index_file.h"
+#include "log/journal/late_writes.h"
 
 #include <cstdint>
 #include <memory>
@@ -25,8 +26,10 @@ class Segment {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   void setSize(std::uint64_t size) { size_ = size; }
 
-  /// The log file; made where there is none.
+  /// The log file with all batches in it; made where there is none.
   [[nodiscard]] Result<std::shared_ptr<File>> file();
+  /// The same, but it may lack batches that are to be written later.
+  [[nodiscard]] Result<std::shared_ptr<File>> openFile();
   [[nodiscard]] std::string path() const { return files_->path(base_, FileKind::kLog); }
 
   /// What is known of a batch once it is written.
@@ -37,9 +40,9 @@ class Segment {
     std::uint32_t size = 0;
   };
   /// Writes one batch (or several that are described by `batches`) behind the last one: one
-  /// pwritev.
+  /// pwritev, now, or with others where `late` takes them.
   [[nodiscard]] Status append(std::span<const BytesView> slices, std::span<const Written> batches,
-                              const LogConfig& config);
+                              const LogConfig& config, LateWrites* late = nullptr);
   /// Takes a batch at the end of what is known into the indexes: append and recovery share it.
   [[nodiscard]] Status noteBatch(const Written& batch, const LogConfig& config);
 
@@ -148,6 +151,8 @@ class Segment {
   std::unique_ptr<TxnIndex> txn_index_;
   const LogFiles* files_;
   FileSlot file_;
+  /// What the file may lack; null where it lacks nothing.
+  LateWrites* late_ = nullptr;
   std::vector<TailEntry> tail_;
   Offset base_;
   std::uint64_t size_ = 0;

@@ -337,6 +337,7 @@ Status Journal::syncLog(JournaledLog& log) {
     const std::lock_guard lock(mutex_);
     sync = log.plan();
   }
+  MILLRACE_CHECK_OK(log.late().write());
   MILLRACE_CHECK_OK(sync.run(*options_.files));
   const std::lock_guard lock(mutex_);
   log.settle(sync);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "log/file_slot.h"
 #include "log/journal/format.h"
+#include "log/journal/late_writes.h"
 
 #include <cstdint>
 #include <memory>
@@ -14,7 +15,7 @@ namespace millrace::log {
 
 /// What of a log is in the journal and not known to be on disk otherwise. Made by the log with its
 /// first journaled append; the journal keeps it for as long as it needs it. Guarded by the
-/// journal's mutex, but for what is const.
+/// journal's mutex, but for what is const, and what waits to be written.
 class JournaledLog {
  public:
   /// `fresh`: the log's directory itself may not be on disk yet.
@@ -28,7 +29,12 @@ class JournaledLog {
   void note(const std::shared_ptr<File>& file);
   /// A file that gets no more bytes is on disk: it need not be held.
   void synced(const std::string& path);
-  void forget() { unsynced_.clear(); }
+  void forget() {
+    unsynced_.clear();
+    late_.giveBack();
+  }
+  /// What its segments lack. To be written before they are synced.
+  [[nodiscard]] LateWrites& late() { return late_; }
 
   /// What to sync so that all of the log up to now is on disk. run() without the mutex, then
   /// settle() with it.
@@ -64,6 +70,7 @@ class JournaledLog {
     std::uint64_t version = 0;
   };
   const std::string directory_;
+  LateWrites late_;
   /// In the order of their offsets, nearly always one.
   std::vector<Unsynced> unsynced_;
   /// The file whose name is known to be on disk.

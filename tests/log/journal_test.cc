@@ -84,6 +84,52 @@ TEST_F(JournalTest, OneSyncServesAllLogsOfTheDirectory) {
   EXPECT_EQ(journal().counters().direct_syncs, 0U);
 }
 
+TEST_F(JournalTest, SmallAppendsReachTheSegmentTogetherWhenSomebodyReads) {
+  open();
+  add(log());  // makes the files
+  ASSERT_TRUE(journal().commit().status);
+  const std::uint64_t before = disk_.changes();
+  for (int i = 0; i < 9; ++i) add(log());
+  ASSERT_TRUE(journal().commit().status);
+  EXPECT_EQ(disk_.changes() - before, 2U) << "the frame and its sync";
+  EXPECT_EQ(readAll(log(), Offset{0}).size(), 10U);
+  EXPECT_EQ(readAll(log(), Offset{0}).size(), 10U);
+  EXPECT_EQ(disk_.changes() - before, 3U) << "and one write of the segment";
+}
+
+TEST_F(JournalTest, WhatTheSegmentLacksSurvivesTheProcess) {
+  open();
+  for (int i = 0; i < 10; ++i) add(log(i % 2));
+  ASSERT_TRUE(journal().commit().status);
+  manager_.reset();
+  disk_.restart(Restart::kProcess);
+  open();
+  EXPECT_EQ(readAll(log(0), Offset{0}).size(), 5U);
+  EXPECT_EQ(readAll(log(1), Offset{0}).size(), 5U);
+}
+
+TEST_F(JournalTest, AFlushARollAndAnIdleLogWriteWhatTheSegmentLacks) {
+  open();
+  const auto written = [this] {
+    const auto file = log().read(Offset{0}, 1, Isolation::kLogEnd)->slices.at(0).file;
+    return file->size().value_or(0);
+  };
+  add(log());
+  add(log());
+  ASSERT_TRUE(log().flush());
+  EXPECT_EQ(written(), log().sizeInBytes());
+  add(log());
+  const std::uint64_t before = disk_.changes();
+  ASSERT_TRUE(log().runUpkeep(0));  // was used since the last time
+  EXPECT_EQ(disk_.changes(), before);
+  ASSERT_TRUE(log().runUpkeep(0));
+  EXPECT_EQ(disk_.changes(), before + 1);
+  add(log());
+  const std::uint64_t sealed = log().sizeInBytes();
+  ASSERT_TRUE(log().roll());
+  EXPECT_EQ(written(), sealed);
+}
+
 TEST_F(JournalTest, AnEmptyRoundCostsNothing) {
   open();
   const std::uint64_t before = disk_.changes();
@@ -303,13 +349,29 @@ class SmallJournal : public ::testing::TestWithParam<std::uint64_t> {
     while (!disk_.crashed()) {
       for (std::uint64_t left = 1 + random_() % 6; left > 0; --left)
         (void)append(*logs_[random_() % kLogs], simpleBatch(1, 1000, random_() % 1500));
+      if (random_() % 8 == 0) (void)readSomething(*logs_[random_() % kLogs]);
+      if (random_() % 16 == 0) (void)logs_[random_() % kLogs]->flush();
+      if (random_() % 16 == 0) (void)logs_[random_() % kLogs]->runUpkeep(0);
       const bool durable = journal_.commit().status.has_value();
       for (std::size_t i = 0; durable && i < kLogs; ++i)
         if (logs_[i]->health()) acknowledged_[i] = logs_[i]->endOffset();
       if (random_() % 4 == 0) (void)journal_.checkpoint();
     }
     logs_.clear();
-    disk_.restart(Restart::kPower);
+    disk_.restart(GetParam() % 4 == 0 ? Restart::kProcess : Restart::kPower);
+  }
+  /// What a fetch does at a place of its choice.
+  Status readSomething(PartitionLog& log) {
+    const auto records = static_cast<std::uint64_t>(log.endOffset().value());
+    const Offset from{static_cast<std::int64_t>(random_() % (records + 1))};
+    MILLRACE_TRY(const ReadResult found, log.read(from, 2000, Isolation::kLogEnd));
+    for (const FileSlice& slice : found.slices) {
+      Bytes bytes(slice.size, '\0');
+      MILLRACE_TRY(const std::size_t got,
+                   slice.file->read(slice.position, bytes.data(), bytes.size()));
+      EXPECT_EQ(got, bytes.size()) << "a slice of what the file does not have";
+    }
+    return {};
   }
 
   void expectEverythingAcknowledged() {
