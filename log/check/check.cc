@@ -54,7 +54,8 @@ DirectoryClaims readClaims(FileSystem& files, const std::string& directory,
 Claims claimsFor(const DirectoryClaims& all, const TopicPartition& tp) {
   return {.clean = all.clean,
           .log_start = DirectoryClaims::at(all.log_starts, tp),
-          .recovery_point = DirectoryClaims::at(all.recovery_points, tp)};
+          .recovery_point = DirectoryClaims::at(all.recovery_points, tp),
+          .cleaned_to = DirectoryClaims::at(all.cleaned_to, tp)};
 }
 
 /// The partition of a log's directory; those that are moved or were found astray, too:

@@ -101,9 +101,19 @@ Status PartitionCheck::list() {
   return {};
 }
 
+void PartitionCheck::checkContinues(Offset base) {
+  if (damaged_ || next_offset_ >= base || base <= claims_.cleaned_to) return;
+  std::string what = fmt::format("begins at offset {}, the segment before it ends at {}",
+                                 base.value(), next_offset_.value());
+  if (!claims_.clean && next_offset_ >= claims_.recovery_point)
+    what += "; the next start cuts the log there";
+  report_.problem(files_.path(base, FileKind::kLog), std::nullopt, std::move(what));
+}
+
 void PartitionCheck::checkSegment(std::size_t index) {
   const Offset base = segments_[index];
   ++report_.totals.segments;
+  if (index > 0) checkContinues(base);
   SegmentIndexes indexes(files_, base, report_);
   const bool last = index + 1 == segments_.size();
   const bool trusted = claims_.clean || (!last && segments_[index + 1] <= claims_.recovery_point);

@@ -17,6 +17,8 @@ struct Claims {
   bool clean = false;
   Offset log_start;
   Offset recovery_point;
+  /// Compaction may have left gaps below.
+  Offset cleaned_to;
 };
 
 /// Reads the segments in order, once. I/O errors become problems.
@@ -29,6 +31,8 @@ class PartitionCheck {
  private:
   [[nodiscard]] Status list();
   void checkSegment(std::size_t index);
+  /// No records may be missing between the segment and the one before it.
+  void checkContinues(Offset base);
   /// Bytes in a log file; 0 where it cannot be read, which readBatches() reports.
   [[nodiscard]] std::uint64_t sizeOf(Offset base) const;
   /// Reads a segment's batches; true where it is whole.

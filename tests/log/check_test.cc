@@ -273,6 +273,26 @@ TEST_F(OwnDirectoryCheck, ACrashLeavesNoProblemButATornBatch) {
   EXPECT_TRUE(reports(problemsOf(dir_.path()), last, "the next start cuts the log here"));
 }
 
+TEST_F(OwnDirectoryCheck, AMissingSegmentInTheMiddleIsFound) {
+  format();
+  auto manager = open();
+  fill(*manager);
+  ASSERT_TRUE(manager->close());
+  std::vector<std::string> logs;
+  for (const auto& entry : fs::directory_iterator(dir_.path("orders-0")))
+    if (entry.path().extension() == ".log") logs.push_back(entry.path().string());
+  std::ranges::sort(logs);
+  ASSERT_EQ(logs.size(), 3U);
+  const std::string stem = logs[1].substr(0, logs[1].size() - 4);
+  for (const char* extension : {".log", ".index", ".timeindex", ".snapshot"})
+    fs::remove(stem + extension);
+  EXPECT_TRUE(reports(problemsOf(dir_.path()), logs[2], "the segment before it ends at"));
+  EXPECT_TRUE(reports(problemsOf(dir_.path("orders-0")), logs[2], "the segment before it ends at"));
+  overwrite(dir_.path("cleaner-offset-checkpoint"), "0\n1\norders 0 1000\n");
+  EXPECT_FALSE(reports(problemsOf(dir_.path()), logs[2], "the segment before it ends at"))
+      << "compaction may have left nothing there";
+}
+
 TEST_F(OwnDirectoryCheck, WhatIsNoDirectoryIsAnError) {
   const auto totals = checkLogs(systemFiles(), dir_.path("none"), [](const Problem&) {});
   ASSERT_FALSE(totals);
