@@ -273,14 +273,23 @@ Result<std::vector<AbortedTransaction>> decodeTxnEntries(const std::string& path
   return out;
 }
 
+bool mayFollow(const AbortedTransaction& txn, Offset last) {
+  return txn.last_offset > last && txn.first_offset >= Offset{0} &&
+         txn.first_offset < txn.last_offset && txn.producer_id >= ProducerId{0} &&
+         txn.last_stable_offset <= txn.last_offset + 1;
+}
+
+Bytes encodeTxnEntry(const AbortedTransaction& txn) {
+  Bytes entry(TxnIndex::kEntrySize, '\0');  // begins with version 0
+  storeBe(entry.data() + 2, txn.producer_id.value());
+  storeBe(entry.data() + 10, txn.first_offset.value());
+  storeBe(entry.data() + 18, txn.last_offset.value());
+  storeBe(entry.data() + 26, txn.last_stable_offset.value());
+  return entry;
+}
+
 Status TxnIndex::append(const AbortedTransaction& txn) {
-  char entry[kEntrySize];
-  storeBe(entry, std::int16_t{0});
-  storeBe(entry + 2, txn.producer_id.value());
-  storeBe(entry + 10, txn.first_offset.value());
-  storeBe(entry + 18, txn.last_offset.value());
-  storeBe(entry + 26, txn.last_stable_offset.value());
-  return entries_.append(BytesView(entry, sizeof entry));
+  return entries_.append(encodeTxnEntry(txn));
 }
 
 Result<std::vector<AbortedTransaction>> TxnIndex::all() {
@@ -288,6 +297,21 @@ Result<std::vector<AbortedTransaction>> TxnIndex::all() {
   Bytes bytes(std::size_t{n} * kEntrySize, '\0');
   if (n > 0) MILLRACE_CHECK_OK(entries_.read(0, n, bytes.data()));
   return decodeTxnEntries(entries_.path(), bytes);
+}
+
+Status TxnIndex::keepSound(Offset below) {
+  MILLRACE_TRY(const std::uint32_t n, entries_.count());
+  Offset last = entries_.base() - 1;
+  std::uint32_t sound = 0;
+  for (; sound < n; ++sound) {
+    char entry[kEntrySize];
+    MILLRACE_CHECK_OK(entries_.read(sound, 1, entry));
+    const AbortedTransaction txn = decodeTxn(entry);
+    if (loadBe<std::int16_t>(entry) != 0 || !mayFollow(txn, last) || txn.last_offset >= below)
+      break;
+    last = txn.last_offset;
+  }
+  return entries_.truncate(sound);
 }
 
 Status TxnIndex::truncateToOffset(Offset offset) {

@@ -165,6 +165,11 @@ class TimeIndex {
 [[nodiscard]] Result<std::vector<AbortedTransaction>> decodeTxnEntries(const std::string& path,
                                                                        BytesView bytes);
 
+[[nodiscard]] Bytes encodeTxnEntry(const AbortedTransaction& txn);
+/// Whether an entry may stand behind one that ends at `last`: markers come in order, behind what
+/// they decide about.
+[[nodiscard]] bool mayFollow(const AbortedTransaction& txn, Offset last);
+
 /// .txnindex: 34 bytes an entry: version i16, producer id, first, last, last stable offset (all
 /// i64).
 class TxnIndex {
@@ -175,6 +180,9 @@ class TxnIndex {
 
   [[nodiscard]] Status append(const AbortedTransaction& txn);
   [[nodiscard]] Result<std::vector<AbortedTransaction>> all();
+  /// Drops everything from the first entry on that ends at or above this offset, or cannot stand
+  /// where it does: pages that a crash lost read as zeros.
+  [[nodiscard]] Status keepSound(Offset below);
   /// Drops transactions that end at or above this offset.
   [[nodiscard]] Status truncateToOffset(Offset offset);
   [[nodiscard]] EntryFile& entries() { return entries_; }

@@ -12,14 +12,16 @@ Result<bool> LeaderEpochs::load() {
   const auto text = files_->system.readAll(path);
   if (!text && text.error().code == Errc::kNotFound) return false;
   if (!text) return std::unexpected(text.error());
-  MILLRACE_TRY(const auto lines, parseCheckpoint(path, *text));
   entries_.clear();
+  changed_ = true;  // damage is written over, even by nothing
+  MILLRACE_TRY(const auto lines, parseCheckpoint(path, *text));
   for (const std::string& line : lines) {
     int epoch = 0;
     long long start = 0;
-    if (std::sscanf(line.c_str(), "%d %lld", &epoch, &start) != 2)
+    const bool read = std::sscanf(line.c_str(), "%d %lld", &epoch, &start) == 2;
+    const bool rising = entries_.empty() || Offset{start} > entries_.back().start_offset;
+    if (!read || !rising || !assign(LeaderEpoch{epoch}, Offset{start}))
       return fail(Errc::kCorruptData, fmt::format("{}: '{}'", path, line));
-    assign(LeaderEpoch{epoch}, Offset{start});
   }
   changed_ = false;
   return true;

@@ -83,8 +83,12 @@ Result<std::optional<Uuid>> readPartitionMetadata(const LogFiles& files) {
   return fail(Errc::kCorruptData, path + " names no topic_id");
 }
 
+std::string partitionMetadata(const Uuid& topic_id) {
+  return fmt::format("version: 0\ntopic_id: {}", topic_id.toString());
+}
+
 Status writePartitionMetadata(const LogFiles& files, const Uuid& topic_id) {
-  const std::string text = fmt::format("version: 0\ntopic_id: {}", topic_id.toString());
+  const std::string text = partitionMetadata(topic_id);
   const BytesView content = text;
   MILLRACE_TRY(const auto file,
                files.system.open(files.path(kPartitionMetadata), OpenMode::kCreate));

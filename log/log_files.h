@@ -53,6 +53,7 @@ struct LogFiles {
 /// partition.metadata: "version: 0\ntopic_id: <uuid>". Nothing where the file is missing. Errors:
 /// kCorruptData.
 [[nodiscard]] Result<std::optional<Uuid>> readPartitionMetadata(const LogFiles& files);
+[[nodiscard]] std::string partitionMetadata(const Uuid& topic_id);
 /// Written in place and not synced: it is the same at every time, and a log's first flush syncs it.
 [[nodiscard]] Status writePartitionMetadata(const LogFiles& files, const Uuid& topic_id);
 

@@ -342,9 +342,9 @@ Status LogManager::remove(const TopicPartition& tp, Millis now_ms) {
   if (log.hasDirectory())
     MILLRACE_CHECK_OK(
         s.moveAway(*found->second.directory, tp, now_ms + log.config().file_delete_delay_ms));
-  log.leaveJournal();
+  const Status left = log.leaveJournal();
   s.logs.erase(found);
-  return {};
+  return left;
 }
 
 Status LogManager::State::moveAway(DataDirectory& directory, const TopicPartition& tp,
@@ -375,8 +375,11 @@ Status LogManager::syncRemovals() {
 
 Status LogManager::State::forgetRemoved(const TopicPartition& tp) {
   if (!removed.contains(tp)) return {};
-  for (const auto& directory : directories)
+  for (const auto& directory : directories) {
+    // After a crash, the old one's records must not go into the new one.
+    if (directory->health()) MILLRACE_CHECK_OK(journals.at(directory.get())->commit().status);
     MILLRACE_CHECK_OK(files.syncDirectory(directory->path()));
+  }
   return writeCheckpoints();
 }
 

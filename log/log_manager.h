@@ -53,6 +53,8 @@ struct LogManagerOptions {
       on_progress;
   /// Threads for opening logs.
   int recovery_threads = 2;
+  /// Size of each of a directory's two journal files (flush.on.ack).
+  std::uint64_t journal_file_bytes = 64ULL << 20;
   FileSystem* files = nullptr;     ///< systemFiles() where null
   const Clock* clock = nullptr;    ///< systemClock() where null
   RandomSource* random = nullptr;  ///< systemRandom() where null; used by one thread at a time

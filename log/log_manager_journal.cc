@@ -15,6 +15,7 @@ void LogManager::State::openJournal(DataDirectory& directory) {
   journal =
       std::make_unique<Journal>(Journal::Options{.files = &files,
                                                  .directory = directory.path(),
+                                                 .file_bytes = options.journal_file_bytes,
                                                  .salt = static_cast<std::uint32_t>(random.next()),
                                                  .on_failure = failureOf(directory)});
   for (const auto& [tp, entry] : logs)
@@ -34,7 +35,9 @@ Status LogManager::State::replayJournal(DataDirectory& directory) {
       report.notes.push_back(
           fmt::format("{} stays offline: {}", key.partition.toString(), error.toString()));
     };
-    const auto find = [&](const journal::LogKey& key) { return logForReplay(directory, key); };
+    const auto find = [&](const journal::LogKey& key, JournalLogUse state) {
+      return logForReplay(directory, key, state);
+    };
     MILLRACE_TRY(const ReplayReport replayed,
                  log::replayJournal(files, directory.path(), find, complain));
     if (replayed.batches > 0)
@@ -51,17 +54,27 @@ Status LogManager::State::replayJournal(DataDirectory& directory) {
   return keepJournal(files, directory.path());
 }
 
-PartitionLog* LogManager::State::logForReplay(DataDirectory& directory,
-                                              const journal::LogKey& key) {
+PartitionLog* LogManager::State::logForReplay(DataDirectory& directory, const journal::LogKey& key,
+                                              JournalLogUse state) {
   if (offline.contains(key.partition)) return nullptr;
   const auto found = logs.find(key.partition);
   if (found != logs.end()) {
     PartitionLog* const log = found->second.log.get();
+    if (found->second.directory != &directory) return nullptr;
     // A crash of the machine may have taken partition.metadata.
-    const bool adopted = !log->topicId().isZero() || log->adopt(key.topic_id);
-    const bool same =
-        adopted && found->second.directory == &directory && log->topicId() == key.topic_id;
-    return same ? log : nullptr;
+    if (log->topicId().isZero()) {
+      const bool adopted = state == JournalLogUse::kNoId || log->adopt(key.topic_id);
+      return adopted ? log : nullptr;
+    }
+    return log->topicId() == key.topic_id ? log : nullptr;
+  }
+  if (state != JournalLogUse::kMade) return nullptr;
+  // What the checkpoint files say is of an earlier log of this name. The next start must not take
+  // it for this one's.
+  if (const Points old = pointsIn(directory, key.partition);
+      std::max({old.recovery_point, old.log_start, old.high_watermark, old.cleaned_to}) >
+      Offset{0}) {
+    if (!writeCheckpoints() || !directory.health()) return nullptr;
   }
   // Its directory had not reached the disk, or the topic was deleted: the metadata will tell.
   auto made = PartitionLog::open({.directory = directory.path(key.partition.toString()),

@@ -3,6 +3,7 @@
 
 #include "log/data_directory.h"
 #include "log/journal/journal.h"
+#include "log/journal/replay.h"
 #include "log/log_manager.h"
 
 #include <functional>
@@ -91,7 +92,8 @@ struct LogManager::State {
   void openJournal(DataDirectory& directory);
   [[nodiscard]] Status replayJournal(DataDirectory& directory);
   /// The log that an entry of a directory's journal belongs to; null where it is gone or offline.
-  [[nodiscard]] PartitionLog* logForReplay(DataDirectory& directory, const journal::LogKey& key);
+  [[nodiscard]] PartitionLog* logForReplay(DataDirectory& directory, const journal::LogKey& key,
+                                           JournalLogUse state);
   [[nodiscard]] Status writeCheckpoints();
   [[nodiscard]] static Points pointsOf(const PartitionLog& log);
   [[nodiscard]] static Points pointsIn(const DataDirectory& directory, const TopicPartition& tp);

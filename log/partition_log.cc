@@ -35,8 +35,10 @@ Status PartitionLog::adopt(const Uuid& topic_id) {
   if (!s.health) return s.health;
   s.topic_id = topic_id;
   if (s.absent) return {};
+  // At once on disk: beside flushed records, a torn one is damage.
   s.unsynced.changeDirectory();
-  return s.finish(writePartitionMetadata(s.files, topic_id));
+  return s.finish(s.files.system.writeAtomically(s.files.path(kPartitionMetadata),
+                                                 partitionMetadata(topic_id)));
 }
 
 bool PartitionLog::hasDirectory() const { return !state_->absent; }

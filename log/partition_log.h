@@ -133,8 +133,8 @@ class PartitionLog {
   /// Appends go through this journal from now on; before, a replay of it must be over.
   void setJournal(Journal* journal);
   [[nodiscard]] Journal* journal() const;
-  /// The log is to be deleted: its journal need not care for it.
-  void leaveJournal();
+  /// The log is to be deleted: its journal need not care for it, and says so in its next round.
+  [[nodiscard]] Status leaveJournal();
   /// Where the first segment above the recovery point ends that does not reach the next one:
   /// [begin, end). After a crash that is what was lost in between; compaction leaves none up there.
   struct Gap {

@@ -80,6 +80,7 @@ Result<CompactionPlan> PartitionLog::prepareCompaction(Millis now_ms) {
   MILLRACE_TRY(plan.end, s.cleanableEnd(now_ms));
   for (const auto& segment : s.segments) {
     if (segment->base() >= plan.end) break;
+    MILLRACE_CHECK_OK(s.finish(s.checkTxnIndex(s.indexFor(segment->base()))));
     MILLRACE_TRY(auto file, segment->file());
     MILLRACE_TRY(auto txns, segment->txnIndex().all());
     MILLRACE_TRY(const std::uint32_t offsets, segment->offsetIndex().entries().count());
@@ -180,6 +181,8 @@ Status PartitionLog::State::removeReplaced(Offset base, const std::vector<Offset
   }
   for (const Offset one : old)
     if (one >= base && one < end) MILLRACE_CHECK_OK(removeFiles(one));
+  // The checkpoint file may not know of this run: the gaps it made are no crash's.
+  options.cleaned_to = std::max(options.cleaned_to, std::min(end, options.recovery_point));
   return {};
 }
 

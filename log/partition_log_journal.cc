@@ -8,9 +8,11 @@ void PartitionLog::setJournal(Journal* journal) { state_->options.journal = jour
 
 Journal* PartitionLog::journal() const { return state_->options.journal; }
 
-void PartitionLog::leaveJournal() {
+Status PartitionLog::leaveJournal() {
   State& s = *state_;
-  if (s.journaled != nullptr) s.options.journal->forget(*s.journaled);
+  if (s.journaled == nullptr) return {};
+  s.options.journal->forget(*s.journaled);
+  return s.options.journal->cancel(s.journaled, Offset{0});
 }
 
 Result<std::optional<PartitionLog::Gap>> PartitionLog::firstGap() const {
@@ -65,7 +67,7 @@ Status PartitionLog::State::cutJournal(Offset end) {
   if (journaled == nullptr) return {};
   MILLRACE_CHECK_OK(options.journal->cancel(journaled, end));
   journaled_to = Offset{-1};
-  return {};
+  return options.journal->commit().status;
 }
 
 }  // namespace millrace::log

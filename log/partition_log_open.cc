@@ -1,4 +1,4 @@
-// Opening: find the files, trust or recover them, restore producers and epochs.
+// Opening: find the files, trust or recover them, restore epochs.
 #include "log/partition_log_state.h"
 
 #include <fmt/format.h>
@@ -70,7 +70,9 @@ Status PartitionLog::State::loadTopicId() {
   topic_id = id->value_or(options.topic_id);
   if (*id || topic_id.isZero()) return {};
   unsynced.changeDirectory();
-  return writePartitionMetadata(files, topic_id);
+  return flushed ? files.system.writeAtomically(files.path(kPartitionMetadata),
+                                                partitionMetadata(topic_id))
+                 : writePartitionMetadata(files, topic_id);
 }
 
 Status PartitionLog::State::findFiles(const std::vector<std::string>& names) {
@@ -373,88 +375,6 @@ Status PartitionLog::State::rebuildEpochs() {
     }
   }
   return {};
-}
-
-template <class Visit>
-Status PartitionLog::State::walk(Offset from, Offset end, Visit visit) {
-  for (std::size_t i = indexFor(from); i < segments.size() && segments[i]->base() < end; ++i) {
-    Segment& segment = *segments[i];
-    if (segment.size() == 0) continue;
-    MILLRACE_TRY(const std::uint64_t start, segment.locate(from));
-    MILLRACE_TRY(const auto file, segment.file());
-    BatchReader heads(*file, start, segment.size(), 64 << 10);
-    BatchReader::Head head;
-    for (;;) {
-      MILLRACE_TRY(const bool more, heads.nextHead(head));
-      if (!more || head.base_offset >= end) break;
-      MILLRACE_CHECK_OK(visit(segment, *file, head));
-    }
-  }
-  return {};
-}
-
-Status PartitionLog::State::loadProducers(Offset end, std::optional<Offset> rebuild_from) {
-  producers.clear();
-  producers.setNow(options.now_ms);
-  Offset from = log.startOffset();
-  for (std::size_t i = snapshots.size(); i-- > 0;) {
-    const Offset at = snapshots[i];
-    // It does not tell of transactions that have ended, but are undecided until the high watermark
-    // is above their end: the last stable offset waits for them.
-    if (at > log.highWatermark() && at <= end) continue;
-    const auto bytes = files.system.readAll(files.path(at, FileKind::kSnapshot));
-    if (!bytes && bytes.error().code != Errc::kNotFound) return std::unexpected(bytes.error());
-    if (bytes && at <= end && at >= segments.front()->base() && producers.loadSnapshot(*bytes)) {
-      // Also below the log start offset: a transaction that is open in the snapshot may end there.
-      from = at;
-      if (options.now_ms > 0)
-        producers.expire(options.now_ms, log.config_.producer_id_expiration_ms);
-      break;
-    }
-    MILLRACE_CHECK_OK(dropSnapshots(at, at + 1));
-  }
-  flushed_stable.cut(end, from);
-  producers.onLogStart(log.startOffset());
-  MILLRACE_CHECK_OK(replayProducers(from, end, rebuild_from));
-  return {};
-}
-
-Status PartitionLog::State::replayProducers(Offset from, Offset end,
-                                            std::optional<Offset> rebuild_from) {
-  if (rebuild_from) {
-    for (std::size_t i = indexFor(*rebuild_from); i < segments.size(); ++i)
-      MILLRACE_CHECK_OK(segments[i]->txnIndex().truncateToOffset(*rebuild_from));
-  }
-  if (from >= end) return {};
-  Bytes bytes;
-  return walk(
-      from, end, [&](Segment& segment, const File& file, const BatchReader::Head& head) -> Status {
-        if (head.producer_id <= record::kNoProducerId) return {};
-        // Data batches need no more than their header, but the view checks its length: read it
-        // whole only for markers.
-        bytes.resize(head.size);
-        MILLRACE_TRY(const std::size_t got, file.read(head.position, bytes.data(), bytes.size()));
-        if (got != bytes.size())
-          return fail(Errc::kCorruptData, segment.path() + " ends inside a batch");
-        MILLRACE_TRY(const auto batch, record::BatchView::parse(bytes));
-        if (!head.isControl()) {
-          producers.addData(batch, head.base_offset, head.last_offset, head.max_timestamp);
-          return {};
-        }
-        Bytes scratch;
-        MILLRACE_TRY(record::RecordCursor cursor, record::openRecords(batch, scratch));
-        record::RecordView record;
-        if (!cursor.next(record)) return {};
-        const auto marker = record::parseEndTxnMarker(record);
-        if (!marker) return {};  // another control record: no transaction's end
-        flushed_stable.noteMarker(head.last_offset);
-        const auto aborted = producers.addMarker(batch, head.last_offset, *marker);
-        if (aborted && rebuild_from && head.base_offset >= *rebuild_from) {
-          MILLRACE_CHECK_OK(segment.txnIndex().append(*aborted));
-          MILLRACE_CHECK_OK(segment.txnIndex().entries().save());
-        }
-        return {};
-      });
 }
 
 }  // namespace millrace::log

@@ -100,6 +100,7 @@ Result<std::vector<AbortedTransaction>> PartitionLog::abortedTransactions(Offset
   if (!s.health) return std::unexpected(s.health.error());
   std::vector<AbortedTransaction> found;
   for (std::size_t i = s.indexFor(from); i < s.segments.size(); ++i) {
+    if (const Status fits = s.checkTxnIndex(i); !fits) return s.goOffline(fits.error());
     MILLRACE_TRY(const auto all, s.checked(s.segments[i]->txnIndex().all()));
     bool complete = false;
     for (const AbortedTransaction& txn : all) {

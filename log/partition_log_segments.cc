@@ -197,6 +197,12 @@ Status PartitionLog::forgetFlushed(Offset offset) {
   if (recoveryPoint() <= offset) return {};
   MILLRACE_TRY(const Offset end, s.checked(s.endBelow(offset)));
   ++s.cuts;
+  // What is missing below the old recovery point, compaction took. Should the cut not take place, a
+  // recovery must not think that anything may be missing up there.
+  if (config_.cleanup_compact || cleanedTo() > Offset{0}) {
+    if (!s.cleaned_before_cut) s.cleaned_before_cut = cleanedTo();
+    cleaned_to_.store(std::max(cleanedTo(), recoveryPoint()).value(), std::memory_order_release);
+  }
   recovery_point_.store(std::min(offset, end).value(), std::memory_order_release);
   return {};
 }
@@ -221,6 +227,7 @@ Status PartitionLog::State::checkNotFlushed(Offset from) const {
 
 Status PartitionLog::State::truncateFully(Offset start) {
   MILLRACE_CHECK_OK(makeDirectory());
+  MILLRACE_CHECK_OK(cutJournal(Offset{0}));
   MILLRACE_CHECK_OK(beginCut());
   ++cuts;
   for (; !segments.empty(); segments.pop_back()) MILLRACE_CHECK_OK(removeFiles(active().base()));
@@ -229,6 +236,7 @@ Status PartitionLog::State::truncateFully(Offset start) {
   MILLRACE_CHECK_OK(active().file());
   producers.clear();
   flushed_stable = {};
+  cleaned_before_cut.reset();
   epochs.clear();
   log.log_start_offset_.store(start.value(), std::memory_order_release);
   log.recovery_point_.store(start.value(), std::memory_order_release);
@@ -240,8 +248,7 @@ Status PartitionLog::State::truncateFully(Offset start) {
   // An empty log knows from its segment's name alone where it begins.
   unsynced.change();
   MILLRACE_CHECK_OK(syncNames());
-  MILLRACE_CHECK_OK(endCut());
-  return cutJournal(start);
+  return endCut();
 }
 
 Status PartitionLog::truncateFullyAndStartAt(Offset offset) {
@@ -259,6 +266,8 @@ Status PartitionLog::truncateTo(Offset offset) {
   if (offset < s.segments.front()->base()) return s.finish(s.truncateFully(offset));
   const auto cut = [&]() -> Status {
     ++s.cuts;
+    MILLRACE_TRY(const Offset kept, s.endBelow(offset));
+    MILLRACE_CHECK_OK(s.cutJournal(kept));
     MILLRACE_CHECK_OK(s.beginCut());
     MILLRACE_CHECK_OK(s.dropBehind(s.lastBelow(offset)));
     MILLRACE_TRY(const std::uint64_t position, s.active().locate(offset));
@@ -274,11 +283,12 @@ Status PartitionLog::truncateTo(Offset offset) {
   };
   MILLRACE_CHECK_OK(s.finish(cut()));
   const Offset end = endOffset();
-  if (cleanedTo() > end) cleaned_to_.store(end.value(), std::memory_order_release);
+  const Offset cleaned = std::exchange(s.cleaned_before_cut, {}).value_or(cleanedTo());
+  cleaned_to_.store(std::min(cleaned, end).value(), std::memory_order_release);
   if (startOffset() > end) log_start_offset_.store(end.value(), std::memory_order_release);
   s.publish(end);
   setHighWatermark(std::min(highWatermark(), end));
-  return s.finish(s.cutJournal(end));
+  return {};
 }
 
 }  // namespace millrace::log

@@ -58,6 +58,10 @@ struct PartitionLog::State {
   /// `rebuild_from` on.
   [[nodiscard]] Status loadProducers(Offset end, std::optional<Offset> rebuild_from);
   [[nodiscard]] Status replayProducers(Offset from, Offset end, std::optional<Offset> rebuild_from);
+  /// Holds a segment's transaction index against its batches when it is first used, and makes it
+  /// anew where it does not fit: nothing in the file guards its bytes.
+  [[nodiscard]] Status checkTxnIndex(std::size_t index);
+  [[nodiscard]] static Result<bool> txnIndexFits(Segment& segment);
 
   // Segments (partition_log_segments.cc).
   [[nodiscard]] Segment& active() { return *segments.back(); }
@@ -134,8 +138,9 @@ struct PartitionLog::State {
   [[nodiscard]] LateWrites* lateWrites(Offset first) const;
   /// Everything below is on disk: sealed segments need not be held for the journal's sake.
   void tellJournal(Offset flushed);
-  /// A cut of the log that is on disk: what the journal has at and above `end` does not count any
-  /// more.
+  /// The log is about to be cut: what the journal has at and above `end` does not count any more,
+  /// and this is on disk when it returns. Cut first, a crash in between would leave entries that
+  /// seem to have lost what lies in front of them, or bring back what was cut off.
   [[nodiscard]] Status cutJournal(Offset end);
   /// Takes a batch into the producers' state.
   [[nodiscard]] Status noteProducer(const record::BatchView& batch, Offset first, Offset last,
@@ -179,6 +184,8 @@ struct PartitionLog::State {
   /// A process died while it cut records off.
   bool cut_found = false;
   FlushedStable flushed_stable;
+  /// How far the log was compacted, while forgetFlushed() claims more.
+  std::optional<Offset> cleaned_before_cut;
   /// How often records were cut off: a flush that began before says nothing about what came after.
   std::uint64_t cuts = 0;
   /// Bytes behind the recovery point.

@@ -212,6 +212,13 @@ TxnIndex& Segment::txnIndex() {
   return *txn_index_;
 }
 
+Status Segment::replaceTxnIndex(std::span<const AbortedTransaction> all) {
+  Bytes bytes;
+  for (const AbortedTransaction& txn : all) bytes += encodeTxnEntry(txn);
+  txn_index_.reset();
+  return files_->system.writeAtomically(files_->path(base_, FileKind::kTxnIndex), bytes);
+}
+
 Status Segment::saveIndexes(bool create) {
   MILLRACE_CHECK_OK(offset_index_.entries().save(create));
   MILLRACE_CHECK_OK(time_index_.entries().save(create));

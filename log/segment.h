@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace millrace::log {
@@ -117,7 +118,10 @@ class Segment {
   [[nodiscard]] TimeIndex& timeIndex() { return time_index_; }
   /// Made on first use: most segments have no aborted transaction.
   [[nodiscard]] TxnIndex& txnIndex();
-  [[nodiscard]] bool hasTxnIndex() const { return txn_index_ != nullptr; }
+  /// True once: nobody has looked whether the transaction index fits the log.
+  [[nodiscard]] bool takeTxnUnchecked() { return std::exchange(txn_unchecked_, false); }
+  /// Puts another transaction index in its place, on disk, too.
+  [[nodiscard]] Status replaceTxnIndex(std::span<const AbortedTransaction> all);
 
   [[nodiscard]] Status saveIndexes(bool create);
   /// Lets go of open files that were not used since the last call, and of the tail directory.
@@ -149,6 +153,7 @@ class Segment {
   OffsetIndex offset_index_;
   TimeIndex time_index_;
   std::unique_ptr<TxnIndex> txn_index_;
+  bool txn_unchecked_ = true;
   const LogFiles* files_;
   FileSlot file_;
   /// What the file may lack; null where it lacks nothing.

@@ -145,10 +145,12 @@ bool Journal::hasGathered() const {
 }
 
 Journal::Committed Journal::commit() {
+  const std::lock_guard one_at_a_time(commit_mutex_);
   std::unique_ptr<Gathered> round;
   {
     std::unique_lock lock(mutex_);
-    if (gathering_->members.empty()) return {committed(), health_};
+    // Somebody else's call may have taken the last round, and failed.
+    if (gathering_->members.empty()) return {gathering_->number - 1, health_};
     awaitCompany(lock);
     round = std::move(gathering_);
     gathering_ = std::move(spare_);

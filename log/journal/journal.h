@@ -34,9 +34,8 @@ inline constexpr std::string_view kJournalFiles[] = {"millrace-journal.0", "mill
 /// Promise: when round r is committed, everything that was appended in rounds up to r, and
 /// everything below it in the same log, survives the loss of all unsynced pages.
 ///
-/// Thread-safe. commit() and checkpoint() block; each is called by one thread at a time, but both
-/// at once. After a failed write or sync everything returns that error: what the disk holds is
-/// unknown then.
+/// Thread-safe. commit() and checkpoint() block, the second by one thread at a time. After a failed
+/// write or sync everything returns that error: what the disk holds is unknown then.
 class Journal {
  public:
   /// Numbers rounds from 1 on; 0 is no round.
@@ -66,8 +65,8 @@ class Journal {
   [[nodiscard]] Result<Round> append(const std::shared_ptr<JournaledLog>& log,
                                      const std::shared_ptr<File>& file,
                                      std::span<const BytesView> batches, bool alone = false);
-  /// Entries of this log at and above `offset` do not count any more. The log was cut there, and
-  /// the cut is on disk.
+  /// Entries of this log at and above `offset` do not count any more when the next round is on
+  /// disk: the log is to be cut there, and not before.
   [[nodiscard]] Status cancel(const std::shared_ptr<JournaledLog>& log, Offset offset);
   /// A file of a log that is to be synced with its next round: not everything in it is durable.
   void noteUnsynced(JournaledLog& log, const std::shared_ptr<File>& file);
@@ -136,13 +135,15 @@ class Journal {
   Status health_;
   Counters counters_;
   std::atomic<Round> committed_{0};
+  /// Held while a round is made durable.
+  std::mutex commit_mutex_;
   /// Held while segments are synced for a file to be used anew.
   std::mutex checkpoint_mutex_;
   /// Hears of appends that commit() waits for.
   std::condition_variable company_;
   /// As many entries as commit() waits for; 0 while it does not wait.
   std::size_t wanted_ = 0;
-  // Only commit() touches these.
+  // Only commit() touches these, with commit_mutex_.
   /// Appends of the last round, and of this one when the last was done.
   std::size_t expected_ = 0;
   /// When the last round was done, and how long one takes by and by.

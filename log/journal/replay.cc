@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -46,7 +47,7 @@ class Replay {
     MILLRACE_CHECK_OK(open());
     MILLRACE_CHECK_OK(checkEmptyOnes());
     std::ranges::sort(found_, {}, &Found::generation);
-    MILLRACE_CHECK_OK(forEachEntry([this](const Entry& e) { return noteCancel(e); }));
+    MILLRACE_CHECK_OK(forEachEntry([this](const Entry& e) { return noteKey(e); }));
     position_ = 0;
     report_.frames = 0;
     MILLRACE_CHECK_OK(forEachEntry([this](const Entry& e) { return apply(e); }));
@@ -68,7 +69,7 @@ class Replay {
   Status damaged(const Found& file, std::uint64_t at, const std::string& why) const {
     return fail(Errc::kCorruptData, fmt::format("{} at position {}: {}", file.path, at, why));
   }
-  Status noteCancel(const Entry& entry);
+  Status noteKey(const Entry& entry);
   Status apply(const Entry& entry);
   void flushAll();
   Result<Target> targetFor(const LogKey& key) const;
@@ -84,7 +85,17 @@ class Replay {
   std::vector<Found> found_;
   /// Of each log: the numbers of the entries that cancel, and from which offset on.
   std::map<LogKey, std::vector<std::pair<std::uint64_t, Offset>>, KeyOrder> cancels_;
+  /// What the first pass over the entries says of a log.
+  struct Summary {
+    Offset next{-1};
+    /// Between its entries are records that only its segments hold.
+    bool gaps = false;
+  };
+  std::map<LogKey, Summary, KeyOrder> summaries_;
+  std::map<TopicPartition, Uuid> newest_ids_;
   std::map<LogKey, Target, KeyOrder> targets_;
+  /// Logs with entries that do not count.
+  std::set<LogKey, KeyOrder> cancelled_;
   std::uint64_t position_ = 0;
   ReplayReport report_;
 };
@@ -94,6 +105,11 @@ void Replay::flushAll() {
   std::vector<std::pair<const LogKey*, PartitionLog*>> logs;
   for (const auto& [key, target] : targets_)
     if (target.log != nullptr) logs.emplace_back(&key, target.log);
+  // A cut that did not take place: what it would have taken is in the log, and nowhere else.
+  for (const LogKey& key : cancelled_) {
+    if (targets_.contains(key)) continue;
+    if (PartitionLog* const log = find_(key, JournalLogUse::kNoId)) logs.emplace_back(&key, log);
+  }
   std::vector<Status> outcomes(logs.size());
   inThreads(logs.size(), [&](std::size_t i) { outcomes[i] = logs[i].second->flush(); });
   for (std::size_t i = 0; i < logs.size(); ++i)
@@ -160,13 +176,34 @@ Status Replay::forEachEntry(Fn fn) {
   return {};
 }
 
-Status Replay::noteCancel(const Entry& entry) {
-  if (entry.kind == EntryKind::kCancel) cancels_[entry.key].emplace_back(position_, entry.offset);
+Status Replay::noteKey(const Entry& entry) {
+  newest_ids_.insert_or_assign(entry.key.partition, entry.key.topic_id);
+  if (entry.kind == EntryKind::kCancel) {
+    cancels_[entry.key].emplace_back(position_, entry.offset);
+    Offset& next = summaries_[entry.key].next;
+    next = std::min(next, entry.offset);
+    return {};
+  }
+  Summary& known = summaries_[entry.key];
+  record::BatchIterator walk(entry.batches);
+  record::BatchView batch;
+  while (walk.next(batch)) {
+    known.gaps = known.gaps || (known.next >= Offset{0} && batch.baseOffset() > known.next);
+    known.next = batch.nextOffset();
+  }
   return {};
 }
 
 Status Replay::apply(const Entry& entry) {
   if (entry.kind != EntryKind::kBatches) return {};
+  // A topic that was deleted must not take the place of one that was made since under its name.
+  if (newest_ids_.at(entry.key.partition) != entry.key.topic_id) return {};
+  record::BatchView first;
+  if (!record::BatchIterator(entry.batches).next(first) ||
+      isCancelled(entry.key, first.baseOffset())) {
+    cancelled_.insert(entry.key);
+    return {};
+  }
   auto known = targets_.find(entry.key);
   if (known == targets_.end()) {
     auto target = targetFor(entry.key);
@@ -183,7 +220,10 @@ Status Replay::apply(const Entry& entry) {
 }
 
 Result<Replay::Target> Replay::targetFor(const LogKey& key) const {
-  Target target{.log = find_(key)};
+  // A log whose directory never reached the disk has all its records here; another one without a
+  // directory was deleted.
+  Target target{
+      .log = find_(key, summaries_.at(key).gaps ? JournalLogUse::kGetsId : JournalLogUse::kMade)};
   if (target.log == nullptr) return target;
   MILLRACE_TRY(target.gap, target.log->firstGap());
   return target;
@@ -221,7 +261,16 @@ Status Replay::append(Target& target, const record::BatchView& batch) {
                               log.directory(), log.endOffset().value(), base.value()));
     MILLRACE_CHECK_OK(log.truncateFullyAndStartAt(base));
   }
-  MILLRACE_CHECK_OK(log.appendAsFollower(batch.bytes()));
+  if (base < log.endOffset() && log.sizeInBytes() == 0) {
+    // All is lost that the segments had, and the log starts inside of this batch.
+    const Offset start = log.startOffset();
+    MILLRACE_CHECK_OK(log.truncateFullyAndStartAt(base));
+    MILLRACE_CHECK_OK(log.appendAsFollower(batch.bytes()));
+    (void)log.setHighWatermark(start);
+    MILLRACE_CHECK_OK(log.setStartOffset(start));
+  } else {
+    MILLRACE_CHECK_OK(log.appendAsFollower(batch.bytes()));
+  }
   ++report_.batches;
   report_.bytes += batch.sizeInBytes();
   return {};

@@ -12,9 +12,12 @@ namespace millrace::log {
 
 class PartitionLog;
 
-/// Finds or makes the log that an entry belongs to, recovered and not yet journaled; null where its
-/// entries are of no use any more.
-using JournalLogFinder = std::function<PartitionLog*(const journal::LogKey&)>;
+/// What is done with a log that has no topic id (a crash may take partition.metadata), or that is
+/// not there: nothing; it gets the entries' id; it is made, too.
+enum class JournalLogUse : std::uint8_t { kNoId, kGetsId, kMade };
+/// Finds the log that an entry belongs to, recovered and not yet journaled; null where its entries
+/// are of no use any more.
+using JournalLogFinder = std::function<PartitionLog*(const journal::LogKey&, JournalLogUse)>;
 /// A log that lacks what lies in front of its entries, or cannot take them.
 using JournalComplaint = std::function<void(const journal::LogKey&, const Error&)>;
 

@@ -1,0 +1,143 @@
+// Producers and transactions, from snapshots and batches.
+#include "log/partition_log_state.h"
+
+namespace millrace::log {
+
+template <class Visit>
+Status PartitionLog::State::walk(Offset from, Offset end, Visit visit) {
+  for (std::size_t i = indexFor(from); i < segments.size() && segments[i]->base() < end; ++i) {
+    Segment& segment = *segments[i];
+    if (segment.size() == 0) continue;
+    MILLRACE_TRY(const std::uint64_t start, segment.locate(from));
+    MILLRACE_TRY(const auto file, segment.file());
+    BatchReader heads(*file, start, segment.size(), 64 << 10);
+    BatchReader::Head head;
+    for (;;) {
+      MILLRACE_TRY(const bool more, heads.nextHead(head));
+      if (!more || head.base_offset >= end) break;
+      MILLRACE_CHECK_OK(visit(segment, *file, head));
+    }
+  }
+  return {};
+}
+
+Status PartitionLog::State::loadProducers(Offset end, std::optional<Offset> rebuild_from) {
+  producers.clear();
+  producers.setNow(options.now_ms);
+  Offset from = log.startOffset();
+  for (std::size_t i = snapshots.size(); i-- > 0;) {
+    const Offset at = snapshots[i];
+    // It does not tell of transactions that have ended, but are undecided until the high watermark
+    // is above their end: the last stable offset waits for them.
+    if (at > log.highWatermark() && at <= end) continue;
+    const auto bytes = files.system.readAll(files.path(at, FileKind::kSnapshot));
+    if (!bytes && bytes.error().code != Errc::kNotFound) return std::unexpected(bytes.error());
+    if (bytes && at <= end && at >= segments.front()->base() && producers.loadSnapshot(*bytes)) {
+      // Also below the log start offset: a transaction that is open in the snapshot may end there.
+      from = at;
+      if (options.now_ms > 0)
+        producers.expire(options.now_ms, log.config_.producer_id_expiration_ms);
+      break;
+    }
+    MILLRACE_CHECK_OK(dropSnapshots(at, at + 1));
+  }
+  flushed_stable.cut(end, from);
+  producers.onLogStart(log.startOffset());
+  MILLRACE_CHECK_OK(replayProducers(from, end, rebuild_from));
+  return {};
+}
+
+namespace {
+
+/// Takes one batch of a producer into the state. Returns the transaction that it aborts, if any;
+/// `ended`, where not null, is set where it ends one.
+Result<std::optional<AbortedTransaction>> replay(ProducerState& producers, const Segment& segment,
+                                                 const File& file, const BatchReader::Head& head,
+                                                 bool* ended) {
+  Bytes bytes(head.size, '\0');
+  MILLRACE_TRY(const std::size_t got, file.read(head.position, bytes.data(), bytes.size()));
+  if (got != bytes.size()) return fail(Errc::kCorruptData, segment.path() + " ends inside a batch");
+  MILLRACE_TRY(const auto batch, record::BatchView::parse(bytes));
+  if (!head.isControl()) {
+    producers.addData(batch, head.base_offset, head.last_offset, head.max_timestamp);
+    return std::nullopt;
+  }
+  Bytes scratch;
+  MILLRACE_TRY(record::RecordCursor cursor, record::openRecords(batch, scratch));
+  record::RecordView record;
+  if (!cursor.next(record)) return std::nullopt;
+  const auto marker = record::parseEndTxnMarker(record);
+  if (!marker) return std::nullopt;  // another control record: no transaction's end
+  if (ended != nullptr) *ended = true;
+  return producers.addMarker(batch, head.last_offset, *marker);
+}
+
+}  // namespace
+
+Status PartitionLog::State::replayProducers(Offset from, Offset end,
+                                            std::optional<Offset> rebuild_from) {
+  if (rebuild_from) {
+    for (std::size_t i = indexFor(*rebuild_from); i < segments.size(); ++i)
+      MILLRACE_CHECK_OK(segments[i]->txnIndex().keepSound(*rebuild_from));
+  }
+  if (from >= end) return {};
+  return walk(from, end,
+              [&](Segment& segment, const File& file, const BatchReader::Head& head) -> Status {
+                if (head.producer_id <= record::kNoProducerId) return {};
+                bool ended = false;
+                MILLRACE_TRY(const auto aborted, replay(producers, segment, file, head, &ended));
+                if (ended) flushed_stable.noteMarker(head.last_offset);
+                if (aborted && rebuild_from && head.base_offset >= *rebuild_from) {
+                  MILLRACE_CHECK_OK(segment.txnIndex().append(*aborted));
+                  MILLRACE_CHECK_OK(segment.txnIndex().entries().save());
+                }
+                return {};
+              });
+}
+
+Result<bool> PartitionLog::State::txnIndexFits(Segment& segment) {
+  const auto all = segment.txnIndex().all();
+  if (!all && all.error().code != Errc::kCorruptData) return std::unexpected(all.error());
+  if (!all || segment.txnIndex().entries().torn()) return false;
+  Offset last = segment.base() - 1;
+  for (const AbortedTransaction& txn : *all) {
+    if (!mayFollow(txn, last)) return false;
+    last = txn.last_offset;
+    for (const Offset at : {txn.first_offset, txn.last_offset}) {
+      if (at < segment.base()) continue;
+      MILLRACE_TRY(const std::uint64_t position, segment.locate(at));
+      if (position >= segment.size()) return false;
+      MILLRACE_TRY(const auto head, segment.headAt(position));
+      // Compaction may have taken the batch.
+      if (head.base_offset > at) continue;
+      if (head.producer_id != txn.producer_id || head.isControl() != (at == txn.last_offset))
+        return false;
+    }
+  }
+  return true;
+}
+
+Status PartitionLog::State::checkTxnIndex(std::size_t index) {
+  Segment& segment = *segments[index];
+  if (!segment.takeTxnUnchecked()) return {};
+  MILLRACE_TRY(const bool fits, txnIndexFits(segment));
+  if (fits) return {};
+  ++recovery.rebuilt_indexes;
+  // What began before the segment: a snapshot tells, or the log from its beginning.
+  ProducerState known;
+  Offset from = segments.front()->base();
+  const auto bytes = files.system.readAll(files.path(segment.base(), FileKind::kSnapshot));
+  if (bytes && known.loadSnapshot(*bytes)) from = segment.base();
+  std::vector<AbortedTransaction> all;
+  MILLRACE_CHECK_OK(
+      walk(from, endOf(index),
+           [&](Segment& in, const File& file, const BatchReader::Head& head) -> Status {
+             if (head.producer_id <= record::kNoProducerId) return {};
+             MILLRACE_TRY(const auto aborted, replay(known, in, file, head, nullptr));
+             if (aborted && &in == &segment) all.push_back(*aborted);
+             return {};
+           }));
+  return segment.replaceTxnIndex(all);
+}
+
+}  // namespace millrace::log
