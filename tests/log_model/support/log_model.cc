@@ -97,6 +97,12 @@ std::vector<EpochEntry> LogModel::epochs() const {
   return all;
 }
 
+Offset LogModel::endOfEpoch(LeaderEpoch wanted) const {
+  const auto later = std::ranges::find_if(
+      batches, [wanted](const ModelBatch& batch) { return batch.leader_epoch > wanted; });
+  return later == batches.end() ? end() : later->base;
+}
+
 Offset LogModel::lastStable(bool surely) const {
   Offset stable = high_watermark;
   for (const ModelTransaction& txn : transactions()) {

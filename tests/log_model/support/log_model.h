@@ -97,6 +97,8 @@ struct LogModel {
   /// Whether compactions were free to drop all records of [from, to).
   [[nodiscard]] bool mayBeGone(Offset from, Offset to) const;
   [[nodiscard]] std::vector<EpochEntry> epochs() const;
+  /// Where the first batch of a later epoch stands, or the end.
+  [[nodiscard]] Offset endOfEpoch(LeaderEpoch wanted) const;
   /// min(high watermark, first open transaction), within the log; those that ended at or above the
   /// high watermark are open. `surely` leaves out those that compaction may have dropped.
   [[nodiscard]] Offset lastStable(bool surely = false) const;

@@ -11,6 +11,8 @@ namespace millrace::log::test {
 namespace {
 
 constexpr const char* kRoot = "/data";
+/// So small that the two files take turns.
+constexpr std::uint64_t kJournalBytes = 32 << 10;
 
 }  // namespace
 
@@ -24,6 +26,7 @@ WorldCounts& WorldCounts::operator+=(const WorldCounts& other) {
   crashes_in_recovery += other.crashes_in_recovery;
   damaged_files += other.damaged_files;
   compactions += other.compactions;
+  rounds += other.rounds;
   records_lost_unsynced += other.records_lost_unsynced;
   return *this;
 }
@@ -63,6 +66,7 @@ LogConfig World::randomConfig(bool compacted) {
   config.min_cleanable_dirty_ratio = 0;
   if (chance(4)) config.timestamp_type = record::TimestampType::kLogAppendTime;
   if (chance(5)) config.compression = record::Codec::kLz4;
+  config.flush_on_ack = chance(4);
   return config;
 }
 
@@ -91,6 +95,7 @@ void World::open() {
                             },
                         .on_failure = [this](const std::string&, const Error&) { broken_ = true; },
                         .recovery_threads = 1,
+                        .journal_file_bytes = kJournalBytes,
                         .files = &disk_,
                         .clock = &clock_,
                         .random = &names_});
@@ -150,6 +155,10 @@ void World::bounce() {
   for (const auto& t : logs_) {
     t->job.reset();
     t->log = nullptr;
+    // A replay of the journal flushes the logs that it has something of, in any of its tries.
+    if (t->journaled) t->model.closed_at = t->model.end();
+    t->journaled_to = Offset{0};
+    t->journaled = false;
   }
   manager_.reset();
   note(clean ? "stopped cleanly" : "stopped");
@@ -205,7 +214,8 @@ void World::checkEnds(const Tracked& t, Restart worst, bool clean) {
   const Offset start = t.log->startOffset();
   const Offset end = t.log->endOffset();
   Offset low = m.synced;
-  if (worst == Restart::kProcess || clean) low = m.doubtful > 0 ? m.batches.back().base : m.end();
+  if (worst == Restart::kProcess || clean)
+    low = m.doubtful > 0 ? m.batches[m.batches.size() - m.doubtful].base : m.end();
   if (m.cut_to) low = std::min(low, *m.cut_to);
   if (m.emptied_at) low = Offset{0};
   EXPECT_GE(end, low) << "records are lost";
@@ -216,6 +226,19 @@ void World::checkEnds(const Tracked& t, Restart worst, bool clean) {
   if (clean && !m.emptied_at) EXPECT_EQ(start, m.start);
 }
 
+bool World::isForeign(const Tracked& t) {
+  return t.removed || (!t.log->topicId().isZero() && t.log->topicId() != t.id);
+}
+
+/// A power failure or the journal brought it back, or the one of that name before it.
+void World::discard(Tracked& t) {
+  if (!t.removed) EXPECT_EQ(t.model.synced, t.model.origin) << "another log stands in its place";
+  if (!worked(manager_->remove(t.tp, clock_.wallMs()), "remove")) return;
+  t.log = nullptr;
+  t.removed = true;
+  t.model = {};
+}
+
 void World::absorb(Tracked& t, Restart worst, bool clean) {
   LogModel& m = t.model;
   t.log = manager_->find(t.tp);
@@ -224,13 +247,7 @@ void World::absorb(Tracked& t, Restart worst, bool clean) {
       if (note.find(t.tp.toString()) != std::string::npos) ADD_FAILURE() << note;
     return absorbEmpty(t);
   }
-  if (t.removed) {
-    // A power failure brought it back.
-    if (!worked(manager_->remove(t.tp, clock_.wallMs()), "remove")) return;
-    t.log = nullptr;
-    m = {};
-    return;
-  }
+  if (isForeign(t)) return discard(t);
   const Offset start = t.log->startOffset();
   const Offset end = t.log->endOffset();
   note(t.tp.toString() + " is back from " + std::to_string(start.value()) + " to " +
@@ -253,6 +270,11 @@ void World::absorb(Tracked& t, Restart worst, bool clean) {
   m.high_watermark = t.log->highWatermark();
   if (clean) m.synced = end;
   clearDoubts(m);
+  // partition.metadata goes with what was not synced: whoever knows the id gives it again.
+  if (t.log->topicId().isZero()) {
+    const auto made = manager_->create(t.tp, t.id, t.config);
+    if (!made) return (void)worked(std::unexpected(made.error()), "create");
+  }
   check(t);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "log/journal/journal.h"
 #include "log/log_manager.h"
 #include "tests/log/support/faulty_disk.h"
 #include "tests/log_model/support/log_model.h"
@@ -28,6 +29,7 @@ struct WorldCounts {
   std::uint64_t crashes_in_recovery = 0;
   std::uint64_t damaged_files = 0;
   std::uint64_t compactions = 0;
+  std::uint64_t rounds = 0;
   std::uint64_t records_lost_unsynced = 0;
   WorldCounts& operator+=(const WorldCounts& other);
 };
@@ -53,6 +55,10 @@ class World {
     std::optional<FlushJob> job;
     /// What the job covers, and how far the log was cut since.
     Offset job_covers;
+    /// With flush.on.ack: up to here the next round of the journal makes everything durable.
+    Offset journaled_to;
+    /// Something of this life is in the journal.
+    bool journaled = false;
   };
 
   // world.cc: lives and deaths.
@@ -60,6 +66,8 @@ class World {
   void bounce();
   void reopen(Restart how);
   void absorb(Tracked& t, Restart worst, bool clean);
+  static bool isForeign(const Tracked& t);
+  void discard(Tracked& t);
   static void checkEnds(const Tracked& t, Restart worst, bool clean);
   void absorbEmpty(Tracked& t);
   static void clearDoubts(LogModel& m);
@@ -84,6 +92,7 @@ class World {
   void prepareFlush(Tracked& t);
   void finishFlush(Tracked& t);
   void truncate(Tracked& t);
+  void truncateAt(Tracked& t, Offset to);
   /// Prepares a truncation to below what was flushed; false where the disk fails.
   bool allowCut(Tracked& t, Offset offset);
   void restartLog(Tracked& t);
@@ -96,7 +105,21 @@ class World {
   /// False where the call failed because of an injected fault; any other failure is one of the
   /// test.
   bool worked(const Status& status, const char* what);
+
+  // batches.cc
   ModelBatch randomBatch(Tracked& t, bool keyed);
+  ModelBatch idempotentBatch(Tracked& t);
+  ModelBatch transactionalBatch(Tracked& t);
+  /// For one of the open transactions.
+  std::optional<ModelBatch> randomMarker(Tracked& t);
+
+  // world_replica.cc: a follower's appends and truncations, group commit.
+  void appendAsFollower(Tracked& t);
+  /// The log was cut to the end of an epoch: what a follower does that diverged.
+  void truncateToEpoch(Tracked& t);
+  void commitRound();
+  void noteRound(Tracked& t, Journal::Round round);
+  void toggleFlushOnAck(Tracked& t);
 
   // world_checks.cc
   void check(Tracked& t);

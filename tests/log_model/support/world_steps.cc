@@ -1,6 +1,6 @@
 // What a log goes through while nothing is wrong yet.
 #include "log/compaction.h"
-#include "record/builder.h"
+#include "tests/log_model/support/batches.h"
 #include "tests/log_model/support/world.h"
 
 #include <fmt/format.h>
@@ -25,7 +25,7 @@ void World::step() {
   clock_.advance(random_.between(0, 400));
   Tracked& t = *logs_[random_.below(logs_.size())];
   if (t.log == nullptr) return create(t);
-  const auto choice = random_.below(40);
+  const auto choice = random_.below(46);
   note(fmt::format("{}: step {} of kind {}, end {}", t.tp.toString(), counts_.steps, choice,
                    t.model.end().value()));
   if (choice < 7) return appendPlain(t);
@@ -39,18 +39,23 @@ void World::step() {
   if (choice < 26) return moveHighWatermark(t);
   if (choice < 28) return compact(t);
   if (choice < 36) return upkeepStep(t);
+  if (choice < 39) return appendAsFollower(t);
+  if (choice < 42) return commitRound();
   readStep(t);
 }
 
 void World::upkeepStep(Tracked& t) {
-  switch (random_.below(8)) {
-    case 0: return truncate(t);
+  switch (random_.below(9)) {
+    case 0: return chance(3) ? truncateToEpoch(t) : truncate(t);
     case 1: return chance(8) ? restartLog(t) : moveStart(t);
     case 2: return retain(t);
     case 3: return chance(8) ? remove(t) : checkpoint();
     case 4: return (void)worked(t.log->roll(), "roll");
     case 5: return (void)worked(t.log->runUpkeep(clock_.wallMs()), "upkeep");
     case 6: return (void)worked(manager_->purge(clock_.wallMs()), "purge");
+    case 7:
+      if (chance(4)) toggleFlushOnAck(t);
+      return;
     default:
       t.model.epoch = t.model.epoch + 1;
       return (void)worked(t.log->startEpoch(t.model.epoch), "startEpoch");
@@ -81,95 +86,18 @@ void World::create(Tracked& t) {
   if (!made) return (void)worked(std::unexpected(made.error()), "create");
   t.log = *made;
   t.removed = false;
-}
-
-ModelBatch World::randomBatch(Tracked& t, bool keyed) {
-  ModelBatch batch;
-  const auto count = 1 + random_.below(chance(4) ? 12 : 3);
-  const std::size_t longest = chance(12) ? 3500 / count : 60;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    ModelRecord record{.timestamp = clock_.wallMs() - random_.between(0, 300)};
-    if (keyed || t.config.cleanup_compact || chance(2))
-      record.key = "k" + std::to_string(random_.below(7));
-    if (!chance(8)) {
-      record.value = fmt::format("v{}-", value_counter_++);
-      record.value->append(random_.below(longest), 'x');
-    }
-    batch.records.push_back(std::move(record));
-  }
-  return batch;
+  t.journaled_to = Offset{0};
 }
 
 void World::appendPlain(Tracked& t) { append(t, randomBatch(t, false)); }
 
-void World::appendIdempotent(Tracked& t) {
-  ModelBatch batch = randomBatch(t, false);
-  batch.producer_id = ProducerId{static_cast<std::int64_t>(10 + random_.below(3))};
-  const auto known = t.model.producers()[batch.producer_id];
-  batch.producer_epoch = std::max<std::int16_t>(known.epoch, 0);
-  batch.base_sequence = known.next_sequence;
-  if (chance(10)) {
-    ++batch.producer_epoch;
-    batch.base_sequence = 0;
-  }
-  append(t, std::move(batch));
-}
+void World::appendIdempotent(Tracked& t) { append(t, idempotentBatch(t)); }
 
-void World::appendInTransaction(Tracked& t) {
-  ModelBatch batch = randomBatch(t, false);
-  batch.producer_id = ProducerId{static_cast<std::int64_t>(20 + random_.below(3))};
-  const auto known = t.model.producers()[batch.producer_id];
-  batch.producer_epoch = std::max<std::int16_t>(known.epoch, 0);
-  batch.base_sequence = known.next_sequence;
-  batch.transactional = true;
-  append(t, std::move(batch));
-}
+void World::appendInTransaction(Tracked& t) { append(t, transactionalBatch(t)); }
 
 void World::endTransaction(Tracked& t) {
-  const auto producers = t.model.producers();
-  for (const auto& [id, producer] : producers) {
-    if (!producer.transaction || chance(3)) continue;
-    ModelBatch batch;
-    batch.producer_id = id;
-    // Transactions of the second version end with the next epoch (KIP-890).
-    batch.producer_epoch = static_cast<std::int16_t>(producer.epoch + (chance(2) ? 1 : 0));
-    batch.transactional = true;
-    batch.marker = record::EndTxnMarker{
-        chance(2) ? record::ControlType::kAbort : record::ControlType::kCommit, 3};
-    batch.records.push_back({.timestamp = clock_.wallMs()});
-    return append(t, std::move(batch));
-  }
+  if (auto marker = randomMarker(t)) append(t, std::move(*marker));
 }
-
-namespace {
-
-Bytes encode(const ModelBatch& batch) {
-  if (batch.marker)
-    return record::buildEndTxnMarker(batch.producer_id, batch.producer_epoch, *batch.marker,
-                                     batch.records[0].timestamp);
-  record::BatchBuilder builder({.producer_id = batch.producer_id,
-                                .producer_epoch = batch.producer_epoch,
-                                .base_sequence = batch.base_sequence,
-                                .transactional = batch.transactional});
-  for (const ModelRecord& r : batch.records)
-    builder.append(r.timestamp, r.key ? std::optional<BytesView>(*r.key) : std::nullopt,
-                   r.value ? std::optional<BytesView>(*r.value) : std::nullopt);
-  return *builder.build();
-}
-
-std::string describe(const ModelBatch& batch) {
-  std::string out = fmt::format("  offset {}:", batch.base.value());
-  for (const ModelRecord& r : batch.records)
-    out += " " + r.key.value_or("null") + (r.value ? "" : " deleted");
-  if (batch.producer_id >= ProducerId{0})
-    out += fmt::format(", producer {} epoch {} sequence {}", batch.producer_id.value(),
-                       batch.producer_epoch, batch.base_sequence);
-  if (batch.transactional) out += ", transactional";
-  if (batch.marker) out += fmt::format(", marker {}", static_cast<int>(batch.marker->type));
-  return out;
-}
-
-}  // namespace
 
 void World::append(Tracked& t, ModelBatch batch) {
   ++counts_.appends;
@@ -200,6 +128,7 @@ void World::append(Tracked& t, ModelBatch batch) {
   EXPECT_EQ(done->last_offset, batch.last);
   t.model.batches.push_back(std::move(batch));
   EXPECT_EQ(t.log->endOffset(), t.model.end());
+  noteRound(t, done->round);
 }
 
 void World::resend(Tracked& t) {
@@ -261,7 +190,10 @@ void World::truncate(Tracked& t) {
   const ModelBatch* batch = m.batchAt(Offset{random_.between(low.value(), m.end().value() - 1)});
   // A truncation goes to a batch's beginning; those that hold the high watermark stay.
   if (batch == nullptr || batch->base < low) return;
-  const Offset to = batch->base;
+  truncateAt(t, batch->base);
+}
+
+void World::truncateAt(Tracked& t, Offset to) {
   if (!allowCut(t, to)) return;
   t.model.cut_to = to;
   if (!worked(t.log->truncateTo(to), "truncateTo")) return;
@@ -272,6 +204,7 @@ void World::truncate(Tracked& t) {
       << "cut to " << end.value() << " instead of " << to.value();
   t.model.cut(end);
   t.job_covers = std::min(t.job_covers, end);
+  t.journaled_to = std::min(t.journaled_to, end);
 }
 
 bool World::allowCut(Tracked& t, Offset offset) {
@@ -290,6 +223,7 @@ void World::restartLog(Tracked& t) {
   t.model.emptied_at.reset();
   t.model.restartAt(to);
   t.job_covers = Offset{0};
+  t.journaled_to = Offset{0};
 }
 
 void World::moveStart(Tracked& t) {
