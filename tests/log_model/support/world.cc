@@ -156,9 +156,8 @@ void World::bounce() {
     t->job.reset();
     t->log = nullptr;
     // A replay of the journal flushes the logs that it has something of, in any of its tries.
-    if (t->journaled) t->model.closed_at = t->model.end();
+    if (t->journaled_from) t->model.closed_at = t->model.end();
     t->journaled_to = Offset{0};
-    t->journaled = false;
   }
   manager_.reset();
   note(clean ? "stopped cleanly" : "stopped");
@@ -173,6 +172,7 @@ void World::bounce() {
   if (manager_ == nullptr) return;
   for (const auto& t : logs_) {
     absorb(*t, pages_dropped ? Restart::kPower : how_worst_, clean);
+    t->journaled_from.reset();
     if (testing::Test::HasFailure()) return;
   }
 }
@@ -214,8 +214,11 @@ void World::checkEnds(const Tracked& t, Restart worst, bool clean) {
   const Offset start = t.log->startOffset();
   const Offset end = t.log->endOffset();
   Offset low = m.synced;
-  if (worst == Restart::kProcess || clean)
+  if (worst == Restart::kProcess || clean) {
     low = m.doubtful > 0 ? m.batches[m.batches.size() - m.doubtful].base : m.end();
+    // What is journaled may be in the process's memory until its round is done.
+    if (!clean && t.journaled_from) low = std::min(low, std::max(m.synced, *t.journaled_from));
+  }
   if (m.cut_to) low = std::min(low, *m.cut_to);
   if (m.emptied_at) low = Offset{0};
   EXPECT_GE(end, low) << "records are lost";

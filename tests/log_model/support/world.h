@@ -57,8 +57,8 @@ class World {
     Offset job_covers;
     /// With flush.on.ack: up to here the next round of the journal makes everything durable.
     Offset journaled_to;
-    /// Something of this life is in the journal.
-    bool journaled = false;
+    /// The first append of this life that went into the journal: the segment may get it later.
+    std::optional<Offset> journaled_from;
   };
 
   // world.cc: lives and deaths.
@@ -118,7 +118,7 @@ class World {
   /// The log was cut to the end of an epoch: what a follower does that diverged.
   void truncateToEpoch(Tracked& t);
   void commitRound();
-  void noteRound(Tracked& t, Journal::Round round);
+  void noteRound(Tracked& t, Journal::Round round, Offset base);
   void toggleFlushOnAck(Tracked& t);
 
   // world_checks.cc

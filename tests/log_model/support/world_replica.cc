@@ -49,14 +49,14 @@ void World::appendAsFollower(Tracked& t) {
   EXPECT_EQ(done->base_offset, base);
   EXPECT_EQ(done->last_offset, m.end() - 1);
   EXPECT_EQ(t.log->endOffset(), m.end());
-  noteRound(t, done->round);
+  noteRound(t, done->round, base);
 }
 
-void World::noteRound(Tracked& t, Journal::Round round) {
+void World::noteRound(Tracked& t, Journal::Round round, Offset base) {
   EXPECT_EQ(round > 0, t.config.flush_on_ack);
   if (round == 0) return;
+  if (!t.journaled_from) t.journaled_from = base;
   t.journaled_to = t.model.end();
-  t.journaled = true;
 }
 
 void World::truncateToEpoch(Tracked& t) {

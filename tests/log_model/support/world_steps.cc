@@ -87,6 +87,7 @@ void World::create(Tracked& t) {
   t.log = *made;
   t.removed = false;
   t.journaled_to = Offset{0};
+  t.journaled_from.reset();
 }
 
 void World::appendPlain(Tracked& t) { append(t, randomBatch(t, false)); }
@@ -128,7 +129,7 @@ void World::append(Tracked& t, ModelBatch batch) {
   EXPECT_EQ(done->last_offset, batch.last);
   t.model.batches.push_back(std::move(batch));
   EXPECT_EQ(t.log->endOffset(), t.model.end());
-  noteRound(t, done->round);
+  noteRound(t, done->round, done->base_offset);
 }
 
 void World::resend(Tracked& t) {
@@ -205,6 +206,7 @@ void World::truncateAt(Tracked& t, Offset to) {
   t.model.cut(end);
   t.job_covers = std::min(t.job_covers, end);
   t.journaled_to = std::min(t.journaled_to, end);
+  if (t.journaled_from) t.journaled_from = std::min(*t.journaled_from, end);
 }
 
 bool World::allowCut(Tracked& t, Offset offset) {
@@ -222,8 +224,8 @@ void World::restartLog(Tracked& t) {
   if (!worked(t.log->truncateFullyAndStartAt(to), "truncateFully")) return;
   t.model.emptied_at.reset();
   t.model.restartAt(to);
-  t.job_covers = Offset{0};
-  t.journaled_to = Offset{0};
+  t.job_covers = t.journaled_to = Offset{0};
+  if (t.journaled_from) t.journaled_from = to;
 }
 
 void World::moveStart(Tracked& t) {
