@@ -56,9 +56,9 @@ class Progress:
 class OwnProducer:
     """Our client in a process of its own, which says what is acknowledged."""
 
-    def __init__(self, kill_client, bootstrap, topic, records, mode, progress):
-        settings = [f"{key}={value}" for key, value in SETTINGS[mode].items()]
-        command = [kill_client, "produce", bootstrap, topic, str(records), *settings]
+    def __init__(self, kill_client, bootstrap, topic, records, settings, progress):
+        given = [f"{key}={value}" for key, value in settings.items()]
+        command = [kill_client, "produce", bootstrap, topic, str(records), *given]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.progress = progress
         self.acked = set()
@@ -86,11 +86,11 @@ class OwnProducer:
 class RdProducer:
     """librdkafka by confluent-kafka, on a thread."""
 
-    def __init__(self, _kill_client, bootstrap, topic, records, mode, progress):
+    def __init__(self, _kill_client, bootstrap, topic, records, settings, progress):
         self.progress = progress
         self.acked = set()
         self.failed = []
-        arguments = (bootstrap, topic, records, SETTINGS[mode])
+        arguments = (bootstrap, topic, records, settings)
         self.thread = threading.Thread(target=self.run, args=arguments)
         self.thread.start()
 
@@ -164,7 +164,8 @@ def main():
     with Broker(binary, {"num.partitions": str(PARTITIONS)}) as broker:
         topic = "kill"
         progress = Progress()
-        producer = producer_class(kill_client, broker.bootstrap, topic, records, mode, progress)
+        producer = producer_class(kill_client, broker.bootstrap, topic, records, SETTINGS[mode],
+                                  progress)
         kills = 0
         for kill in range(KILLS):
             if not progress.wait_for((kill + 1) * records // (KILLS + 2)):
