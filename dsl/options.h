@@ -157,8 +157,8 @@ template <class K, class V>
 
 /// Kafka's persistent window stores: retention rounded to segments of at least a minute.
 [[nodiscard]] constexpr Millis segmentInterval(Millis retention_ms) {
-  constexpr Millis kMinSegment_ms = 60'000;
-  return retention_ms / 2 > kMinSegment_ms ? retention_ms / 2 : kMinSegment_ms;
+  constexpr Millis kMinSegmentMs = 60'000;
+  return retention_ms / 2 > kMinSegmentMs ? retention_ms / 2 : kMinSegmentMs;
 }
 
 }  // namespace dsl

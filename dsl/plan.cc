@@ -147,7 +147,7 @@ RepartitionNames repartitionNames(Plan& plan, const std::string& prefix) {
   return names;
 }
 
-Plan::Plan() : root_(own(std::make_unique<RootPlan>())) { register_(root_); }
+Plan::Plan() : root_(own(std::make_unique<RootPlan>())) { enroll(root_); }
 Plan::~Plan() = default;
 
 std::string Plan::newName(const std::string& prefix) { return prefix + tenDigits(next_number_++); }
@@ -170,12 +170,12 @@ std::string Plan::nameOr(const std::string& given, const std::string& suffix,
 void Plan::adopt(const std::vector<PlanNode*>& parents, std::unique_ptr<PlanNode> node) {
   PlanNode* const raw = own(std::move(node));
   for (PlanNode* parent : parents) parent->addChild(raw);
-  register_(raw);
+  enroll(raw);
 }
 
 void Plan::attach(PlanNode* parent, PlanNode* node) {
   parent->addChild(node);
-  register_(node);
+  enroll(node);
 }
 
 void Plan::fail(Error error) {

@@ -189,7 +189,7 @@ class Plan {
  private:
   friend class RepartitionMerge;
   void adopt(const std::vector<PlanNode*>& parents, std::unique_ptr<PlanNode> node);
-  void register_(PlanNode* node);
+  void enroll(PlanNode* node);
   [[nodiscard]] Status mergeDuplicateSources();
   void reuseSourceTopics();
   [[nodiscard]] Status mergeRepartitions();

@@ -108,7 +108,7 @@ Status replaceRepartition(PlanNode* changer, RepartitionPlan* shared, Repartitio
 
 }  // namespace
 
-void Plan::register_(PlanNode* node) {
+void Plan::enroll(PlanNode* node) {
   node->priority = next_priority_++;
   if (node->key_changing) {
     if (entryOf(key_changers_, node) == key_changers_.end()) key_changers_.push_back({node, {}});

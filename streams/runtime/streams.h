@@ -18,10 +18,8 @@
 namespace millrace {
 
 enum class ProcessingGuarantee : std::uint8_t { kAtLeastOnce, kExactlyOnceV2 };
-inline constexpr auto atLeastOnce =
-    ProcessingGuarantee::kAtLeastOnce;  // NOLINT(readability-identifier-naming)
-inline constexpr auto exactlyOnce =
-    ProcessingGuarantee::kExactlyOnceV2;  // NOLINT(readability-identifier-naming)
+inline constexpr auto atLeastOnce = ProcessingGuarantee::kAtLeastOnce;
+inline constexpr auto exactlyOnce = ProcessingGuarantee::kExactlyOnceV2;
 
 /// Kafka Streams' client states.
 enum class StreamsState : std::uint8_t {
