@@ -113,16 +113,14 @@ struct PartitionLog::State {
   [[nodiscard]] Status removeReplaced(Offset base, const std::vector<Offset>& old);
 
   // Reading (partition_log_read.cc).
-  /// Adds what segment `index` holds at out.next_offset and below `end`, up to `left` bytes; false
-  /// where the read is over.
+  /// Adds what a segment holds from out.next_offset to `end`, up to `left` bytes; false at the end.
   [[nodiscard]] Result<bool> readSegment(std::size_t index, Offset end, std::uint64_t& left,
                                          bool at_least_one, ReadResult& out);
 
   // Appending (partition_log_append.cc).
   [[nodiscard]] Status rollIfNeeded(std::uint64_t bytes, std::int64_t timestamp, Offset first,
                                     Offset last, Millis now_ms);
-  /// A producer's earlier append of the same batch, nothing where it is new, or why it may not
-  /// follow.
+  /// A producer's earlier append of the batch, nothing where it is new, or why it may not follow.
   [[nodiscard]] Result<std::optional<ProducerState::Duplicate>> checkProducer(
       const record::BatchView& batch, record::AppendOrigin origin) const;
   /// Writes a validated batch at `first` and takes it into epochs, indexes and producers.
@@ -133,14 +131,12 @@ struct PartitionLog::State {
                                     std::span<const record::BatchView> views, BytesView bytes);
   /// With flush.on.ack: adds what was just written, [first, end), to the journal.
   [[nodiscard]] Status addToJournal(std::span<const BytesView> batches, Offset first, Offset end);
-  /// Where an append at `first` may leave its bytes until they are needed: the journal will have
-  /// them, and has what is below. Null where they are to be written at once.
+  /// Where an append at `first` may leave its bytes: the journal has them. Null: nowhere.
   [[nodiscard]] LateWrites* lateWrites(Offset first) const;
   /// Everything below is on disk: sealed segments need not be held for the journal's sake.
   void tellJournal(Offset flushed);
-  /// The log is about to be cut: what the journal has at and above `end` does not count any more,
-  /// and this is on disk when it returns. Cut first, a crash in between would leave entries that
-  /// seem to have lost what lies in front of them, or bring back what was cut off.
+  /// Before a cut: what the journal has at and above `end` does not count any more, and this is on
+  /// disk when it returns: else a crash would bring it back, or miss what lay in front of it.
   [[nodiscard]] Status cutJournal(Offset end);
   /// Takes a batch into the producers' state.
   [[nodiscard]] Status noteProducer(const record::BatchView& batch, Offset first, Offset last,

@@ -40,8 +40,7 @@ class Segment {
     std::int64_t max_timestamp = -1;
     std::uint32_t size = 0;
   };
-  /// Writes one batch (or several that are described by `batches`) behind the last one: one
-  /// pwritev, now, or with others where `late` takes them.
+  /// Writes `batches` behind the last: one pwritev, now, or with others where `late` takes them.
   [[nodiscard]] Status append(std::span<const BytesView> slices, std::span<const Written> batches,
                               const LogConfig& config, LateWrites* late = nullptr);
   /// Takes a batch at the end of what is known into the indexes: append and recovery share it.
@@ -61,9 +60,8 @@ class Segment {
     /// What is behind it is found by this offset.
     Offset next;
   };
-  /// The batch boundary at or below `position` (below size()) that is cheapest to find, not below
-  /// `from`. When that is `from` itself: the end of the batches that fit, or of the first one where
-  /// `at_least_one`.
+  /// The boundary at or below `position` (below size()) that is cheapest to find, not below `from`.
+  /// Where that is `from`: the end of the batches that fit, or of the first if `at_least_one`.
   [[nodiscard]] Result<Boundary> boundary(const Place& from, std::uint64_t position,
                                           bool at_least_one);
   /// The header of the batch at a boundary below size().

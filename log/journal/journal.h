@@ -26,8 +26,8 @@ namespace millrace::log {
 inline constexpr std::string_view kJournalFiles[] = {"millrace-journal.0", "millrace-journal.1"};
 
 /// Appends gather in a round; commit() makes the round durable while the next one gathers. A small
-/// append is durable when the journal's frame is on disk; it is written to its segment when somebody
-/// needs it there (LateWrites), and the segment's pages follow when a journal file is full
+/// append is durable when the journal's frame is on disk; it is written to its segment when it is
+/// needed there (LateWrites), and the segment's pages follow when a journal file is full
 /// (checkpoint()), which is then used anew. A log that appended much in a round is not
 /// written twice: its segment is synced instead.
 ///
