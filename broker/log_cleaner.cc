@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 namespace millrace::broker {
 
@@ -25,6 +26,9 @@ log::CompactionLimits limitsOf(const Config& config, int threads, log::IoPace& p
   limits.load_factor = config.getDouble("log.cleaner.io.buffer.load.factor");
   // One half is for reading, the other for writing.
   limits.buffer_bytes = part(config.getInt("log.cleaner.io.buffer.size") / 2);
+  // Half of the cores for all cleaners together: the others belong to the shards.
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  limits.threads = std::clamp(cores / 2 / std::max(threads, 1), 1, 4);
   limits.pace = &pace;
   return limits;
 }

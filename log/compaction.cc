@@ -1,6 +1,7 @@
 #include "log/compaction.h"
 
 #include "base/uuid.h"
+#include "log/compaction_map.h"
 #include "log/compaction_rules.h"
 #include "log/segment.h"
 #include "record/builder.h"
@@ -12,98 +13,6 @@
 
 namespace millrace::log {
 namespace {
-
-/// The pace is asked once for so many bytes.
-constexpr std::uint64_t kPaceStep = 64 << 10;
-
-/// Collects what was read and written and asks the pace now and then.
-class Meter {
- public:
-  explicit Meter(const CompactionLimits& limits) : pace_(limits.pace) {}
-  Status add(std::uint64_t bytes) {
-    bytes_ += bytes;
-    if (pace_ == nullptr || bytes_ < kPaceStep) return {};
-    if (!pace_->spend(bytes_)) return fail(Errc::kCancelled, "compaction was given up");
-    bytes_ = 0;
-    return {};
-  }
-
- private:
-  IoPace* pace_;
-  std::uint64_t bytes_ = 0;
-};
-
-/// First pass: the newest offset of each key in [first_dirty, end). Returns how far the map
-/// reaches.
-class MapPass {
- public:
-  MapPass(const CompactionPlan& plan, const CompactionLimits& limits, KeyOffsetMap& map,
-          Meter& meter)
-      : plan_(plan), limits_(limits), map_(map), meter_(meter), transactions_(plan.aborted) {}
-
-  Result<Offset> run() {
-    Offset reached = plan_.first_dirty;
-    for (const auto& source : plan_.sources) {
-      BatchReader reader(*source.file, 0, source.size, limits_.buffer_bytes);
-      record::BatchView batch;
-      for (;;) {
-        MILLRACE_TRY(const bool more, reader.next(batch));
-        if (!more || batch.baseOffset() >= plan_.end) break;
-        if (batch.lastOffset() < plan_.first_dirty) {
-          (void)follow(batch);
-          continue;
-        }
-        MILLRACE_TRY(const bool fits, take(batch));
-        if (!fits && reached > plan_.first_dirty) return reached;
-        if (!fits)
-          return fail(Errc::kState,
-                      fmt::format("{}: one batch does not fit compaction's map", plan_.directory));
-        reached = batch.nextOffset();
-        MILLRACE_CHECK_OK(meter_.add(batch.sizeInBytes()));
-      }
-    }
-    return std::max(reached, plan_.first_dirty);
-  }
-
- private:
-  /// Keeps the transactions' state right; true where the batch's records do not count.
-  bool follow(const record::BatchView& batch) {
-    if (!batch.isControl()) return transactions_.isAborted(batch);
-    Bytes scratch;
-    auto cursor = record::openRecords(batch, scratch);
-    record::RecordView record;
-    if (!cursor || !cursor->next(record)) return true;
-    const auto type = record::parseControlKey(record.key);
-    if (type) (void)transactions_.marker(batch, *type);
-    return true;
-  }
-
-  /// False where the map has no room for the batch's keys. All keys are hashed before the first is
-  /// looked up: their places in the map come from memory meanwhile.
-  Result<bool> take(const record::BatchView& batch) {
-    if (follow(batch)) return true;
-    MILLRACE_TRY(record::RecordCursor cursor, record::openRecords(batch, scratch_));
-    record::RecordView record;
-    keys_.clear();
-    while (cursor.next(record)) {
-      if (!record.key || record.offset < plan_.first_dirty) continue;
-      keys_.emplace_back(map_.hash(*record.key), record.offset);
-      map_.prefetch(keys_.back().first);
-    }
-    MILLRACE_CHECK_OK(cursor.status());
-    if (!map_.fits(keys_.size())) return false;
-    for (const auto& [hash, offset] : keys_) map_.put(hash, offset);
-    return true;
-  }
-
-  const CompactionPlan& plan_;
-  const CompactionLimits& limits_;
-  KeyOffsetMap& map_;
-  Meter& meter_;
-  TransactionFilter transactions_;
-  std::vector<std::pair<KeyOffsetMap::Hash, Offset>> keys_;
-  Bytes scratch_;
-};
 
 /// Writes one compacted segment.
 class Writer {
@@ -155,7 +64,7 @@ class Writer {
 class CopyPass {
  public:
   CopyPass(const CompactionPlan& plan, const CompactionLimits& limits, CompactionRules& rules,
-           Meter& meter, CompactionOutcome& outcome)
+           CompactionMeter& meter, CompactionOutcome& outcome)
       : plan_(plan),
         limits_(limits),
         rules_(rules),
@@ -295,7 +204,7 @@ class CopyPass {
   const CompactionPlan& plan_;
   const CompactionLimits& limits_;
   CompactionRules& rules_;
-  Meter& meter_;
+  CompactionMeter& meter_;
   CompactionOutcome& outcome_;
   LogFiles files_;
   Bytes scratch_;
@@ -317,9 +226,9 @@ std::size_t mapBytes(const CompactionPlan& plan, const CompactionLimits& limits)
 Result<CompactionOutcome> runCompaction(const CompactionPlan& plan,
                                         const CompactionLimits& limits) {
   KeyOffsetMap map(mapBytes(plan, limits), randomUuid().low, limits.load_factor);
-  Meter meter(limits);
+  CompactionMeter meter(limits);
   CompactionOutcome outcome;
-  MILLRACE_TRY(outcome.cleaned_to, MapPass(plan, limits, map, meter).run());
+  MILLRACE_TRY(outcome.cleaned_to, buildCompactionMap(plan, limits, map, meter));
   CompactionRules rules(plan, map, outcome.cleaned_to);
   CopyPass copy(plan, limits, rules, meter, outcome);
   if (const Status done = copy.run(); !done) {

@@ -80,6 +80,8 @@ struct CompactionLimits {
   double load_factor = 0.9;
   /// For reading, and as much for writing (log.cleaner.io.buffer.size).
   std::size_t buffer_bytes = 512 << 10;
+  /// How many build the map together (oneTBB's workers and the caller).
+  int threads = 1;
   /// Shared with other runs; null: no limit, and the run cannot be given up.
   IoPace* pace = nullptr;
 };
