@@ -24,6 +24,7 @@ Result<bool> LeaderEpochs::load() {
       return fail(Errc::kCorruptData, fmt::format("{}: '{}'", path, line));
   }
   changed_ = false;
+  loaded_ = entries_;
   return true;
 }
 
@@ -61,13 +62,17 @@ void LeaderEpochs::clear() {
 
 Status LeaderEpochs::save() {
   if (!changed_) return {};
+  const bool same = !entries_.empty() && entries_ == loaded_;
+  loaded_ = {};
+  changed_ = !same;
+  saved_ = true;  // in either case a flush has to sync it: the process before may not have
+  if (same) return {};
   std::vector<std::string> lines;
   for (const EpochEntry& e : entries_)
     lines.push_back(fmt::format("{} {}", e.epoch.value(), e.start_offset.value()));
   MILLRACE_CHECK_OK(
       replaceFile(files_->system, files_->path(kEpochCheckpoint), formatCheckpoint(lines)));
   changed_ = false;
-  saved_ = true;
   return {};
 }
 

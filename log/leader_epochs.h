@@ -23,7 +23,7 @@ class LeaderEpochs {
   /// Forgets epochs that ended at or below `start`; the one that covers it starts there now.
   void truncateFromStart(Offset start);
   void clear();
-  /// Writes the file where anything changed; not synced.
+  /// Writes the file where anything changed, but for what it was loaded with; not synced.
   [[nodiscard]] Status save();
   /// Whether the file was written since the last call.
   [[nodiscard]] bool takeSaved() { return std::exchange(saved_, false); }
@@ -39,6 +39,9 @@ class LeaderEpochs {
  private:
   const LogFiles* files_;
   std::vector<EpochEntry> entries_;
+  /// What the file holds since load(), until save(): recovery takes entries away and finds the same
+  /// again, and another file for each log is most of what a start after a crash would write.
+  std::vector<EpochEntry> loaded_;
   bool changed_ = false;
   bool saved_ = false;
 };

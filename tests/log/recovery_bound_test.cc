@@ -1,5 +1,6 @@
 // After a checkpoint a recovery looks at what came later, and at nothing else.
 #include "log/log_manager.h"
+#include "tests/log/support/faulty_disk.h"
 #include "tests/log/support/temp_dir.h"
 
 #include <gtest/gtest.h>
@@ -81,6 +82,31 @@ TEST_F(RecoveryBound, ARecoveryBeginsAtTheCheckpoint) {
   EXPECT_EQ(producers[0].last_sequence, sequence_ - 1);
   EXPECT_EQ(log->unflushedBytes(), manager->report().scanned_bytes);
   appendNext(*log);
+}
+
+/// With 20 000 logs every file that a start writes anew counts.
+TEST(RecoveryOfSmallLogs, WritesNothingWhereNothingIsWrong) {
+  test::FaultyDisk disk(42);
+  ASSERT_TRUE(disk.createDirectories("/data"));
+  const auto open = [&disk] {
+    auto log = PartitionLog::open({.directory = "/data/orders-0",
+                                   .topic_id = {1, 2},
+                                   .clean_shutdown = false,
+                                   .files = &disk});
+    EXPECT_TRUE(log) << log.error().toString();
+    return std::move(*log);
+  };
+  for (auto [log, i] = std::pair(open(), 0); i < 5; ++i) ASSERT_TRUE(append(*log, simpleBatch(1)));
+  disk.restart(test::Restart::kProcess);
+  const std::uint64_t before = disk.changes();
+  const auto log = open();
+  EXPECT_EQ(log->endOffset(), Offset{5});
+  EXPECT_EQ(log->epochs().size(), 1U);
+  EXPECT_EQ(disk.changes(), before);
+  // The process that died may not have synced what it wrote.
+  ASSERT_TRUE(log->flush());
+  disk.restart(test::Restart::kPower);
+  EXPECT_EQ(*disk.exists("/data/orders-0/leader-epoch-checkpoint"), true);
 }
 
 }  // namespace
