@@ -24,6 +24,8 @@ class EntryFile {
       : files_(&files), base_(base), entry_size_(entry_size), kind_(kind) {}
 
   [[nodiscard]] Result<std::uint32_t> count();
+  /// The directory has no such file, and nothing was asked or added yet: it need not be looked for.
+  void knowAbsent() { loaded_ = true; }
   /// Whether the file was found to end inside an entry.
   [[nodiscard]] bool torn() const { return torn_; }
   /// Copies entries [first, first+n) to `out`. They exist.

@@ -114,10 +114,11 @@ Status PartitionLog::State::findFiles(const std::vector<std::string>& names) {
 
 Status PartitionLog::State::matchIndexes(std::set<std::pair<Offset, FileKind>> indexes) {
   for (const auto& segment : segments) {
-    const bool complete = indexes.erase({segment->base(), FileKind::kOffsetIndex}) +
-                              indexes.erase({segment->base(), FileKind::kTimeIndex}) ==
-                          2;
-    if (!complete) segment->distrustIndexes();
+    const bool offsets = indexes.erase({segment->base(), FileKind::kOffsetIndex}) > 0;
+    const bool times = indexes.erase({segment->base(), FileKind::kTimeIndex}) > 0;
+    if (!offsets) segment->offsetIndex().entries().knowAbsent();
+    if (!times) segment->timeIndex().entries().knowAbsent();
+    if (!offsets || !times) segment->distrustIndexes();
     indexes.erase({segment->base(), FileKind::kTxnIndex});
   }
   // A crash between the removal of a log file and of its indexes: a new segment must not find them.
