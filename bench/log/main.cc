@@ -27,8 +27,9 @@ struct Part {
 };
 
 constexpr Part kParts[] = {
-    {"disk", benchDisk}, {"append", benchAppend},     {"durability", benchDurability},
-    {"read", benchRead}, {"recovery", benchRecovery}, {"logs", benchManyLogs}};
+    {"disk", benchDisk},    {"append", benchAppend},     {"durability", benchDurability},
+    {"read", benchRead},    {"recovery", benchRecovery}, {"compaction", benchCompaction},
+    {"logs", benchManyLogs}};
 
 /// The text behind "--name=", if the argument is that option.
 const char* valueOf(std::string_view argument, std::string_view name) {

@@ -100,6 +100,7 @@ void benchAppend(const LogBenchOptions& options);
 void benchDurability(const LogBenchOptions& options);
 void benchRead(const LogBenchOptions& options);
 void benchRecovery(const LogBenchOptions& options);
+void benchCompaction(const LogBenchOptions& options);
 void benchManyLogs(const LogBenchOptions& options);
 
 }  // namespace millrace::bench
