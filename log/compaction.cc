@@ -121,7 +121,10 @@ class CopyPass {
       for (;;) {
         MILLRACE_TRY(const bool more, reader.next(batch));
         if (!more) break;
-        MILLRACE_CHECK_OK(batch.checkCrc());
+        if (const Status sound = batch.checkCrc(); !sound)
+          return fail(Errc::kCorruptData,
+                      fmt::format("{} at position {}: {}", source.file->path(),
+                                  reader.position() - batch.sizeInBytes(), sound.error().detail));
         outcome_.bytes_read += batch.sizeInBytes();
         MILLRACE_CHECK_OK(meter_.add(batch.sizeInBytes()));
         MILLRACE_CHECK_OK(copyBatch(batch, writer));

@@ -299,19 +299,21 @@ Result<std::vector<AbortedTransaction>> TxnIndex::all() {
   return decodeTxnEntries(entries_.path(), bytes);
 }
 
-Status TxnIndex::keepSound(Offset below) {
+Result<TxnIndex::Split> TxnIndex::split(Offset below) {
   MILLRACE_TRY(const std::uint32_t n, entries_.count());
+  Split out;
   Offset last = entries_.base() - 1;
-  std::uint32_t sound = 0;
-  for (; sound < n; ++sound) {
+  for (std::uint32_t i = 0; i < n; ++i) {
     char entry[kEntrySize];
-    MILLRACE_CHECK_OK(entries_.read(sound, 1, entry));
+    MILLRACE_CHECK_OK(entries_.read(i, 1, entry));
     const AbortedTransaction txn = decodeTxn(entry);
-    if (loadBe<std::int16_t>(entry) != 0 || !mayFollow(txn, last) || txn.last_offset >= below)
-      break;
+    const bool sound = loadBe<std::int16_t>(entry) == 0 && mayFollow(txn, last);
+    const bool keep = out.rest.empty() && sound && txn.last_offset < below;
+    (keep ? out.sound : out.rest).push_back(txn);
     last = txn.last_offset;
   }
-  return entries_.truncate(sound);
+  if (entries_.torn()) out.rest.emplace_back();
+  return out;
 }
 
 Status TxnIndex::truncateToOffset(Offset offset) {

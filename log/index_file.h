@@ -182,9 +182,14 @@ class TxnIndex {
 
   [[nodiscard]] Status append(const AbortedTransaction& txn);
   [[nodiscard]] Result<std::vector<AbortedTransaction>> all();
-  /// Drops everything from the first entry on that ends at or above this offset, or cannot stand
-  /// where it does: pages that a crash lost read as zeros.
-  [[nodiscard]] Status keepSound(Offset below);
+  /// The entries up to the first that ends at or above this offset, or cannot stand where it does
+  /// (pages that a crash lost read as zeros), and the rest; part of an entry at the end as an empty
+  /// one.
+  struct Split {
+    std::vector<AbortedTransaction> sound;
+    std::vector<AbortedTransaction> rest;
+  };
+  [[nodiscard]] Result<Split> split(Offset below);
   /// Drops transactions that end at or above this offset.
   [[nodiscard]] Status truncateToOffset(Offset offset);
   [[nodiscard]] EntryFile& entries() { return entries_; }

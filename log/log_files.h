@@ -47,6 +47,12 @@ struct LogFiles {
   [[nodiscard]] std::string path(std::string_view name) const;
 };
 
+/// A file that is to be unlinked.
+struct DoomedFile {
+  std::string path;
+  Millis due_ms;
+};
+
 /// Replaces a small file: temporary name, write, rename. Not synced: for what recovery can rebuild.
 [[nodiscard]] Status replaceFile(FileSystem& system, const std::string& path, BytesView content);
 

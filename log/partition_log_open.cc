@@ -1,5 +1,6 @@
 // Opening: find the files, trust or recover them, restore epochs.
 #include "log/partition_log_state.h"
+#include "log/segment_rescan.h"
 
 #include <fmt/format.h>
 
@@ -365,12 +366,16 @@ Status PartitionLog::State::rebuildEpochs() {
     MILLRACE_TRY(const auto file, segment->file());
     BatchReader reader(*file, 0, segment->size(), 64 << 10);
     BatchReader::Head head;
+    Offset next = segment->base();
     for (;;) {
       const auto more = reader.nextHead(head);
-      if (!more && more.error().code != Errc::kCorruptData) return std::unexpected(more.error());
-      if (!more || !*more) break;  // damage is recovery's to judge
-      // So is what was not flushed: a torn header may say anything.
+      // Behind what was flushed, damage is recovery's to judge: a torn header may say anything.
+      const bool flushed = options.clean_shutdown || next < options.recovery_point;
+      if (!more && (flushed || more.error().code != Errc::kCorruptData))
+        return std::unexpected(more.error());
+      if (!more || !*more) break;
       if (!options.clean_shutdown && head.base_offset >= options.recovery_point) return {};
+      next = head.last_offset + 1;
       if (head.base_offset < segment->base()) break;
       epochs.assign(head.leader_epoch, head.base_offset);
     }

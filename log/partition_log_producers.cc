@@ -1,6 +1,9 @@
 // Producers and transactions, from snapshots and batches.
 #include "log/partition_log_state.h"
 
+#include <algorithm>
+#include <map>
+
 namespace millrace::log {
 
 template <class Visit>
@@ -72,30 +75,8 @@ Result<std::optional<AbortedTransaction>> replay(ProducerState& producers, const
   return producers.addMarker(batch, head.last_offset, *marker);
 }
 
-}  // namespace
-
-Status PartitionLog::State::replayProducers(Offset from, Offset end,
-                                            std::optional<Offset> rebuild_from) {
-  if (rebuild_from) {
-    for (std::size_t i = indexFor(*rebuild_from); i < segments.size(); ++i)
-      MILLRACE_CHECK_OK(segments[i]->txnIndex().keepSound(*rebuild_from));
-  }
-  if (from >= end) return {};
-  return walk(from, end,
-              [&](Segment& segment, const File& file, const BatchReader::Head& head) -> Status {
-                if (head.producer_id <= record::kNoProducerId) return {};
-                bool ended = false;
-                MILLRACE_TRY(const auto aborted, replay(producers, segment, file, head, &ended));
-                if (ended) flushed_stable.noteMarker(head.last_offset);
-                if (aborted && rebuild_from && head.base_offset >= *rebuild_from) {
-                  MILLRACE_CHECK_OK(segment.txnIndex().append(*aborted));
-                  MILLRACE_CHECK_OK(segment.txnIndex().entries().save());
-                }
-                return {};
-              });
-}
-
-Result<bool> PartitionLog::State::txnIndexFits(Segment& segment) {
+/// Nothing in a transaction index guards its bytes: each entry must be that of batches in the log.
+Result<bool> txnIndexFits(Segment& segment) {
   const auto all = segment.txnIndex().all();
   if (!all && all.error().code != Errc::kCorruptData) return std::unexpected(all.error());
   if (!all || segment.txnIndex().entries().torn()) return false;
@@ -117,11 +98,54 @@ Result<bool> PartitionLog::State::txnIndexFits(Segment& segment) {
   return true;
 }
 
+}  // namespace
+
+Status PartitionLog::State::replayProducers(Offset from, Offset end,
+                                            std::optional<Offset> rebuild_from) {
+  std::map<const Segment*, std::vector<AbortedTransaction>> made;
+  if (from < end) {
+    MILLRACE_CHECK_OK(
+        walk(from, end,
+             [&](Segment& segment, const File& file, const BatchReader::Head& head) -> Status {
+               if (head.producer_id <= record::kNoProducerId) return {};
+               bool ended = false;
+               MILLRACE_TRY(const auto aborted, replay(producers, segment, file, head, &ended));
+               if (ended) flushed_stable.noteMarker(head.last_offset);
+               if (aborted && rebuild_from && head.base_offset >= *rebuild_from)
+                 made[&segment].push_back(*aborted);
+               return {};
+             }));
+  }
+  if (!rebuild_from) return {};
+  for (std::size_t i = indexFor(*rebuild_from); i < segments.size(); ++i)
+    MILLRACE_CHECK_OK(renewTxnIndex(i, *rebuild_from, made[segments[i].get()]));
+  return {};
+}
+
+Status PartitionLog::State::renewTxnIndex(std::size_t index, Offset from,
+                                          const std::vector<AbortedTransaction>& made) {
+  Segment& segment = *segments[index];
+  MILLRACE_TRY(const TxnIndex::Split split, segment.txnIndex().split(from));
+  if (split.rest == made) return {};
+  // What did not come again is lost with its marker, or was damaged since it was on disk.
+  const bool explained = std::ranges::all_of(
+      split.rest, [&made](const auto& txn) { return std::ranges::find(made, txn) != made.end(); });
+  if (!explained) return rebuildTxnIndex(index);
+  TxnIndex& entries = segment.txnIndex();
+  MILLRACE_CHECK_OK(entries.entries().truncate(static_cast<std::uint32_t>(split.sound.size())));
+  for (const AbortedTransaction& txn : made) MILLRACE_CHECK_OK(entries.append(txn));
+  return entries.entries().save();
+}
+
 Status PartitionLog::State::checkTxnIndex(std::size_t index) {
   Segment& segment = *segments[index];
-  if (!segment.takeTxnUnchecked()) return {};
+  if (segment.takeTxnTrust() == Segment::TxnTrust::kChecked) return {};
   MILLRACE_TRY(const bool fits, txnIndexFits(segment));
-  if (fits) return {};
+  return fits ? Status{} : rebuildTxnIndex(index);
+}
+
+Status PartitionLog::State::rebuildTxnIndex(std::size_t index) {
+  Segment& segment = *segments[index];
   ++recovery.rebuilt_indexes;
   // What began before the segment: a snapshot tells, or the log from its beginning.
   ProducerState known;

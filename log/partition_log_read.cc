@@ -44,6 +44,9 @@ Result<bool> PartitionLog::State::readSegment(std::size_t index, Offset end, std
   }
   MILLRACE_TRY(const Segment::Place found, segment.find(out.next_offset));
   const std::uint64_t start = found.position;
+  const bool gap =
+      start >= segment.size() || (found.head && found.head->base_offset > out.next_offset);
+  if (gap) MILLRACE_CHECK_OK(segment.checkGap(start));
   if (start >= segment.size()) {
     out.next_offset = endOf(index);
     return true;
@@ -60,6 +63,7 @@ Result<bool> PartitionLog::State::readSegment(std::size_t index, Offset end, std
     if (fits.position < limit) stop = fits;
   }
   if (stop.position <= start) return false;
+  MILLRACE_CHECK_OK(segment.checkSound(start, stop.position));
   const std::uint64_t size = stop.position - start;
   MILLRACE_TRY(auto file, segment.file());
   out.slices.push_back({std::move(file), start, static_cast<std::uint32_t>(size)});

@@ -62,7 +62,7 @@ Status PartitionLog::State::doom(Segment& segment, Millis due_ms) {
     const Status renamed = files.system.rename(path, away);
     // Compacted twice, a segment's name is there already; the later of the two takes it over.
     if (renamed) {
-      std::erase_if(doomed, [&](const Doomed& d) { return d.path == away; });
+      std::erase_if(doomed, [&](const DoomedFile& d) { return d.path == away; });
       doomed.push_back({away, due_ms});
     }
     if (!renamed && renamed.error().code != Errc::kNotFound) return renamed;
@@ -266,6 +266,7 @@ Status PartitionLog::truncateTo(Offset offset) {
   if (offset < s.segments.front()->base()) return s.finish(s.truncateFully(offset));
   const auto cut = [&]() -> Status {
     ++s.cuts;
+    MILLRACE_CHECK_OK(s.checkTxnIndex(s.lastBelow(offset)));
     MILLRACE_TRY(const Offset kept, s.endBelow(offset));
     MILLRACE_CHECK_OK(s.cutJournal(kept));
     MILLRACE_CHECK_OK(s.beginCut());

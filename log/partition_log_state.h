@@ -58,10 +58,12 @@ struct PartitionLog::State {
   /// `rebuild_from` on.
   [[nodiscard]] Status loadProducers(Offset end, std::optional<Offset> rebuild_from);
   [[nodiscard]] Status replayProducers(Offset from, Offset end, std::optional<Offset> rebuild_from);
-  /// Holds a segment's transaction index against its batches when it is first used, and makes it
-  /// anew where it does not fit: nothing in the file guards its bytes.
+  /// Holds a transaction index against its segment when it is first used; rebuilds it if need be.
   [[nodiscard]] Status checkTxnIndex(std::size_t index);
-  [[nodiscard]] static Result<bool> txnIndexFits(Segment& segment);
+  /// The same in recovery: entries behind `from` are to be these.
+  [[nodiscard]] Status renewTxnIndex(std::size_t index, Offset from,
+                                     const std::vector<AbortedTransaction>& made);
+  [[nodiscard]] Status rebuildTxnIndex(std::size_t index);
 
   // Segments (partition_log_segments.cc).
   [[nodiscard]] Segment& active() { return *segments.back(); }
@@ -158,11 +160,6 @@ struct PartitionLog::State {
   /// Closes this log's files where the process is short of descriptors.
   void releaseIfLow();
 
-  struct Doomed {
-    std::string path;
-    Millis due_ms;
-  };
-
   PartitionLog& log;
   OpenOptions options;
   LogFiles files;
@@ -173,7 +170,7 @@ struct PartitionLog::State {
   Status health;
   RecoveryInfo recovery;
   std::vector<Offset> snapshots;
-  std::vector<Doomed> doomed;
+  std::vector<DoomedFile> doomed;
   /// Takes segment_jitter_ms into account, the same for the life of this object.
   double jitter = 0;
   UnsyncedNames unsynced;

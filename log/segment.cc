@@ -1,5 +1,7 @@
 #include "log/segment.h"
 
+#include "log/segment_rescan.h"
+
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -157,6 +159,7 @@ Status Segment::cutIndexes(std::uint64_t from) {
   tail_.clear();
   bytes_since_index_ = 0;
   size_ = from;
+  sound_.cut(from);
   if (from == 0) {
     MILLRACE_CHECK_OK(offset_index_.entries().truncate(0));
     MILLRACE_CHECK_OK(time_index_.entries().truncate(0));
@@ -197,8 +200,11 @@ Status Segment::truncate(std::uint64_t position, Offset next_offset) {
   MILLRACE_CHECK_OK(log->truncate(position));
   MILLRACE_CHECK_OK(offset_index_.truncateToPosition(position));
   MILLRACE_CHECK_OK(time_index_.truncateToOffset(next_offset));
-  MILLRACE_CHECK_OK(txnIndex().truncateToOffset(next_offset));
+  // One that nobody has looked at yet may be damaged, and what seems to lie behind the cut lie
+  // before it: recovery makes it right.
+  if (txn_trust_ == TxnTrust::kChecked) MILLRACE_CHECK_OK(txnIndex().truncateToOffset(next_offset));
   std::erase_if(tail_, [=](const TailEntry& e) { return e.position >= position; });
+  sound_.cut(position);
   size_ = position;
   preallocated_ = false;
   bytes_since_index_ = 0;

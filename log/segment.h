@@ -7,6 +7,7 @@
 #include "log/config.h"
 #include "log/index_file.h"
 #include "log/journal/late_writes.h"
+#include "log/sound_ranges.h"
 
 #include <cstdint>
 #include <memory>
@@ -25,7 +26,11 @@ class Segment {
   [[nodiscard]] Offset base() const { return base_; }
   /// Bytes of whole batches.
   [[nodiscard]] std::uint64_t size() const { return size_; }
-  void setSize(std::uint64_t size) { size_ = size; }
+  /// For a file that was found: nothing says yet that its bytes are sound.
+  void setSize(std::uint64_t size) {
+    size_ = size;
+    sound_.startAt(size);
+  }
 
   /// The log file with all batches in it; made where there is none.
   [[nodiscard]] Result<std::shared_ptr<File>> file();
@@ -67,6 +72,13 @@ class Segment {
   /// The header of the batch at a boundary below size().
   [[nodiscard]] Result<BatchReader::Head> headAt(std::uint64_t position);
 
+  /// Checks the CRCs of the batches in [from, to), two boundaries, but for those that this process
+  /// has written or checked: the disk may have changed what lay on it. Errors: kCorruptData.
+  [[nodiscard]] Status checkSound(std::uint64_t from, std::uint64_t to);
+  /// An offset was looked for and is missing in front of this boundary: a damaged header there may
+  /// hide it.
+  [[nodiscard]] Status checkGap(std::uint64_t position);
+
   /// Greatest timestamp and the last offset of its batch; -1 where no record has one.
   [[nodiscard]] Result<TimeEntry> maxTimestamp();
   /// Max timestamp of the first batch: what the segment's age counts from.
@@ -94,7 +106,7 @@ class Segment {
   [[nodiscard]] bool indexesDistrusted() const { return distrusted_; }
   /// Scans from a boundary on and takes every batch into the indexes, which are cut there first.
   /// `visit` sees each whole batch after its CRC was checked. Stops at damage: the returned error
-  /// says where; size() is the end of what is sound.
+  /// says where; size() is the end of what is sound. Defined in segment_rescan.h.
   template <class Visit>
   [[nodiscard]] Status rescan(std::uint64_t from, std::uint64_t file_size, const LogConfig& config,
                               Visit visit);
@@ -116,8 +128,9 @@ class Segment {
   [[nodiscard]] TimeIndex& timeIndex() { return time_index_; }
   /// Made on first use: most segments have no aborted transaction.
   [[nodiscard]] TxnIndex& txnIndex();
-  /// True once: nobody has looked whether the transaction index fits the log.
-  [[nodiscard]] bool takeTxnUnchecked() { return std::exchange(txn_unchecked_, false); }
+  /// Whether the transaction index was held against the log. From the call on it was.
+  enum class TxnTrust : std::uint8_t { kUnchecked, kChecked };
+  [[nodiscard]] TxnTrust takeTxnTrust() { return std::exchange(txn_trust_, TxnTrust::kChecked); }
   /// Puts another transaction index in its place, on disk, too.
   [[nodiscard]] Status replaceTxnIndex(std::span<const AbortedTransaction> all);
 
@@ -151,11 +164,12 @@ class Segment {
   OffsetIndex offset_index_;
   TimeIndex time_index_;
   std::unique_ptr<TxnIndex> txn_index_;
-  bool txn_unchecked_ = true;
+  TxnTrust txn_trust_ = TxnTrust::kUnchecked;
   const LogFiles* files_;
   FileSlot file_;
   /// What the file may lack; null where it lacks nothing.
   LateWrites* late_ = nullptr;
+  SoundRanges sound_;
   std::vector<TailEntry> tail_;
   Offset base_;
   std::uint64_t size_ = 0;
@@ -169,32 +183,5 @@ class Segment {
   bool checked_ = false;
   bool distrusted_ = false;
 };
-
-template <class Visit>
-Status Segment::rescan(std::uint64_t from, std::uint64_t file_size, const LogConfig& config,
-                       Visit visit) {
-  MILLRACE_CHECK_OK(cutIndexes(from));
-  if (file_size == 0) return {};
-  MILLRACE_TRY(const auto log, file());
-  BatchReader reader(*log, from, file_size, 1 << 20);
-  record::BatchView batch;
-  for (;;) {
-    const std::uint64_t at = reader.position();
-    MILLRACE_TRY(const bool more, reader.next(batch));
-    if (!more) return {};
-    const auto damaged = [&](const Error& why) {
-      return fail(Errc::kCorruptData,
-                  path() + " at position " + std::to_string(at) + ": " + why.detail);
-    };
-    if (const Status crc = batch.checkCrc(); !crc) return damaged(crc.error());
-    if (const Status seen = visit(batch, at); !seen) {
-      if (seen.error().code != Errc::kCorruptData) return seen;
-      return damaged(seen.error());
-    }
-    MILLRACE_CHECK_OK(noteBatch({batch.baseOffset(), batch.lastOffset(), batch.maxTimestamp(),
-                                 static_cast<std::uint32_t>(batch.sizeInBytes())},
-                                config));
-  }
-}
 
 }  // namespace millrace::log

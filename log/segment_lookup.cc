@@ -16,6 +16,35 @@ constexpr std::size_t kScanBuffer = (4 << 10) + record::kBatchHeaderSize;
 
 }  // namespace
 
+Status Segment::checkSound(std::uint64_t from, std::uint64_t to) {
+  const std::uint64_t begin = sound_.soundFrom(from, to);
+  if (begin >= to) return {};
+  MILLRACE_TRY(const auto log, file());
+  BatchReader reader(*log, begin, to, 256 << 10);
+  record::BatchView batch;
+  Offset next = base_;
+  for (;;) {
+    const std::uint64_t at = reader.position();
+    MILLRACE_TRY(const bool more, reader.next(batch));
+    if (!more) break;
+    const Status sound = batch.checkCrc();
+    if (!sound || batch.baseOffset() < next || batch.lastOffset() < batch.baseOffset())
+      return fail(Errc::kCorruptData,
+                  fmt::format("{} at position {}: {}", path(), at,
+                              sound ? "offsets do not rise" : sound.error().detail));
+    next = batch.nextOffset();
+  }
+  sound_.add(begin, to);
+  return {};
+}
+
+Status Segment::checkGap(std::uint64_t position) {
+  if (position == 0 || sound_.soundFrom(0, position) >= position) return {};
+  MILLRACE_TRY(const auto entry, offset_index_.floorPosition(position - 1));
+  MILLRACE_TRY(const auto head, believe(entry));
+  return checkSound(head ? entry->position : 0, position);
+}
+
 std::optional<std::uint64_t> Segment::locateInTail(Offset offset) const {
   if (tail_.empty()) return std::nullopt;
   const auto found = std::ranges::lower_bound(tail_, offset, {}, &TailEntry::last_offset);
@@ -146,6 +175,10 @@ Result<Offset> Segment::endAt(std::uint64_t position) {
   for (;;) {
     MILLRACE_TRY(const bool more, reader.nextHead(head));
     if (!more) return end;
+    if (head.base_offset < end || head.last_offset < head.base_offset)
+      return fail(Errc::kCorruptData, fmt::format("{} at position {}: offsets {} to {} behind {}",
+                                                  path(), head.position, head.base_offset.value(),
+                                                  head.last_offset.value(), end.value()));
     end = head.last_offset + 1;
   }
 }

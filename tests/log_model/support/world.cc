@@ -1,6 +1,5 @@
 #include "tests/log_model/support/world.h"
 
-#include "log/index_file.h"
 #include "record/builder.h"
 
 #include <gtest/gtest.h>
@@ -27,6 +26,7 @@ WorldCounts& WorldCounts::operator+=(const WorldCounts& other) {
   damaged_files += other.damaged_files;
   compactions += other.compactions;
   rounds += other.rounds;
+  repairs += other.repairs;
   records_lost_unsynced += other.records_lost_unsynced;
   return *this;
 }
@@ -169,7 +169,8 @@ void World::bounce() {
   disk_.restart(how);
   broken_ = false;
   reopen(how);
-  if (manager_ == nullptr) return;
+  repair();
+  if (manager_ == nullptr || testing::Test::HasFailure()) return;
   for (const auto& t : logs_) {
     absorb(*t, pages_dropped ? Restart::kPower : how_worst_, clean);
     t->journaled_from.reset();
@@ -179,9 +180,12 @@ void World::bounce() {
 
 void World::reopen(Restart how) {
   how_worst_ = how;
+  for (const auto& t : logs_) t->damaged_at.reset();
   damageSomething();
   for (int tries = 0;; ++tries) {
-    const bool trouble = tries < 4 && chance(3);
+    // Bit rot is enough for one start.
+    const bool rot = std::ranges::any_of(logs_, [](const auto& t) { return t->rot.has_value(); });
+    const bool trouble = !rot && tries < 4 && chance(3);
     if (trouble && chance(4)) {
       disk_.failAfter(DiskCall::kRead, random_.below(20));
     } else if (trouble) {
@@ -221,6 +225,7 @@ void World::checkEnds(const Tracked& t, Restart worst, bool clean) {
   }
   if (m.cut_to) low = std::min(low, *m.cut_to);
   if (m.emptied_at) low = Offset{0};
+  if (t.damaged_at) low = std::min(low, *t.damaged_at);
   EXPECT_GE(end, low) << "records are lost";
   EXPECT_LE(end, m.end());
   EXPECT_TRUE(m.isBoundary(end) || start == end) << end.value() << " is within a batch";
@@ -287,41 +292,6 @@ void World::clearDoubts(LogModel& m) {
   m.start_to.reset();
   m.emptied_at.reset();
   m.doubtful = 0;
-}
-
-/// What recovery can make again: indexes, producer snapshots, the epochs' file.
-void World::damageSomething() {
-  if (!chance(3)) return;
-  for (const std::string& path : disk_.filesBelow(kRoot)) {
-    const bool index = path.ends_with("0.index") || path.ends_with(".timeindex");
-    const bool other = path.ends_with(".snapshot") || path.ends_with("leader-epoch-checkpoint");
-    if ((!index && !other) || !chance(4)) continue;
-    const Bytes content = disk_.readAll(path, 1 << 20).value_or(Bytes{});
-    if (content.empty()) continue;
-    ++counts_.damaged_files;
-    note("damage " + path);
-    if (!index) {
-      disk_.erase(path);
-      continue;
-    }
-    switch (random_.below(4)) {
-      case 0: disk_.erase(path); break;
-      case 1: {
-        // A time index that lost whole entries looks like one of a log whose records are not in
-        // order of time.
-        std::uint64_t size = random_.below(content.size());
-        if (path.ends_with(".timeindex") && size % TimeIndex::kEntrySize == 0) ++size;
-        disk_.cut(path, size);
-        break;
-      }
-      case 2: disk_.flipBit(path, random_.below(content.size() * 8)); break;
-      default: {
-        Bytes junk(1 + random_.below(content.size()), '\0');
-        for (char& c : junk) c = static_cast<char>(random_.next());
-        disk_.overwrite(path, 0, junk);
-      }
-    }
-  }
 }
 
 }  // namespace millrace::log::test

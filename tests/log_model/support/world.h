@@ -30,6 +30,7 @@ struct WorldCounts {
   std::uint64_t damaged_files = 0;
   std::uint64_t compactions = 0;
   std::uint64_t rounds = 0;
+  std::uint64_t repairs = 0;
   std::uint64_t records_lost_unsynced = 0;
   WorldCounts& operator+=(const WorldCounts& other);
 };
@@ -52,6 +53,18 @@ class World {
     PartitionLog* log = nullptr;
     /// Deleted at the last life; a power failure may bring it back.
     bool removed = false;
+    /// A byte that was changed and cannot be made again, and what it was.
+    struct Rot {
+      std::string path;
+      std::uint64_t position = 0;
+      Bytes original;
+      /// Of the batch that it is in, where it is in one.
+      Offset base;
+      Offset last;
+    };
+    std::optional<Rot> rot;
+    /// Damage that was not known to be on disk may have been cut off from here on.
+    std::optional<Offset> damaged_at;
     std::optional<FlushJob> job;
     /// What the job covers, and how far the log was cut since.
     Offset job_covers;
@@ -71,7 +84,17 @@ class World {
   static void checkEnds(const Tracked& t, Restart worst, bool clean);
   void absorbEmpty(Tracked& t);
   static void clearDoubts(LogModel& m);
+
+  // world_damage.cc: bit rot between two lives.
   void damageSomething();
+  void damage(const std::string& path);
+  void damageRecords(Tracked& t);
+  /// What cannot be made again must have been told with file and position, and not served; it is
+  /// put right, as from a replica.
+  void repair();
+  bool isTold(Tracked& t);
+
+  // world.cc
   void armFault();
   void expectRefusals(Tracked& t);
   LogConfig randomConfig(bool compacted);

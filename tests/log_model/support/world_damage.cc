@@ -1,0 +1,190 @@
+// Bit rot, and files that tear or go missing, between two lives.
+#include "log/index_file.h"
+#include "record/batch.h"
+#include "tests/log_model/support/world.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace millrace::log::test {
+namespace {
+
+/// Kinds of files, by what can be told of their damage: nothing in them guards their bytes but a
+/// snapshot's CRC.
+enum class Kind : std::uint8_t { kIndex, kTransactions, kSnapshot, kText, kOther };
+
+Kind kindOf(const std::string& path) {
+  if (path.ends_with("0.index") || path.ends_with(".timeindex")) return Kind::kIndex;
+  if (path.ends_with(".txnindex")) return Kind::kTransactions;
+  if (path.ends_with(".snapshot")) return Kind::kSnapshot;
+  if (path.ends_with("leader-epoch-checkpoint") ||
+      path.ends_with("recovery-point-offset-checkpoint"))
+    return Kind::kText;
+  return Kind::kOther;
+}
+
+/// A length at which a file of such entries is seen to be torn.
+std::uint64_t tornSize(std::uint64_t size, std::uint32_t entry) {
+  return size % entry == 0 ? size + 1 : size;
+}
+
+}  // namespace
+
+/// What recovery can make again: indexes, producer snapshots, the epochs' file, recovery points.
+void World::damageSomething() {
+  if (chance(6)) return damageRecords(*logs_[random_.below(logs_.size())]);
+  if (!chance(3)) return;
+  // Without recovery points, gaps that a compaction left which had not reached its own checkpoint
+  // look like Kafka's: a hole between segments that a power failure makes then is not told from
+  // them.
+  const bool compacted =
+      std::ranges::any_of(logs_, [](const auto& t) { return t->model.compacted_to > Offset{0}; });
+  for (const std::string& path : disk_.filesBelow("/data")) {
+    if (compacted && path.ends_with("recovery-point-offset-checkpoint")) continue;
+    if (kindOf(path) != Kind::kOther && chance(4)) damage(path);
+  }
+}
+
+void World::damage(const std::string& path) {
+  const Bytes content = disk_.readAll(path, 1 << 20).value_or(Bytes{});
+  if (content.empty()) return;
+  ++counts_.damaged_files;
+  note("damage " + path);
+  const Kind kind = kindOf(path);
+  const std::uint64_t cut = random_.below(content.size());
+  Bytes junk(1 + random_.below(content.size()), '\0');
+  for (char& c : junk) c = static_cast<char>(random_.next());
+  const auto choice = random_.below(4);
+  // Nobody can tell a transaction index that is missing from one that was not needed.
+  if (choice == 0 && kind != Kind::kTransactions) return disk_.erase(path);
+  if (kind == Kind::kText) {
+    // A number in the text may change into another: only what is no text can be told.
+    junk[0] = 'x';
+    return choice == 1 ? disk_.cut(path, cut) : disk_.overwrite(path, 0, junk);
+  }
+  if (kind == Kind::kTransactions) {
+    // A first or a last stable offset may change into one that fits as well.
+    const std::uint64_t entry =
+        random_.below((content.size() - 1) / TxnIndex::kEntrySize + 1) * TxnIndex::kEntrySize;
+    const std::uint64_t byte = chance(2) ? random_.below(10) : 18 + random_.below(8);
+    if (choice < 2) return disk_.cut(path, tornSize(cut, TxnIndex::kEntrySize));
+    if (entry + byte < content.size()) disk_.flipBit(path, (entry + byte) * 8 + random_.below(8));
+    return;
+  }
+  if (choice == 1) {
+    // A time index that lost whole entries looks like one of a log whose records are not in order
+    // of time.
+    const bool times = path.ends_with(".timeindex");
+    return disk_.cut(path, times ? tornSize(cut, TimeIndex::kEntrySize) : cut);
+  }
+  if (choice == 2) return disk_.flipBit(path, random_.below(content.size() * 8));
+  disk_.overwrite(path, 0, junk);
+}
+
+/// A bit of a .log file, or partition.metadata.
+void World::damageRecords(Tracked& t) {
+  const std::string directory = "/data/" + t.tp.toString() + "/";
+  // What the journal has is put back behind the damage: another matter.
+  if (std::ranges::any_of(disk_.filesBelow("/data"), [](const auto& path) {
+        return path.find("millrace-journal") != path.npos;
+      }))
+    return;
+  std::vector<std::string> paths = disk_.filesBelow(directory.substr(0, directory.size() - 1));
+  std::erase_if(paths, [](const auto& p) {
+    return !p.ends_with(".log") && !p.ends_with("partition.metadata");
+  });
+  if (paths.empty()) return;
+  Tracked::Rot rot{.path = paths[random_.below(paths.size())]};
+  const Bytes content = disk_.readAll(rot.path, 1 << 20).value_or(Bytes{});
+  if (content.empty()) return;
+  rot.position = random_.below(content.size());
+  const bool metadata = rot.path.ends_with("partition.metadata");
+  if (metadata) rot.position = 0;
+  record::BatchIterator walk(content);
+  record::BatchView batch;
+  bool inside = false;
+  for (std::size_t start = 0; !metadata && walk.next(batch); start = walk.position()) {
+    if (rot.position >= walk.position()) continue;
+    // Base offset and leader epoch stand outside of the CRC.
+    const std::size_t byte = rot.position - start;
+    if (byte < record::layout::kLength ||
+        (byte >= record::layout::kLeaderEpoch && byte < record::layout::kLeaderEpoch + 4))
+      return;
+    inside = true;
+    rot.base = batch.baseOffset();
+    rot.last = batch.lastOffset();
+    break;
+  }
+  if (!metadata && !inside) return;
+  ++counts_.damaged_files;
+  rot.original = content.substr(rot.position, 1);
+  note(fmt::format("bit rot in {} at {}, offsets {} to {}", rot.path, rot.position,
+                   rot.base.value(), rot.last.value()));
+  const char bad = metadata ? 'x' : static_cast<char>(rot.original[0] ^ (1 << random_.below(8)));
+  disk_.overwrite(rot.path, rot.position, BytesView(&bad, 1));
+  if (!metadata) t.damaged_at = rot.base;
+  t.rot = std::move(rot);
+}
+
+/// Whether damage was told: the log is offline, or a read finds it. Nothing else may be served.
+bool World::isTold(Tracked& t) {
+  PartitionLog* const log = manager_->find(t.tp);
+  const auto names = [&](const std::string& text) {
+    return text.find(t.rot->path) != std::string::npos &&
+           (text.find("position") != std::string::npos || t.rot->path.ends_with("metadata"));
+  };
+  if (log == nullptr) {
+    const auto& notes = manager_->report().notes;
+    if (std::ranges::any_of(notes, names)) return true;
+    return false;  // never synced, or removed: see absorbEmpty()
+  }
+  if (t.rot->path.ends_with("metadata")) return false;
+  for (Offset at = log->startOffset(); at < log->endOffset();) {
+    const auto read = log->read(at, 1 + random_.below(5000), Isolation::kLogEnd);
+    if (!read && (disk_.crashed() || disk_.faultMet())) return false;
+    if (!read) {
+      EXPECT_TRUE(names(read.error().detail)) << read.error().toString();
+      EXPECT_FALSE(log->health());
+      EXPECT_FALSE(log->flush());
+      return true;
+    }
+    if (read->next_offset <= at) {
+      ADD_FAILURE() << t.tp.toString() << ": no progress at " << at.value();
+      return true;
+    }
+    at = read->next_offset;
+  }
+  EXPECT_TRUE(t.rot->last < log->startOffset() || t.rot->base >= log->endOffset() ||
+              !disk_.exists(t.rot->path).value_or(true))
+      << t.tp.toString() << ": damage of offset " << t.rot->base.value() << " was served";
+  return false;
+}
+
+void World::repair() {
+  for (const auto& t : logs_) {
+    if (!t->rot) continue;
+    const bool told = manager_ != nullptr && !down() && !t->removed && isTold(*t);
+    const auto size = [&] {
+      const auto content = disk_.readAll(t->rot->path, 1 << 20);
+      return content ? content->size() : 0;
+    };
+    if (told) {
+      // As if nothing had been: what was told was not touched.
+      t->damaged_at.reset();
+      manager_.reset();
+      disk_.restart(Restart::kProcess);
+      broken_ = false;
+      if (t->rot->position < size())
+        disk_.overwrite(t->rot->path, t->rot->position, t->rot->original);
+      open();
+      ++counts_.repairs;
+    } else if (!disk_.crashed() && t->rot->position < size()) {
+      disk_.overwrite(t->rot->path, t->rot->position, t->rot->original);
+    }
+    t->rot.reset();
+  }
+}
+
+}  // namespace millrace::log::test
