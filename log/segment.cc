@@ -189,8 +189,14 @@ Result<bool> Segment::checkIndexes(const LogConfig& config) {
       return std::unexpected(status->error());
   if (offsets && times && !distrusted_) return false;
   distrusted_ = false;
-  MILLRACE_CHECK_OK(
-      rescan(0, size_, config, [](const record::BatchView&, std::uint64_t) { return Status{}; }));
+  const std::uint64_t size = size_;
+  const Status scanned =
+      rescan(0, size, config, [](const record::BatchView&, std::uint64_t) { return Status{}; });
+  if (!scanned) {
+    size_ = size;  // what to do about the damage is for others to say
+    distrustIndexes();
+    return std::unexpected(scanned.error());
+  }
   MILLRACE_CHECK_OK(seal());
   return true;
 }

@@ -89,6 +89,7 @@ class World {
   void damageSomething();
   void damage(const std::string& path);
   void damageRecords(Tracked& t);
+  static bool findBatch(const Bytes& content, Tracked::Rot& rot);
   /// What cannot be made again must have been told with file and position, and not served; it is
   /// put right, as from a replica.
   void repair();

@@ -83,6 +83,23 @@ void World::damage(const std::string& path) {
   disk_.overwrite(path, 0, junk);
 }
 
+/// The batch that the byte is in; false where it is in none, or not under its CRC: base offset and
+/// leader epoch.
+bool World::findBatch(const Bytes& content, Tracked::Rot& rot) {
+  record::BatchIterator walk(content);
+  record::BatchView batch;
+  for (std::size_t start = 0; walk.next(batch); start = walk.position()) {
+    if (rot.position >= walk.position()) continue;
+    rot.base = batch.baseOffset();
+    rot.last = batch.lastOffset();
+    const std::size_t byte = rot.position - start;
+    const bool epoch =
+        byte >= record::layout::kLeaderEpoch && byte < record::layout::kLeaderEpoch + 4;
+    return byte >= record::layout::kLength && !epoch;
+  }
+  return false;
+}
+
 /// A bit of a .log file, or partition.metadata.
 void World::damageRecords(Tracked& t) {
   const std::string directory = "/data/" + t.tp.toString() + "/";
@@ -102,22 +119,7 @@ void World::damageRecords(Tracked& t) {
   rot.position = random_.below(content.size());
   const bool metadata = rot.path.ends_with("partition.metadata");
   if (metadata) rot.position = 0;
-  record::BatchIterator walk(content);
-  record::BatchView batch;
-  bool inside = false;
-  for (std::size_t start = 0; !metadata && walk.next(batch); start = walk.position()) {
-    if (rot.position >= walk.position()) continue;
-    // Base offset and leader epoch stand outside of the CRC.
-    const std::size_t byte = rot.position - start;
-    if (byte < record::layout::kLength ||
-        (byte >= record::layout::kLeaderEpoch && byte < record::layout::kLeaderEpoch + 4))
-      return;
-    inside = true;
-    rot.base = batch.baseOffset();
-    rot.last = batch.lastOffset();
-    break;
-  }
-  if (!metadata && !inside) return;
+  if (!metadata && !findBatch(content, rot)) return;
   ++counts_.damaged_files;
   rot.original = content.substr(rot.position, 1);
   note(fmt::format("bit rot in {} at {}, offsets {} to {}", rot.path, rot.position,
