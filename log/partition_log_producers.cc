@@ -61,6 +61,10 @@ Result<std::optional<AbortedTransaction>> replay(ProducerState& producers, const
   MILLRACE_TRY(const std::size_t got, file.read(head.position, bytes.data(), bytes.size()));
   if (got != bytes.size()) return fail(Errc::kCorruptData, segment.path() + " ends inside a batch");
   MILLRACE_TRY(const auto batch, record::BatchView::parse(bytes));
+  if (const Status sound = batch.checkCrc(); !sound)
+    return fail(Errc::kCorruptData, segment.path() + " at position " +
+                                        std::to_string(head.position) + ": " +
+                                        sound.error().detail);
   if (!head.isControl()) {
     producers.addData(batch, head.base_offset, head.last_offset, head.max_timestamp);
     return std::nullopt;
