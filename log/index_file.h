@@ -183,8 +183,7 @@ class TxnIndex {
   [[nodiscard]] Status append(const AbortedTransaction& txn);
   [[nodiscard]] Result<std::vector<AbortedTransaction>> all();
   /// The entries up to the first that ends at or above this offset, or cannot stand where it does
-  /// (pages that a crash lost read as zeros), and the rest; part of an entry at the end as an empty
-  /// one.
+  /// (lost pages read as zeros), and the rest; part of an entry at the end as an empty one.
   struct Split {
     std::vector<AbortedTransaction> sound;
     std::vector<AbortedTransaction> rest;
