@@ -102,6 +102,7 @@ bool World::findBatch(const Bytes& content, Tracked::Rot& rot) {
 
 /// A bit of a .log file, or partition.metadata.
 void World::damageRecords(Tracked& t) {
+  if (t.removed) return;  // a power failure may bring it back for a moment, as nobody's log
   const std::string directory = "/data/" + t.tp.toString() + "/";
   // What the journal has is put back behind the damage: another matter.
   if (std::ranges::any_of(disk_.filesBelow("/data"), [](const auto& path) {
@@ -109,8 +110,10 @@ void World::damageRecords(Tracked& t) {
       }))
     return;
   std::vector<std::string> paths = disk_.filesBelow(directory.substr(0, directory.size() - 1));
-  std::erase_if(paths, [](const auto& p) {
-    return !p.ends_with(".log") && !p.ends_with("partition.metadata");
+  // What a finished compaction is about to replace is not read any more.
+  std::erase_if(paths, [this](const auto& p) {
+    return (!p.ends_with(".log") && !p.ends_with("partition.metadata")) ||
+           disk_.exists(p + ".swap").value_or(false);
   });
   if (paths.empty()) return;
   Tracked::Rot rot{.path = paths[random_.below(paths.size())]};
