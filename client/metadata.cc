@@ -109,23 +109,24 @@ Error MetadataService::lastError() const {
 }
 
 void MetadataService::addTopics(const std::vector<std::string>& topics) {
-  bool grown = false;
   {
     const std::lock_guard lock(mutex_);
-    for (const std::string& topic : topics) grown |= topics_.insert(topic).second;
+    for (const std::string& topic : topics)
+      if (topics_.insert(topic).second) fresh_.insert(topic);
   }
-  if (grown) requestUpdate();
+  askFresh();
 }
 
 void MetadataService::setTopics(std::set<std::string> topics) {
-  bool unknown = false;
   {
     const std::lock_guard lock(mutex_);
     all_topics_ = false;
     topics_ = std::move(topics);
-    for (const std::string& topic : topics_) unknown |= !image_->topics.contains(topic);
+    fresh_.clear();
+    for (const std::string& topic : topics_)
+      if (!image_->topics.contains(topic)) fresh_.insert(topic);
   }
-  if (unknown) requestUpdate();
+  askFresh();
 }
 
 void MetadataService::setAllTopics() {
@@ -153,18 +154,37 @@ void MetadataService::requestUpdate() {
   askNow();
 }
 
+/// Asks for the topics that are new, if there are any: at once, but not before the back-off of a
+/// failure is over.
+void MetadataService::askFresh() {
+  Millis wait_ms = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (fresh_.empty() || asking_ || closed_) return;
+    if (failures_ > 0) wait_ms = not_before_ms_ - systemClock().monotonicMs();
+  }
+  if (wait_ms > 0) return schedule(wait_ms);
+  askNow();
+}
+
+/// Under the lock.
+MetadataService::Wish MetadataService::takeWish(Millis now_ms) {
+  const bool fresh_only = !wanted_ && !fresh_.empty() && now_ms < full_due_ms_;
+  const std::set<std::string> fresh = std::exchange(fresh_, {});
+  if (fresh_only && !all_topics_) return Wish(std::in_place, fresh.begin(), fresh.end());
+  wanted_ = false;
+  full_due_ms_ = now_ms + options_.max_age_ms;
+  if (all_topics_) return std::nullopt;
+  return Wish(std::in_place, topics_.begin(), topics_.end());
+}
+
 void MetadataService::askNow() {
-  std::optional<std::vector<std::string>> topics = std::vector<std::string>();
+  Wish topics;
   {
     const std::lock_guard lock(mutex_);
     if (asking_ || closed_) return;
     asking_ = true;
-    wanted_ = false;
-    if (all_topics_) {
-      topics = std::nullopt;
-    } else {
-      topics->assign(topics_.begin(), topics_.end());
-    }
+    topics = takeWish(systemClock().monotonicMs());
   }
   const bool complete = !topics.has_value();
   Call call;
@@ -203,34 +223,40 @@ bool MetadataService::isMissingTopics() const {
   });
 }
 
+/// Under the lock. Returns when to ask again, ms from now.
+Millis MetadataService::onPicture(const MetadataResponse& answer, bool complete, Millis now_ms) {
+  image_ = std::make_shared<const ClusterImage>(mergeMetadata(*image_, answer, complete));
+  last_error_ = Error{Errc::kNone, {}};
+  failures_ = 0;
+  ++version_;
+  // A second request right after would see the same: what is still missing needs a moment.
+  const bool missing = isMissingTopics();
+  missing_ = missing ? missing_ + 1 : 0;
+  wanted_ = wanted_ || missing;
+  const Millis delay = backoff_.delay(std::max(missing_ - 1, 0), systemRandom());
+  not_before_ms_ = now_ms + delay;
+  if (!fresh_.empty()) return 0;
+  return wanted_ ? delay : std::max<Millis>(full_due_ms_ - now_ms, 0);
+}
+
 void MetadataService::onAnswer(Result<Reply> reply, bool complete) {
   std::vector<std::function<void(const ImagePtr&)>> listeners;
   ImagePtr image;
-  Millis next_ms = options_.max_age_ms;
+  Millis next_ms = 0;
   {
     const std::lock_guard lock(mutex_);
     asking_ = false;
     if (closed_) return;
     const Millis now_ms = systemClock().monotonicMs();
     if (reply) {
-      const auto& answer = *static_cast<const MetadataResponse*>(reply->body.get());
-      image_ = std::make_shared<const ClusterImage>(mergeMetadata(*image_, answer, complete));
+      next_ms =
+          onPicture(*static_cast<const MetadataResponse*>(reply->body.get()), complete, now_ms);
       image = image_;
-      last_error_ = Error{Errc::kNone, {}};
-      failures_ = 0;
-      ++version_;
       listeners = listeners_;
-      // A second request right after would see the same: what is still missing needs a moment.
-      const bool missing = isMissingTopics();
-      missing_ = missing ? missing_ + 1 : 0;
-      const Millis delay = backoff_.delay(std::max(missing_ - 1, 0), systemRandom());
-      not_before_ms_ = now_ms + delay;
-      if (wanted_ || missing) next_ms = delay;
     } else {
       last_error_ = reply.error();
-      const Millis delay = backoff_.delay(failures_++, systemRandom());
-      not_before_ms_ = now_ms + delay;
-      next_ms = delay;
+      next_ms = backoff_.delay(failures_++, systemRandom());
+      not_before_ms_ = now_ms + next_ms;
       wanted_ = true;
     }
   }

@@ -56,8 +56,9 @@ struct ClusterImage {
 [[nodiscard]] ClusterImage mergeMetadata(const ClusterImage& before,
                                          const protocol::MetadataResponse& answer, bool complete);
 
-/// Keeps the picture fresh: by age, on demand, with a back-off between failures. Thread-safe; make
-/// it with create.
+/// Keeps the picture fresh: by age, on demand, with a back-off between answers. A topic that nobody
+/// asked for before waits for no back-off, but that of failures, and is asked for alone (KIP-526).
+/// Thread-safe.
 class MetadataService : public std::enable_shared_from_this<MetadataService> {
  public:
   using ImagePtr = std::shared_ptr<const ClusterImage>;
@@ -90,8 +91,14 @@ class MetadataService : public std::enable_shared_from_this<MetadataService> {
   void close();
 
  private:
+  /// What a request names; none: all topics.
+  using Wish = std::optional<std::vector<std::string>>;
+  void askFresh();
   void askNow();
+  [[nodiscard]] Wish takeWish(Millis now_ms);
   void onAnswer(Result<Reply> reply, bool complete);
+  [[nodiscard]] Millis onPicture(const protocol::MetadataResponse& answer, bool complete,
+                                 Millis now_ms);
   [[nodiscard]] bool isMissingTopics() const;
   void schedule(Millis delay_ms);
 
@@ -102,6 +109,8 @@ class MetadataService : public std::enable_shared_from_this<MetadataService> {
   mutable std::mutex mutex_;
   ImagePtr image_ = std::make_shared<const ClusterImage>();
   std::set<std::string> topics_;
+  std::set<std::string> fresh_;  ///< of topics_, not asked for yet
+  Millis full_due_ms_ = 0;       ///< when all of topics_ are to be asked for again
   std::vector<std::function<void(const ImagePtr&)>> listeners_;
   Error last_error_{Errc::kNone, {}};
   std::uint64_t version_ = 0;
