@@ -19,17 +19,17 @@ struct Filled {
     const Bytes batch = batchOf(kRecords, 1024);
     for (int i = 0; i < kBatches; ++i) appendTo(*log, batch);
   }
-  /// As after a restart: nothing is known of the batches.
+  /// As after a clean stop and a start: batches are checked when they are first read.
   void reopen() {
     orDie(log->close());
     log.reset();
-    log = openLog();
+    log = openLog(true);
   }
-  std::unique_ptr<log::PartitionLog> openLog() {
-    return orDie(log::PartitionLog::open({.directory = dir.path("t-0")}));
+  std::unique_ptr<log::PartitionLog> openLog(bool clean) {
+    return orDie(log::PartitionLog::open({.directory = dir.path("t-0"), .clean_shutdown = clean}));
   }
   TempDir dir;
-  std::unique_ptr<log::PartitionLog> log = openLog();
+  std::unique_ptr<log::PartitionLog> log = openLog(false);
 };
 
 class Sink {
