@@ -1,110 +1,133 @@
-// Compaction: the map of keys with one thread and with two, whole runs, and what reading and
-// writing of the same bytes alone would take.
+// How fast logs are compacted, beside reading the same bytes twice (compaction makes two passes)
+// and writing and syncing what remains, in the same run; what two threads for one log do, and two
+// logs at once, which is what log.cleaner.threads is for.
+#include "log/compaction.h"
+
 #include "bench/log/support.h"
-#include "log/compaction_map.h"
+
+#include <time.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <random>
+#include <thread>
 
 namespace millrace::bench {
 namespace {
 
-constexpr std::uint64_t kBytes = 256ULL << 20;
-constexpr std::int64_t kKeys = 200'000;
-constexpr int kRecords = 100, kTurns = 5;
+using log::CompactionPlan;
 
-/// `kBytes` of records with a value of 100 B (before compression), keys at random.
-std::unique_ptr<log::PartitionLog> fill(const TempDir& dir, record::Codec codec) {
+constexpr std::uint64_t kBytes = 256ULL << 20;
+constexpr std::size_t kPiece = 512 << 10;
+
+struct Workload {
+  const char* name;
+  std::size_t value_bytes;
+  /// How many records share a key, on average.
+  int records_per_key;
+  record::Codec codec = record::Codec::kNone;
+};
+
+std::unique_ptr<log::PartitionLog> makeLog(const std::string& directory, const Workload& load) {
   log::LogConfig config;
   config.cleanup_compact = true;
-  config.cleanup_delete = false;
   config.segment_bytes = 64 << 20;
-  auto made = orDie(log::PartitionLog::open({.directory = dir.path("t-0"), .config = config}));
-  std::uint64_t seed = 42;
-  Bytes value(100, 'v');
-  for (std::uint64_t bytes = 0; bytes < kBytes; bytes += kRecords * 120) {
-    record::BatchBuilder builder({.codec = codec}, 16 << 10);
-    for (int i = 0; i < kRecords; ++i) {
-      seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-      const std::string key = std::to_string((seed >> 33) % kKeys);
-      std::ranges::copy(std::to_string(seed), value.begin());
-      builder.append(kTimestamp, BytesView(key), BytesView(value));
+  auto made = orDie(log::PartitionLog::open({.directory = directory, .config = config}));
+  std::mt19937_64 random(1);
+  const std::uint64_t keys = std::max<std::uint64_t>(
+      kBytes / (load.value_bytes + 20) / static_cast<unsigned>(load.records_per_key), 1);
+  Bytes value(load.value_bytes, '\0');
+  while (made->sizeInBytes() < kBytes) {
+    record::BatchBuilder builder({.codec = load.codec}, 1 << 20);
+    while (builder.sizeInBytes() < 64'000) {
+      for (char& byte : value) byte = static_cast<char>('a' + (random() >> 32) % 8);
+      builder.append(kTimestamp, "key-" + std::to_string(random() % keys), value);
     }
     appendTo(*made, orDie(builder.build()));
   }
-  made->setHighWatermark(made->endOffset());
   orDie(made->roll());
+  made->setHighWatermark(made->endOffset());
   orDie(made->flush());
   return made;
 }
 
-double mapSeconds(const log::CompactionPlan& plan, int threads) {
-  const log::CompactionLimits limits{.threads = threads};
-  log::KeyOffsetMap map(std::size_t{kKeys} * 48, 1);
-  log::CompactionMeter meter(limits);
-  const Stopwatch watch;
-  (void)orDie(log::buildCompactionMap(plan, limits, map, meter));
-  return watch.seconds();
+struct Cost {
+  double wall = 0;
+  double cpu = 0;
+};
+
+double cpuSeconds() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
 }
 
-/// Reads the sources twice and writes and syncs as many bytes as were kept.
-double rawSeconds(const log::CompactionPlan& plan, const TempDir& dir, std::uint64_t kept) {
-  Bytes buffer(512 << 10, 'r');
+Cost costOf(const auto& work) {
   const Stopwatch watch;
+  const double cpu = cpuSeconds();
+  work();
+  return {watch.seconds(), cpuSeconds() - cpu};
+}
+
+/// Reads the plan's files twice and writes as many bytes as compaction does, synced.
+void rawCopy(const CompactionPlan& plan, std::uint64_t write, const std::string& path) {
+  Bytes buffer(kPiece, '\0');
   for (int pass = 0; pass < 2; ++pass)
     for (const auto& source : plan.sources)
-      for (std::uint64_t at = 0; at < source.size; at += buffer.size())
-        (void)orDie(source.file->read(at, buffer.data(), buffer.size()));
-  const auto file = orDie(systemFiles().open(dir.path("raw"), OpenMode::kCreate));
-  for (std::uint64_t at = 0; at < kept; at += buffer.size()) {
-    const BytesView part = BytesView(buffer).substr(0, std::min(buffer.size(), kept - at));
-    orDie(file->write(at, std::span(&part, 1)));
+      for (std::uint64_t at = 0; at < source.size; at += kPiece)
+        (void)orDie(source.file->read(at, buffer.data(), kPiece));
+  const auto file = orDie(systemFiles().open(path, OpenMode::kCreate));
+  for (std::uint64_t at = 0; at < write; at += kPiece) {
+    const BytesView piece(buffer.data(), std::min<std::uint64_t>(kPiece, write - at));
+    orDie(file->write(at, std::span(&piece, 1)));
   }
   orDie(file->sync());
-  const double seconds = watch.seconds();
-  orDie(systemFiles().remove(dir.path("raw")));
-  return seconds;
 }
 
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
+/// A run whose result is thrown away.
+log::CompactionOutcome compact(const CompactionPlan& plan, int threads) {
+  auto outcome = orDie(log::runCompaction(plan, {.threads = threads}));
+  for (const auto& entry : std::filesystem::directory_iterator(plan.directory))
+    if (entry.path().extension() == ".cleaned") std::filesystem::remove(entry.path());
+  return outcome;
 }
 
-void measure(const char* name, record::Codec codec, const LogBenchOptions& options) {
+void measure(const Workload& load, const LogBenchOptions& options) {
   const TempDir dir(options);
-  const auto filled = fill(dir, codec);
-  const auto plan = orDie(filled->prepareCompaction(kTimestamp + 86'400'000));
-  std::uint64_t bytes = 0;
-  for (const auto& source : plan.sources) bytes += source.size;
-  std::vector<double> map[2], whole[2], raw;
-  // The sides take turns: none has the quieter machine.
-  for (int turn = 0; turn < kTurns; ++turn) {
-    std::uint64_t kept = 0;
-    for (const int threads : {1, 2}) {
-      const auto side = static_cast<std::size_t>(threads - 1);
-      map[side].push_back(mapSeconds(plan, threads));
-      const Stopwatch watch;
-      kept = orDie(log::runCompaction(plan, {.threads = threads})).bytes_written;
-      whole[side].push_back(watch.seconds());
-      for (const auto& entry : std::filesystem::directory_iterator(dir.path("t-0")))
-        if (entry.path().extension() == ".cleaned") std::filesystem::remove(entry.path());
-    }
-    raw.push_back(rawSeconds(plan, dir, kept));
-  }
-  const double mb = static_cast<double>(bytes) / 1e6;
+  const auto log_a = makeLog(dir.path("a-0"), load);
+  const auto log_b = makeLog(dir.path("b-0"), load);
+  const CompactionPlan a = orDie(log_a->prepareCompaction(kTimestamp));
+  const CompactionPlan b = orDie(log_b->prepareCompaction(kTimestamp));
+  log::CompactionOutcome outcome;
+  const Cost one = costOf([&] { outcome = compact(a, 1); });
+  const Cost raw = costOf([&] { rawCopy(a, outcome.bytes_written, dir.path("raw")); });
+  const Cost two_threads = costOf([&] { (void)compact(a, 2); });
+  const Cost both = costOf([&] {
+    std::thread other([&] { (void)compact(b, 1); });
+    (void)compact(a, 1);
+    other.join();
+  });
+  const double read = static_cast<double>(outcome.bytes_read) / 1e6;
+  const auto records = static_cast<double>(outcome.records_kept + outcome.records_dropped);
   std::printf(
-      "compaction %-5s %5.0f MB: map %5.0f MB/s, two threads %5.0f; whole run %5.0f MB/s, two "
-      "threads %5.0f; reading twice and writing what is kept %5.0f MB/s\n",
-      name, mb, mb / median(map[0]), mb / median(map[1]), mb / median(whole[0]),
-      mb / median(whole[1]), mb / median(raw));
+      "%-26s %5.0f MB/s (%.2f of raw %.0f)   %5.2f CPU s/GB (raw %.2f)   %9.0f records/CPU s   "
+      "kept %2.0f %%   two threads %.2fx   two at once %.2fx\n",
+      load.name, read / one.wall, raw.wall / one.wall, read / raw.wall, one.cpu * 1000 / read,
+      raw.cpu * 1000 / read, records / one.cpu,
+      100 * static_cast<double>(outcome.records_kept) / records, one.wall / two_threads.wall,
+      2 * one.wall / both.wall);
+  std::fflush(stdout);
 }
 
 }  // namespace
 
 void benchCompaction(const LogBenchOptions& options) {
-  measure("none", record::Codec::kNone, options);
-  measure("lz4", record::Codec::kLz4, options);
+  for (const Workload& load :
+       {Workload{"100 B, 10 records a key", 100, 10}, Workload{"1 KiB, 10 records a key", 1024, 10},
+        Workload{"1 KiB, 2 records a key", 1024, 2},
+        Workload{"100 B, 10 a key, lz4", 100, 10, record::Codec::kLz4},
+        Workload{"1 KiB, 10 a key, zstd", 1024, 10, record::Codec::kZstd}})
+    measure(load, options);
 }
 
 }  // namespace millrace::bench
