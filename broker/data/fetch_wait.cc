@@ -91,20 +91,17 @@ bool FetchWait::withdraw() {
 }
 
 Task<Wake> FetchWait::park(SteadyTime deadline) {
-  if (!signalled_) {
-    const Wake wake = co_await list_.park(deadline);
-    if (wake == Wake::kCancelled) co_return wake;
-    if (!signalled_) {
-      bool at_rest = withdraw();
-      while (!at_rest) {
-        const Wake again = co_await list_.park(std::chrono::hours(1));
-        if (again == Wake::kCancelled) co_return again;
-        at_rest = signalled_;
-      }
-      co_return wake == Wake::kTimedOut ? wake : Wake::kNotified;
-    }
+  if (signalled_) co_return Wake::kNotified;
+  const Wake wake = co_await list_.park(deadline);
+  if (wake == Wake::kCancelled) co_return wake;
+  if (signalled_) co_return Wake::kNotified;
+  bool at_rest = withdraw();
+  while (!at_rest) {
+    const Wake again = co_await list_.park(std::chrono::hours(1));
+    if (again == Wake::kCancelled) co_return again;
+    at_rest = signalled_;
   }
-  co_return Wake::kNotified;
+  co_return wake;
 }
 
 }  // namespace millrace::broker
