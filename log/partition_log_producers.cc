@@ -53,11 +53,11 @@ Status PartitionLog::State::loadProducers(Offset end, std::optional<Offset> rebu
 namespace {
 
 /// Takes one batch of a producer into the state. Returns the transaction that it aborts, if any;
-/// `ended`, where not null, is set where it ends one.
+/// `ended`, where not null, is set where it ends one. `bytes` is room for the batch.
 Result<std::optional<AbortedTransaction>> replay(ProducerState& producers, const Segment& segment,
                                                  const File& file, const BatchReader::Head& head,
-                                                 bool* ended) {
-  Bytes bytes(head.size, '\0');
+                                                 Bytes& bytes, bool* ended) {
+  bytes.resize(head.size);
   MILLRACE_TRY(const std::size_t got, file.read(head.position, bytes.data(), bytes.size()));
   if (got != bytes.size()) return fail(Errc::kCorruptData, segment.path() + " ends inside a batch");
   MILLRACE_TRY(const auto batch, record::BatchView::parse(bytes));
@@ -107,18 +107,19 @@ Result<bool> txnIndexFits(Segment& segment) {
 Status PartitionLog::State::replayProducers(Offset from, Offset end,
                                             std::optional<Offset> rebuild_from) {
   std::map<const Segment*, std::vector<AbortedTransaction>> made;
+  Bytes room;
   if (from < end) {
-    MILLRACE_CHECK_OK(
-        walk(from, end,
-             [&](Segment& segment, const File& file, const BatchReader::Head& head) -> Status {
-               if (head.producer_id <= record::kNoProducerId) return {};
-               bool ended = false;
-               MILLRACE_TRY(const auto aborted, replay(producers, segment, file, head, &ended));
-               if (ended) flushed_stable.noteMarker(head.last_offset);
-               if (aborted && rebuild_from && head.base_offset >= *rebuild_from)
-                 made[&segment].push_back(*aborted);
-               return {};
-             }));
+    MILLRACE_CHECK_OK(walk(
+        from, end,
+        [&](Segment& segment, const File& file, const BatchReader::Head& head) -> Status {
+          if (head.producer_id <= record::kNoProducerId) return {};
+          bool ended = false;
+          MILLRACE_TRY(const auto aborted, replay(producers, segment, file, head, room, &ended));
+          if (ended) flushed_stable.noteMarker(head.last_offset);
+          if (aborted && rebuild_from && head.base_offset >= *rebuild_from)
+            made[&segment].push_back(*aborted);
+          return {};
+        }));
   }
   if (!rebuild_from) return {};
   for (std::size_t i = indexFor(*rebuild_from); i < segments.size(); ++i)
@@ -157,11 +158,12 @@ Status PartitionLog::State::rebuildTxnIndex(std::size_t index) {
   const auto bytes = files.system.readAll(files.path(segment.base(), FileKind::kSnapshot));
   if (bytes && known.loadSnapshot(*bytes)) from = segment.base();
   std::vector<AbortedTransaction> all;
+  Bytes room;
   MILLRACE_CHECK_OK(
       walk(from, endOf(index),
            [&](Segment& in, const File& file, const BatchReader::Head& head) -> Status {
              if (head.producer_id <= record::kNoProducerId) return {};
-             MILLRACE_TRY(const auto aborted, replay(known, in, file, head, nullptr));
+             MILLRACE_TRY(const auto aborted, replay(known, in, file, head, room, nullptr));
              if (aborted && &in == &segment) all.push_back(*aborted);
              return {};
            }));

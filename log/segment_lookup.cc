@@ -14,6 +14,13 @@ constexpr std::uint64_t kNear = 8 << 10;
 /// Elsewhere the headers are read, and what stands right behind them.
 constexpr std::size_t kScanBuffer = (4 << 10) + record::kBatchHeaderSize;
 
+std::unexpected<Error> outOfOrder(const std::string& path, const BatchReader::Head& head,
+                                  Offset next) {
+  return fail(Errc::kCorruptData,
+              fmt::format("{} at position {}: offsets {} to {} behind {}", path, head.position,
+                          head.base_offset.value(), head.last_offset.value(), next.value()));
+}
+
 }  // namespace
 
 Status Segment::checkSound(std::uint64_t from, std::uint64_t to) {
@@ -28,7 +35,7 @@ Status Segment::checkSound(std::uint64_t from, std::uint64_t to) {
     MILLRACE_TRY(const bool more, reader.next(batch));
     if (!more) break;
     const Status sound = batch.checkCrc();
-    if (!sound || batch.baseOffset() < next || batch.lastOffset() < batch.baseOffset())
+    if (!sound || batch.baseOffset() < next)
       return fail(Errc::kCorruptData,
                   fmt::format("{} at position {}: {}", path(), at,
                               sound ? "offsets do not rise" : sound.error().detail));
@@ -75,10 +82,7 @@ Result<Segment::Place> Segment::scanFor(Offset offset, const std::optional<Offse
       return scanFor(offset, std::nullopt, kScanBuffer);
     }
     if (!*more) return Place{size_, std::nullopt};
-    if (head.base_offset < next)
-      return fail(Errc::kCorruptData, fmt::format("{} at position {}: offsets {} to {} behind {}",
-                                                  path(), head.position, head.base_offset.value(),
-                                                  head.last_offset.value(), next.value()));
+    if (head.base_offset < next) return outOfOrder(path(), head, next);
     if (head.last_offset >= offset) return Place{head.position, head};
     next = head.last_offset + 1;
   }
@@ -175,10 +179,7 @@ Result<Offset> Segment::endAt(std::uint64_t position) {
   for (;;) {
     MILLRACE_TRY(const bool more, reader.nextHead(head));
     if (!more) return end;
-    if (head.base_offset < end || head.last_offset < head.base_offset)
-      return fail(Errc::kCorruptData, fmt::format("{} at position {}: offsets {} to {} behind {}",
-                                                  path(), head.position, head.base_offset.value(),
-                                                  head.last_offset.value(), end.value()));
+    if (head.base_offset < end) return outOfOrder(path(), head, end);
     end = head.last_offset + 1;
   }
 }
