@@ -53,12 +53,17 @@ ModelBatch World::randomBatch(Tracked& t, bool keyed) {
   return batch;
 }
 
-ModelBatch World::idempotentBatch(Tracked& t) {
+ModelBatch World::producersBatch(Tracked& t, std::int64_t first_id) {
   ModelBatch batch = randomBatch(t, false);
-  batch.producer_id = ProducerId{static_cast<std::int64_t>(10 + random_.below(3))};
+  batch.producer_id = ProducerId{first_id + static_cast<std::int64_t>(random_.below(3))};
   const auto known = t.model.producers()[batch.producer_id];
   batch.producer_epoch = std::max<std::int16_t>(known.epoch, 0);
   batch.base_sequence = known.next_sequence;
+  return batch;
+}
+
+ModelBatch World::idempotentBatch(Tracked& t) {
+  ModelBatch batch = producersBatch(t, 10);
   if (chance(10)) {
     ++batch.producer_epoch;
     batch.base_sequence = 0;
@@ -67,11 +72,7 @@ ModelBatch World::idempotentBatch(Tracked& t) {
 }
 
 ModelBatch World::transactionalBatch(Tracked& t) {
-  ModelBatch batch = randomBatch(t, false);
-  batch.producer_id = ProducerId{static_cast<std::int64_t>(20 + random_.below(3))};
-  const auto known = t.model.producers()[batch.producer_id];
-  batch.producer_epoch = std::max<std::int16_t>(known.epoch, 0);
-  batch.base_sequence = known.next_sequence;
+  ModelBatch batch = producersBatch(t, 20);
   batch.transactional = true;
   return batch;
 }

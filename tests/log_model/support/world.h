@@ -132,6 +132,8 @@ class World {
 
   // batches.cc
   ModelBatch randomBatch(Tracked& t, bool keyed);
+  /// Of one of three producers from `first_id` on, with what comes next of it.
+  ModelBatch producersBatch(Tracked& t, std::int64_t first_id);
   ModelBatch idempotentBatch(Tracked& t);
   ModelBatch transactionalBatch(Tracked& t);
   /// For one of the open transactions.
