@@ -5,6 +5,7 @@
 #include "log/journal/journal.h"
 #include "tests/broker/support/requests.h"
 #include "tests/broker/support/test_broker.h"
+#include "tests/support/forwarding_files.h"
 
 #include <gtest/gtest.h>
 
@@ -18,7 +19,7 @@ namespace millrace::broker::testing {
 namespace {
 
 /// The machine's files, but syncs wait while they are held, and fail when told so.
-class HeldFiles final : public FileSystem {
+class HeldFiles final : public ForwardingFiles {
  public:
   void hold() { setHeld(true); }
   void release() { setHeld(false); }
@@ -33,52 +34,22 @@ class HeldFiles final : public FileSystem {
   }
 
   Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    MILLRACE_TRY(auto file, systemFiles().open(path, mode));
+    MILLRACE_TRY(auto file, ForwardingFiles::open(path, mode));
     return std::make_shared<HeldFile>(*this, std::move(file));
-  }
-  Result<std::vector<std::string>> list(const std::string& d) override {
-    return systemFiles().list(d);
-  }
-  Status createDirectories(const std::string& p) override {
-    return systemFiles().createDirectories(p);
-  }
-  Status remove(const std::string& p) override { return systemFiles().remove(p); }
-  Status removeAll(const std::string& p) override { return systemFiles().removeAll(p); }
-  Status rename(const std::string& a, const std::string& b) override {
-    return systemFiles().rename(a, b);
-  }
-  Status syncDirectory(const std::string& p) override { return systemFiles().syncDirectory(p); }
-  Result<bool> exists(const std::string& p) override { return systemFiles().exists(p); }
-  Result<Bytes> readAll(const std::string& p, std::size_t limit) override {
-    return systemFiles().readAll(p, limit);
-  }
-  Status writeAtomically(const std::string& p, BytesView b) override {
-    return systemFiles().writeAtomically(p, b);
   }
 
  private:
-  class HeldFile final : public File {
+  class HeldFile final : public ForwardingFile {
    public:
     HeldFile(HeldFiles& files, std::shared_ptr<File> file)
-        : files_(files), file_(std::move(file)) {}
-    Result<std::size_t> read(std::uint64_t at, char* out, std::size_t n) const override {
-      return file_->read(at, out, n);
-    }
-    Status write(std::uint64_t at, std::span<const BytesView> s) override {
-      return file_->write(at, s);
-    }
+        : ForwardingFile(std::move(file)), files_(files) {}
     Status sync() override {
       MILLRACE_CHECK_OK(files_.pass());
-      return file_->sync();
+      return ForwardingFile::sync();
     }
-    Status truncate(std::uint64_t n) override { return file_->truncate(n); }
-    Result<std::uint64_t> size() const override { return file_->size(); }
-    int fd() const override { return -1; }
-    const std::string& path() const override { return file_->path(); }
 
    private:
     HeldFiles& files_;
-    std::shared_ptr<File> file_;
   };
 
   void setHeld(bool held) {

@@ -1,6 +1,7 @@
 // How often an append writes: once for all batches of a request that go into one segment.
 #include "log/partition_log.h"
 #include "tests/log/support/temp_dir.h"
+#include "tests/support/forwarding_files.h"
 
 #include <gtest/gtest.h>
 
@@ -8,55 +9,31 @@ namespace millrace::log::test {
 namespace {
 
 /// Writes to segments by size; everything else goes to the real files.
-class CountingFiles final : public FileSystem {
+class CountingFiles final : public ForwardingFiles {
  public:
   std::vector<std::size_t> writes;
 
   Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    MILLRACE_TRY(auto file, real_.open(path, mode));
+    MILLRACE_TRY(auto file, ForwardingFiles::open(path, mode));
     if (!path.ends_with(".log")) return file;
     return std::make_shared<CountingFile>(std::move(file), writes);
   }
-  Result<std::vector<std::string>> list(const std::string& p) override { return real_.list(p); }
-  Status createDirectories(const std::string& p) override { return real_.createDirectories(p); }
-  Status remove(const std::string& p) override { return real_.remove(p); }
-  Status removeAll(const std::string& p) override { return real_.removeAll(p); }
-  Status rename(const std::string& a, const std::string& b) override { return real_.rename(a, b); }
-  Status syncDirectory(const std::string& p) override { return real_.syncDirectory(p); }
-  Result<bool> exists(const std::string& p) override { return real_.exists(p); }
-  Result<Bytes> readAll(const std::string& p, std::size_t limit) override {
-    return real_.readAll(p, limit);
-  }
-  Status writeAtomically(const std::string& p, BytesView content) override {
-    return real_.writeAtomically(p, content);
-  }
 
  private:
-  class CountingFile final : public File {
+  class CountingFile final : public ForwardingFile {
    public:
     CountingFile(std::shared_ptr<File> file, std::vector<std::size_t>& writes)
-        : file_(std::move(file)), writes_(writes) {}
-    Result<std::size_t> read(std::uint64_t at, char* out, std::size_t n) const override {
-      return file_->read(at, out, n);
-    }
+        : ForwardingFile(std::move(file)), writes_(writes) {}
     Status write(std::uint64_t at, std::span<const BytesView> slices) override {
       std::size_t bytes = 0;
       for (const BytesView slice : slices) bytes += slice.size();
       writes_.push_back(bytes);
-      return file_->write(at, slices);
+      return ForwardingFile::write(at, slices);
     }
-    Status sync() override { return file_->sync(); }
-    Status truncate(std::uint64_t n) override { return file_->truncate(n); }
-    Result<std::uint64_t> size() const override { return file_->size(); }
-    int fd() const override { return -1; }
-    const std::string& path() const override { return file_->path(); }
 
    private:
-    std::shared_ptr<File> file_;
     std::vector<std::size_t>& writes_;
   };
-
-  FileSystem& real_ = systemFiles();
 };
 
 class AppendWritesTest : public testing::Test {

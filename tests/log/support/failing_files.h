@@ -1,7 +1,7 @@
 // A file system where everything below one path fails from some moment on.
 #pragma once
 
-#include "base/file.h"
+#include "tests/support/forwarding_files.h"
 
 #include <memory>
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace millrace::log::test {
 
-class FailingFiles final : public FileSystem {
+class FailingFiles final : public ForwardingFiles {
  public:
   enum class What { kNothing, kReads, kWrites, kSyncs };
   /// From now on these calls on files below `prefix` end with this error.
@@ -20,29 +20,24 @@ class FailingFiles final : public FileSystem {
   }
 
   Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    MILLRACE_TRY(auto file, real_.open(path, mode));
+    MILLRACE_TRY(auto file, ForwardingFiles::open(path, mode));
     return std::make_shared<FailingFile>(std::move(file), broken_);
   }
-  Result<std::vector<std::string>> list(const std::string& p) override { return real_.list(p); }
   Status createDirectories(const std::string& p) override {
     MILLRACE_CHECK_OK(broken_->check(p, What::kWrites));
-    return real_.createDirectories(p);
+    return ForwardingFiles::createDirectories(p);
   }
-  Status remove(const std::string& p) override { return real_.remove(p); }
-  Status removeAll(const std::string& p) override { return real_.removeAll(p); }
-  Status rename(const std::string& a, const std::string& b) override { return real_.rename(a, b); }
   Status syncDirectory(const std::string& p) override {
     MILLRACE_CHECK_OK(broken_->check(p, What::kSyncs));
-    return real_.syncDirectory(p);
+    return ForwardingFiles::syncDirectory(p);
   }
-  Result<bool> exists(const std::string& p) override { return real_.exists(p); }
   Result<Bytes> readAll(const std::string& p, std::size_t limit) override {
     MILLRACE_CHECK_OK(broken_->check(p, What::kReads));
-    return real_.readAll(p, limit);
+    return ForwardingFiles::readAll(p, limit);
   }
   Status writeAtomically(const std::string& p, BytesView content) override {
     MILLRACE_CHECK_OK(broken_->check(p, What::kWrites));
-    return real_.writeAtomically(p, content);
+    return ForwardingFiles::writeAtomically(p, content);
   }
 
  private:
@@ -56,33 +51,27 @@ class FailingFiles final : public FileSystem {
     }
   };
 
-  class FailingFile final : public File {
+  class FailingFile final : public ForwardingFile {
    public:
     FailingFile(std::shared_ptr<File> file, std::shared_ptr<const Broken> broken)
-        : file_(std::move(file)), broken_(std::move(broken)) {}
+        : ForwardingFile(std::move(file)), broken_(std::move(broken)) {}
     Result<std::size_t> read(std::uint64_t at, char* out, std::size_t n) const override {
       MILLRACE_CHECK_OK(broken_->check(path(), What::kReads));
-      return file_->read(at, out, n);
+      return ForwardingFile::read(at, out, n);
     }
     Status write(std::uint64_t at, std::span<const BytesView> slices) override {
       MILLRACE_CHECK_OK(broken_->check(path(), What::kWrites));
-      return file_->write(at, slices);
+      return ForwardingFile::write(at, slices);
     }
     Status sync() override {
       MILLRACE_CHECK_OK(broken_->check(path(), What::kSyncs));
-      return file_->sync();
+      return ForwardingFile::sync();
     }
-    Status truncate(std::uint64_t n) override { return file_->truncate(n); }
-    Result<std::uint64_t> size() const override { return file_->size(); }
-    int fd() const override { return -1; }
-    const std::string& path() const override { return file_->path(); }
 
    private:
-    std::shared_ptr<File> file_;
     std::shared_ptr<const Broken> broken_;
   };
 
-  FileSystem& real_ = systemFiles();
   std::shared_ptr<Broken> broken_ = std::make_shared<Broken>();
 };
 
