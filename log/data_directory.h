@@ -21,7 +21,7 @@ inline constexpr std::string_view kRecoveryPoints = "recovery-point-offset-check
                                   kHighWatermarks = "replication-offset-checkpoint",
                                   kCleanerOffsets = "cleaner-offset-checkpoint",
                                   kCleanShutdown = ".kafka_cleanshutdown", kLock = ".lock";
-inline constexpr std::string_view kDeleteDirSuffix = "-delete";
+inline constexpr std::string_view kDeleteDirSuffix = "-delete", kStrayDirSuffix = "-stray";
 
 /// "orders-3" as topic and partition; nothing for other names.
 [[nodiscard]] std::optional<TopicPartition> parseLogDirectory(std::string_view name);

@@ -153,6 +153,7 @@ Status LogManager::State::openAll() {
 
 void LogManager::State::takeIntoUse(DataDirectory& directory) {
   openJournal(directory);
+  setOwnerlessAside(directory);
   removed.merge(directory.strangers());
   directory.forgetCheckpoints();
   if (directory.health())
@@ -334,32 +335,36 @@ Status LogManager::remove(const TopicPartition& tp, Millis now_ms) {
     s.offline.erase(offline);
     // On a directory that is offline, the next start with it finds a stray.
     if (!directory.health()) return {};
-    return s.moveAway(directory, tp, now_ms + s.options.defaults.file_delete_delay_ms);
+    return s.doom(directory, tp, now_ms + s.options.defaults.file_delete_delay_ms);
   }
   const auto found = s.logs.find(tp);
   if (found == s.logs.end()) return fail(Errc::kNotFound, "no log " + tp.toString());
   PartitionLog& log = *found->second.log;
   if (log.hasDirectory())
     MILLRACE_CHECK_OK(
-        s.moveAway(*found->second.directory, tp, now_ms + log.config().file_delete_delay_ms));
+        s.doom(*found->second.directory, tp, now_ms + log.config().file_delete_delay_ms));
   const Status left = log.leaveJournal();
   s.logs.erase(found);
   return left;
 }
 
-Status LogManager::State::moveAway(DataDirectory& directory, const TopicPartition& tp,
-                                   Millis due_ms) {
+Status LogManager::State::doom(DataDirectory& directory, const TopicPartition& tp, Millis due_ms) {
+  MILLRACE_TRY(std::string away, moveAway(directory, tp, kDeleteDirSuffix));
+  doomed.push_back({std::move(away), due_ms});
+  return {};
+}
+
+Result<std::string> LogManager::State::moveAway(DataDirectory& directory, const TopicPartition& tp,
+                                                std::string_view suffix) {
   // Kafka's name: topic-partition.uniqueid-delete. Ids are 32 characters long, without dashes.
   const std::uint64_t high = random.next();
   std::string id = makeUuid(high, random.next()).toString();
   std::erase(id, '-');
-  const std::string away =
-      directory.path(fmt::format("{}.{}{}", tp.toString(), id, kDeleteDirSuffix));
+  std::string away = directory.path(fmt::format("{}.{}{}", tp.toString(), id, suffix));
   MILLRACE_CHECK_OK(judge(directory, files.rename(directory.path(tp.toString()), away)));
-  doomed.push_back({away, due_ms});
   unsynced.insert(&directory);
   removed.insert(tp);
-  return {};
+  return away;
 }
 
 Status LogManager::syncRemovals() {
@@ -378,9 +383,12 @@ Status LogManager::State::forgetRemoved(const TopicPartition& tp) {
   for (const auto& directory : directories) {
     // After a crash, the old one's records must not go into the new one.
     if (directory->health()) MILLRACE_CHECK_OK(journals.at(directory.get())->commit().status);
-    MILLRACE_CHECK_OK(files.syncDirectory(directory->path()));
+    if (directory->health())
+      MILLRACE_CHECK_OK(judge(*directory, files.syncDirectory(directory->path())));
   }
-  return writeCheckpoints();
+  MILLRACE_CHECK_OK(writeCheckpoints());
+  removed.clear();
+  return {};
 }
 
 void LogManager::State::Points::addTo(DataDirectory::Checkpoints& all,
@@ -414,7 +422,6 @@ Status LogManager::State::writeCheckpoints() {
     // One that fails goes offline; the others have theirs written.
     (void)judge(*directory, directory->writeCheckpoints(points));
   }
-  removed.clear();
   return {};
 }
 
@@ -431,6 +438,8 @@ Status LogManager::purge(Millis now_ms) {
       if (doomed.due_ms <= now_ms) due.push_back(doomed.path);
     std::erase_if(state_->doomed, [now_ms](const auto& d) { return d.due_ms <= now_ms; });
   }
+  // Were the name lost in a crash, and its files not, a log without its records would be back.
+  if (!due.empty()) MILLRACE_CHECK_OK(syncRemovals());
   for (const std::string& path : due) MILLRACE_CHECK_OK(state_->files.removeAll(path));
   return {};
 }

@@ -90,6 +90,29 @@ PartitionLog* LogManager::State::logForReplay(DataDirectory& directory, const jo
   return logs.emplace(key.partition, Entry{std::move(*made), &directory}).first->second.log.get();
 }
 
+/// The first flush of a log puts its topic id on disk before its recovery point moves, and the
+/// journal's entries carry it: a log without one has nothing that was promised to last. Were it
+/// taken for the log of whatever topic has the name now, records of one that was deleted might come
+/// back in it. Kafka sets such logs aside, too (LogManager.isStrayReplica).
+void LogManager::State::setOwnerlessAside(DataDirectory& directory) {
+  if (!directory.health()) return;
+  std::vector<TopicPartition> ownerless;
+  for (const auto& [tp, entry] : logs)
+    if (entry.directory == &directory && entry.log->recovery().ownerless &&
+        entry.log->topicId().isZero())
+      ownerless.push_back(tp);
+  for (const TopicPartition& tp : ownerless) {
+    logs.erase(tp);
+    --report.logs;
+    const auto aside = moveAway(directory, tp, kStrayDirSuffix);
+    if (!aside) return;  // the directory is offline
+    report.notes.push_back(
+        fmt::format("{}: nobody knows whose records these are, a crash took partition.metadata "
+                    "before anything was flushed; they are set aside as {}",
+                    tp.toString(), *aside));
+  }
+}
+
 std::vector<Journal*> LogManager::journals() const {
   std::vector<Journal*> out;
   for (const auto& directory : state_->directories)

@@ -55,7 +55,8 @@ struct LogManager::State {
     Points points = {};
   };
   std::unordered_map<TopicPartition, Offline> offline;
-  /// Logs that were removed: the checkpoint files and the directory on disk may still know them.
+  /// Logs that were removed: the checkpoint files, the directory on disk and the journal may still
+  /// know them. Until forgetRemoved().
   std::set<TopicPartition> removed;
 
   explicit State(LogManagerOptions given)
@@ -85,8 +86,13 @@ struct LogManager::State {
   [[nodiscard]] Status judge(DataDirectory& directory, Status status) const;
   [[nodiscard]] std::function<void(const Error&)> failureOf(DataDirectory& directory);
   void abandon(const DataDirectory& directory);
-  /// Renames a log's directory, to be removed when it is due.
-  [[nodiscard]] Status moveAway(DataDirectory& directory, const TopicPartition& tp, Millis due_ms);
+  /// Renames a log's directory to end with this; returns its new path.
+  [[nodiscard]] Result<std::string> moveAway(DataDirectory& directory, const TopicPartition& tp,
+                                             std::string_view suffix);
+  /// The same, to be removed when it is due.
+  [[nodiscard]] Status doom(DataDirectory& directory, const TopicPartition& tp, Millis due_ms);
+  /// Puts logs aside that have records and, after a crash, no topic id: see log_manager_journal.cc.
+  void setOwnerlessAside(DataDirectory& directory);
   /// Brings back what only the journal has, then begins a new one. Where it is damaged, the
   /// directory goes offline.
   void openJournal(DataDirectory& directory);

@@ -69,6 +69,7 @@ Status PartitionLog::State::loadTopicId() {
   }
   if (!id) return std::unexpected(id.error());
   topic_id = id->value_or(options.topic_id);
+  recovery.ownerless = topic_id.isZero() && !flushed;
   if (*id || topic_id.isZero()) return {};
   unsynced.changeDirectory();
   return flushed ? files.system.writeAtomically(files.path(kPartitionMetadata),
@@ -143,6 +144,7 @@ Status PartitionLog::State::trustOrRecover() {
   // What a dead process named or wrote may not be on disk.
   if (!recovery.clean) unsynced.changeAll();
   publish(*end);
+  recovery.ownerless = recovery.ownerless && *end > Offset{0};
   if (log.startOffset() > *end) return truncateFully(log.startOffset());
 
   epochs.truncateFromStart(log.startOffset());

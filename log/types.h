@@ -106,6 +106,9 @@ struct RecoveryInfo {
   std::uint64_t truncated_bytes = 0;
   std::string damage;
   std::int32_t rebuilt_indexes = 0;
+  /// There are records, but a crash took the topic id before the first flush: nobody knows whose
+  /// they are.
+  bool ownerless = false;
 };
 
 /// A live producer, for DescribeProducers.

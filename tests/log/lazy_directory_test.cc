@@ -116,15 +116,36 @@ TEST_F(LazyDirectory, TheFirstFlushCoversTheTopicId) {
   EXPECT_EQ(job.directories, (std::vector<std::string>{dir_.path("a/orders-0"), dir_.path("a")}));
 }
 
-TEST_F(LazyDirectory, ATopicIdLostInACrashIsWrittenAgain) {
+/// It never reached the disk, so nothing of the log was flushed: the records may be those of a
+/// topic of that name that was deleted.
+TEST_F(LazyDirectory, RecordsWhoseTopicIdACrashTookAreSetAside) {
   auto manager = open();
   ASSERT_TRUE(append(**manager->create(orders_, id_, {}), simpleBatch(2)));
   manager.reset();
   empty("partition.metadata");
   manager = open();
+  ASSERT_EQ(manager->report().notes.size(), 1U);
+  EXPECT_NE(manager->report().notes[0].find("orders-0: nobody knows"), std::string::npos);
+  EXPECT_EQ(manager->find(orders_), nullptr);
   PartitionLog* const log = *manager->create(orders_, id_, {});
   EXPECT_EQ(log->topicId(), id_);
-  EXPECT_EQ(log->endOffset(), Offset{2});
+  EXPECT_EQ(log->endOffset(), Offset{0});
+  ASSERT_TRUE(manager->purge(1LL << 60));
+  int aside = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(dir_.path("a")))
+    aside += entry.path().string().ends_with("-stray") &&
+             std::filesystem::exists(entry.path() / "00000000000000000000.log");
+  EXPECT_EQ(aside, 1);
+}
+
+TEST_F(LazyDirectory, ATopicIdWithoutRecordsIsWrittenAgain) {
+  auto manager = open();
+  ASSERT_TRUE(append(**manager->create(orders_, id_, {}), simpleBatch(2)));
+  manager.reset();
+  empty("partition.metadata");
+  empty("00000000000000000000.log");
+  manager = open();
+  EXPECT_EQ((*manager->create(orders_, id_, {}))->topicId(), id_);
   manager.reset();
   manager = open();
   EXPECT_EQ(manager->find(orders_)->topicId(), id_);

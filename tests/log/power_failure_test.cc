@@ -303,5 +303,22 @@ TEST_F(PowerFailureTest, ARemovedLogAndAnotherOfItsNameAreNotMixed) {
       });
 }
 
+TEST_F(PowerFailureTest, TheFilesOfARemovedLogGoOnlyWhenItsNameIsGone) {
+  config_.file_delete_delay_ms = 0;
+  atEveryChange(
+      [&] {
+        addAll("abcdefgh");
+        flushHigh();
+        ASSERT_TRUE(manager_->writeCheckpoints());
+      },
+      [&] {
+        if (!manager_->remove(name_, 0)) return;
+        (void)manager_->purge(1 << 20);
+      },
+      [&] {
+        if (found() != nullptr) expectBeginning(keys(), "abcdefgh", 8);
+      });
+}
+
 }  // namespace
 }  // namespace millrace::log::test

@@ -83,6 +83,7 @@ class World {
   void discard(Tracked& t);
   static void checkEnds(const Tracked& t, Restart worst, bool clean);
   void absorbEmpty(Tracked& t);
+  bool giveId(Tracked& t);
   static void clearDoubts(LogModel& m);
 
   // world_damage.cc: bit rot between two lives.
