@@ -31,8 +31,8 @@ void ProducerTopic::grow(std::size_t count) {
   snapshots_.push_back(std::move(fresh));
 }
 
-Accumulator::Accumulator(Options options, std::function<void()> wake)
-    : options_(options), wake_(std::move(wake)), available_(options.buffer_memory) {}
+Accumulator::Accumulator(Options options, Listener listener)
+    : options_(options), listener_(std::move(listener)), available_(options.buffer_memory) {}
 
 ProducerTopic& Accumulator::topic(const std::string& name) {
   {
@@ -112,7 +112,7 @@ Status Accumulator::makeRoom(PartitionQueue& queue, std::unique_lock<std::mutex>
       queue.queued.fetch_add(1, std::memory_order_relaxed);
     }
     lock.unlock();
-    if (filled) wake_();
+    if (filled) listener_.has_batch(queue);
     auto batch = makeBatch(bound);
     if (!batch) return std::unexpected(std::move(batch).error());
     lock.lock();
@@ -149,7 +149,7 @@ Status Accumulator::append(ProducerTopic& topic, const Appended& record, Place* 
     }
     batch.builder.append(record.timestamp, record.key, record.value, record.headers);
   }
-  if (opened) wake_();
+  if (opened) listener_.has_batch(queue);
   if (sticky && topic.sticky.add(static_cast<std::int64_t>(bound), opened)) {
     chooseSticky(topic, *queues);
   }
@@ -173,7 +173,7 @@ Status Accumulator::reserve(std::size_t bytes) {
   if (available_ < wanted) {
     starving_.fetch_add(1);
     lock.unlock();
-    wake_();
+    listener_.is_starving();
     lock.lock();
     const bool got = memory_freed_.wait_for(lock, std::chrono::milliseconds(options_.max_block_ms),
                                             [&] { return available_ >= wanted || closed_.load(); });

@@ -90,8 +90,13 @@ class Accumulator {
     std::span<const record::HeaderView> headers;
   };
 
-  /// `wake`: the sender should look; cheap, called from any thread.
-  Accumulator(Options options, std::function<void()> wake);
+  struct Listener {
+    std::function<void(PartitionQueue&)> has_batch;  ///< a batch was opened in it, or closed
+    std::function<void()> is_starving;               ///< a thread waits for memory
+  };
+
+  /// The listener's calls come from appending threads, not under a lock.
+  Accumulator(Options options, Listener listener);
 
   /// The topic of that name, made where new; its queues may not be there yet.
   [[nodiscard]] ProducerTopic& topic(const std::string& name);
@@ -128,7 +133,7 @@ class Accumulator {
   void list(PartitionQueue& queue);
 
   const Options options_;
-  std::function<void()> wake_;
+  const Listener listener_;
   BatchTracker tracker_;
   std::shared_mutex topics_mutex_;
   std::map<std::string, std::unique_ptr<ProducerTopic>, std::less<>> topics_;

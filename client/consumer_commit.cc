@@ -41,7 +41,7 @@ Result<NodeId> ConsumerCore::waitCoordinator(Lock& lock, TimePoint deadline) {
           fmt::format("no coordinator for group {} in time: are the brokers reachable?", group_));
     }
     const auto step = std::chrono::steady_clock::now() + Duration(20);
-    changed_.wait_until(lock, std::min(deadline, step));
+    waitChange(lock, std::min(deadline, step));
   }
   return *coordinator_;
 }
@@ -65,15 +65,11 @@ Result<CommitIdentity> ConsumerCore::commitIdentity() const {
 Result<std::map<TopicPartition, std::optional<OffsetAndMetadata>>> ConsumerCore::committed(
     const std::vector<TopicPartition>& partitions, Duration timeout) {
   const TimePoint deadline = deadlineOf(timeout);
+  Lock lock(mutex_);
   for (;;) {
-    NodeId node = kAnyNode;
-    {
-      Lock lock(mutex_);
-      MILLRACE_TRY(node, waitCoordinator(lock, deadline));
-    }
+    MILLRACE_TRY(const NodeId node, waitCoordinator(lock, deadline));
     const Millis limit = std::min(config_.common.request_timeout_ms, millisUntil(deadline) + 1);
-    auto reply =
-        callAndWait(*base_.transport, node, offsetFetchCall(group_, partitions, true, limit));
+    auto reply = askGroup(lock, node, offsetFetchCall(group_, partitions, true, limit));
     auto found = reply ? readOffsetFetch(*reply) : std::unexpected(reply.error());
     if (found) {
       std::map<TopicPartition, std::optional<OffsetAndMetadata>> out;
@@ -86,9 +82,8 @@ Result<std::map<TopicPartition, std::optional<OffsetAndMetadata>>> ConsumerCore:
     if (!isRetriable(found.error().code) || millisUntil(deadline) == 0) {
       return std::unexpected(found.error());
     }
-    Lock lock(mutex_);
     if (coordinatorMoved(found.error().code)) coordinatorLost();
-    changed_.wait_for(lock, Duration(config_.common.retry_backoff_ms));
+    pause(lock, Duration(config_.common.retry_backoff_ms));
   }
 }
 
@@ -99,9 +94,7 @@ Status ConsumerCore::commitOnce(Lock& lock, const CommitOffsets& offsets, TimePo
   MILLRACE_TRY(const NodeId node, waitCoordinator(lock, deadline));
   MILLRACE_TRY(const CommitIdentity identity, commitIdentity());
   const Millis limit = std::min(config_.common.request_timeout_ms, millisUntil(deadline) + 1);
-  lock.unlock();
-  auto reply = callAndWait(*base_.transport, node, offsetCommitCall(identity, offsets, limit));
-  lock.lock();
+  auto reply = askGroup(lock, node, offsetCommitCall(identity, offsets, limit));
   const Error error = reply ? commitError(readOffsetCommit(*reply)) : reply.error();
   if (error.code == Errc::kNone) return {};
   if (coordinatorMoved(error.code)) coordinatorLost();
@@ -126,7 +119,7 @@ Status ConsumerCore::commitSync(const std::optional<CommitOffsets>& offsets, Dur
     bool retry = false;
     status = commitOnce(lock, what, deadline, retry);
     if (status || !retry || std::chrono::steady_clock::now() >= deadline) break;
-    changed_.wait_for(lock, Duration(config_.common.retry_backoff_ms));
+    pause(lock, Duration(config_.common.retry_backoff_ms));
   }
   runCommitCallbacks(lock);
   return status;
@@ -202,7 +195,7 @@ void ConsumerCore::autoCommitNow(Lock& lock, Duration limit) {
   Status status;
   while (retry && std::chrono::steady_clock::now() < deadline) {
     status = commitOnce(lock, offsets, deadline, retry);
-    if (retry) changed_.wait_for(lock, Duration(config_.common.retry_backoff_ms));
+    if (retry) pause(lock, Duration(config_.common.retry_backoff_ms));
   }
   if (!status) {
     MILLRACE_LOG_WARN(

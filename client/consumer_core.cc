@@ -70,7 +70,7 @@ void ConsumerCore::start() {
       if (self->closed_) return;
       self->onMetadata(*image);
     }
-    self->changed_.notify_all();
+    self->tellCaller();
   });
 }
 
@@ -88,7 +88,34 @@ void ConsumerCore::waitChange(Lock& lock, TimePoint deadline) {
   for (const auto& [tp, p] : positions_.all()) pending |= !p.offset || p.not_before_ms > 0;
   for (const auto& [node, fetch] : fetches_) pending |= fetch.not_before_ms > 0;
   const auto step = pending ? Duration(50) : Duration(1000);
-  changed_.wait_until(lock, std::min(deadline, std::chrono::steady_clock::now() + step));
+  deadline = std::min(deadline, std::chrono::steady_clock::now() + step);
+  // Claimed under the lock: what changes from here on ends the wait.
+  if (!base_.runtime->claim()) {
+    changed_.wait_until(lock, deadline);
+    return;
+  }
+  lock.unlock();
+  base_.runtime->runClaimed(deadline);
+  lock.lock();
+}
+
+void ConsumerCore::pause(Lock& lock, Duration duration) {
+  const TimePoint until = std::chrono::steady_clock::now() + duration;
+  while (!closed_ && std::chrono::steady_clock::now() < until) waitChange(lock, until);
+}
+
+Result<Reply> ConsumerCore::askGroup(Lock& lock, NodeId node, Call call) {
+  auto answer = std::make_shared<std::optional<Result<Reply>>>();
+  auto take = [answer](ConsumerCore&, Result<Reply> reply) { *answer = std::move(reply); };
+  call.to_coordinator = true;
+  base_.transport->call(node, std::move(call), guarded(std::move(take)));
+  while (!*answer) waitChange(lock, deadlineOf(Duration::max()));
+  return std::move(**answer);
+}
+
+void ConsumerCore::tellCaller() {
+  changed_.notify_all();
+  base_.runtime->tellCaller();
 }
 
 std::optional<Error> ConsumerCore::takeError() {
@@ -228,7 +255,7 @@ void ConsumerCore::wakeup() {
     const std::lock_guard lock(mutex_);
     wakeup_ = true;
   }
-  changed_.notify_all();
+  tellCaller();
 }
 
 void ConsumerCore::setPaused(const std::vector<TopicPartition>& partitions, bool paused) {
@@ -264,7 +291,7 @@ Status ConsumerCore::close(Duration timeout) {
     while (leaving_ && std::chrono::steady_clock::now() < deadline) waitChange(lock, deadline);
     closed_ = true;
   }
-  changed_.notify_all();
+  tellCaller();
   base_.shutdown();
   return status;
 }

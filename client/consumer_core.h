@@ -1,6 +1,7 @@
 // The consumer behind client/consumer.h. One mutex guards everything; the caller's thread and
-// answers from the transport (on its threads) both act under it and wake each other by one
-// condition variable. User code never runs under it.
+// answers from the transport (on its threads) both act under it. A caller that waits runs the
+// client's event loop itself, so that an answer needs no second thread to reach it; where it
+// cannot, a condition variable wakes it. User code never runs under the mutex.
 #pragma once
 
 #include "client/client_config.h"
@@ -83,7 +84,15 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   // consumer_core.cc
   void start();
   TimePoint deadlineOf(Duration timeout) const;
+  /// Lets go of the lock until something may have changed, or until `deadline`. Runs the handlers
+  /// of the client's runtime meanwhile, where it can.
   void waitChange(Lock& lock, TimePoint deadline);
+  /// Waits out a back-off, without deaf ears.
+  void pause(Lock& lock, Duration duration);
+  /// Sends to the group's coordinator, which is `node`, and waits for the answer.
+  Result<Reply> askGroup(Lock& lock, NodeId node, Call call);
+  /// After each change that a waiting caller may look for. Not under the lock.
+  void tellCaller();
   std::optional<Error> takeError();
   void onMetadata(const ClusterImage& image);
   void runCommitCallbacks(Lock& lock);
@@ -99,7 +108,7 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
         if (self->closed_) return;
         handle(*self, std::move(reply));
       }
-      self->changed_.notify_all();
+      self->tellCaller();
     };
   }
 

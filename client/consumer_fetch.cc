@@ -14,6 +14,9 @@ namespace {
 using protocol::FetchRequest;
 using protocol::FetchResponse;
 
+/// Bytes from which unpacking an answer is worth a second thread.
+constexpr std::size_t kLargeAnswer = 32 << 10;
+
 void fillFetch(FetchRequest& r, const FetchPlan& plan, std::int16_t version) {
   r.session_id = version >= 7 ? plan.session_id : 0;
   r.session_epoch = version >= 7 ? plan.session_epoch : -1;
@@ -179,6 +182,9 @@ void ConsumerCore::onFetchAnswer(const std::shared_ptr<AskedFetch>& asked, Resul
   } else {
     MILLRACE_LOG_DEBUG("fetch from {}: {}", asked->node, reply.error().toString());
   }
+  std::size_t bytes = 0;
+  for (const FetchedPartition& one : fetched) bytes += one.bytes;
+  base_.runtime->preferOwnThread(bytes >= kLargeAnswer);
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
@@ -201,7 +207,7 @@ void ConsumerCore::onFetchAnswer(const std::shared_ptr<AskedFetch>& asked, Resul
     }
     sendFetches();
   }
-  changed_.notify_all();
+  tellCaller();
 }
 
 void ConsumerCore::applyFetch(FetchedPartition one) {

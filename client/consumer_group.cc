@@ -397,7 +397,7 @@ void ConsumerCore::onHeartbeatTimer() {
     const Millis interval = std::max<Millis>(membership_.options().heartbeat_ms / 4, 20);
     heartbeat_alarm_->setWithin(interval);
   }
-  changed_.notify_all();
+  tellCaller();
 }
 
 void ConsumerCore::sendHeartbeat() {

@@ -201,6 +201,7 @@ std::optional<std::int64_t> ConsumerCore::currentLag(const TopicPartition& tp) c
 
 Result<std::map<TopicPartition, std::optional<OffsetAndTimestamp>>> ConsumerCore::lookup(
     const std::map<TopicPartition, std::int64_t>& timestamps, Duration timeout) {
+  base_.runtime->handOver();
   MILLRACE_TRY(auto found,
                askOffsetsBlocking(base_, config_.common, timestamps,
                                   config_.values.getString("isolation.level") == "read_committed",
@@ -215,6 +216,7 @@ Result<std::map<TopicPartition, std::optional<OffsetAndTimestamp>>> ConsumerCore
 
 Result<std::map<std::string, std::vector<PartitionInfo>>> ConsumerCore::topics(
     std::optional<std::vector<std::string>> names, Duration timeout) {
+  base_.runtime->handOver();
   MILLRACE_TRY(const ClusterImage image,
                askCluster(base_, std::move(names), millisUntil(deadlineOf(timeout))));
   std::map<std::string, std::vector<PartitionInfo>> out;

@@ -42,6 +42,7 @@ Sender::Options senderOptions(const Config& c) {
   o.retries = c.getInt("retries");
   o.idempotent = c.getBool("enable.idempotence") && o.acks == -1 && o.retries > 0;
   o.max_in_flight = c.getInt("max.in.flight.requests.per.connection");
+  o.at_once = c.getLong("linger.ms") == 0;
   o.request_timeout_ms = c.getInt("request.timeout.ms");
   o.delivery_timeout_ms = std::max<Millis>(c.getInt("delivery.timeout.ms"),
                                            c.getLong("linger.ms") + o.request_timeout_ms);
@@ -57,7 +58,9 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   ProducerCore(ClientConfig config, ProducerOptions options)
       : config_(std::move(config)),
         base_(config_.common, options.transport, true),
-        accumulator_(accumulatorOptions(config_.values), [this] { sender_->wake(); }),
+        accumulator_(accumulatorOptions(config_.values),
+                     {.has_batch = [this](PartitionQueue& queue) { sender_->offer(queue); },
+                      .is_starving = [this] { sender_->wake(); }}),
         sender_(std::make_shared<Sender>(base_, accumulator_, senderOptions(config_.values),
                                          std::move(options.onDelivery))) {}
   ~ProducerCore() {

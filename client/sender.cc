@@ -37,6 +37,31 @@ void Sender::wake() {
   });
 }
 
+void Sender::offer(PartitionQueue& queue) {
+  bool dealt_with = false;
+  auto send = [&] { dealt_with = sendNow(queue); };
+  if (options_.at_once && base_.runtime->tryRun(send) && dealt_with) return;
+  wake();
+}
+
+/// True where it has sent the queue's next batch, or an answer that is due will look at the queue.
+bool Sender::sendNow(PartitionQueue& queue) {
+  if (aborted_ || (options_.idempotent && identity_.id < 0)) return false;
+  if (queue.sequencer.retryable() || queue.sequencer.needsRename()) return false;
+  const auto image = base_.metadata->image();
+  const PartitionMeta* meta = image->partition(queue.topic.name, queue.index);
+  if (meta == nullptr || meta->leader < 0) return false;
+  if (in_flight_[meta->leader] >= options_.max_in_flight) return true;
+  if (!queue.sequencer.mayStartNew()) return true;
+  const Millis now_ms = monotonicNow();
+  const Millis due_ms = accumulator_.closeDue(queue, now_ms);
+  if (due_ms != 0) return due_ms < 0;
+  std::vector<PartitionQueue*> queues{&queue};
+  Millis next_ms = kNever;
+  sendTo(meta->leader, queues, now_ms, next_ms);
+  return true;
+}
+
 void Sender::run() {
   pending_.store(false);
   for (PartitionQueue* queue : accumulator_.takeListed()) active_.push_back(queue);
@@ -183,7 +208,7 @@ ProducerBatch* Sender::pickBatch(PartitionQueue& queue, std::size_t room, Millis
   const Status prepared = prepare(*batch, entry);
   if (!prepared) {  // the codec failed: nothing has left
     queue.sequencer.answered(entry.ticket, Errc::kUnknownServerError, -1, -1);
-    finish(queue, std::move(batch), prepared, {});
+    finishSoon(queue, std::move(batch), prepared);
     return nullptr;
   }
   queue.sent.push_back(std::move(batch));
@@ -363,6 +388,15 @@ void Sender::finish(PartitionQueue& queue, std::unique_ptr<ProducerBatch> batch,
   if (batch->outcome) batch->outcome->set(status, base_offset, outcome.log_append_time);
   accumulator_.release(batch->charged);
   accumulator_.tracker().done(batch->tracked, status);
+}
+
+/// Not on the thread of a caller: the delivery report is the user's code.
+void Sender::finishSoon(PartitionQueue& queue, std::unique_ptr<ProducerBatch> batch,
+                        Status status) {
+  base_.runtime->post([self = shared_from_this(), &queue, batch = std::move(batch),
+                       status = std::move(status)]() mutable {
+    self->finish(queue, std::move(batch), std::move(status), {});
+  });
 }
 
 void Sender::abort() {

@@ -18,7 +18,7 @@ struct ProduceResponse;
 
 namespace millrace::client {
 
-/// Lives on the client's runtime; only wake() may be called from elsewhere.
+/// Lives in the client's runtime; only wake() and offer() may be called from elsewhere.
 class Sender : public std::enable_shared_from_this<Sender> {
  public:
   struct Options {
@@ -26,6 +26,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
     bool idempotent = true;
     int max_in_flight = 5;
     int retries = 0;
+    bool at_once = false;  ///< linger.ms is 0
     Millis request_timeout_ms = 30'000;
     Millis delivery_timeout_ms = 120'000;
     Millis retry_backoff_ms = 100;
@@ -37,7 +38,10 @@ class Sender : public std::enable_shared_from_this<Sender> {
 
   /// Looks for work soon. From any thread; costs an atomic where a look is due already.
   void wake();
-  /// Fails everything with kClosed, now and from now on. On the runtime's thread.
+  /// A partition has a batch: sends it on the calling thread where nothing has to be waited for,
+  /// else wakes the sender. Calls nothing of the user's.
+  void offer(PartitionQueue& queue);
+  /// Fails everything with kClosed, now and from now on. In a handler.
   void abort();
 
  private:
@@ -61,6 +65,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
   };
 
   void run();
+  bool sendNow(PartitionQueue& queue);
   bool inspect(PartitionQueue& queue, Millis now_ms, Millis& next_ms);
   void expire(PartitionQueue& queue, Millis now_ms);
   bool unlistIfIdle(PartitionQueue& queue);
@@ -74,6 +79,7 @@ class Sender : public std::enable_shared_from_this<Sender> {
   void settle(const Sent& sent, const Outcome& outcome);
   void finish(PartitionQueue& queue, std::unique_ptr<ProducerBatch> batch, Status status,
               const Outcome& outcome);
+  void finishSoon(PartitionQueue& queue, std::unique_ptr<ProducerBatch> batch, Status status);
   void askIdentity();
   void onIdentity(Result<Reply> reply);
   void failAll(const Error& error);

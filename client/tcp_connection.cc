@@ -5,12 +5,13 @@
 #include "protocol/messages/api_versions_request.h"
 #include "protocol/messages/api_versions_response.h"
 
+#include <boost/asio/append.hpp>
 #include <boost/asio/connect.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace millrace::client {
@@ -29,14 +30,15 @@ SteadyTime now() { return std::chrono::steady_clock::now(); }
 
 }  // namespace
 
-TcpConnection::TcpConnection(IoContext& context, NodeAddress address, const CommonConfig& config,
-                             Closed on_closed)
-    : address_(std::move(address)),
+TcpConnection::TcpConnection(ClientRuntime& runtime, NodeAddress address,
+                             const CommonConfig& config, Closed on_closed)
+    : runtime_(runtime),
+      address_(std::move(address)),
       config_(config),
       on_closed_(std::move(on_closed)),
-      resolver_(context.get_executor()),
-      socket_(context.get_executor()),
-      timer_(context.get_executor()),
+      resolver_(runtime.context().get_executor()),
+      socket_(runtime.context().get_executor()),
+      timer_(runtime.context().get_executor()),
       last_used_(now()) {}
 
 std::string TcpConnection::name() const {
@@ -50,28 +52,35 @@ void TcpConnection::start() {
 }
 
 void TcpConnection::resolve() {
-  resolver_.async_resolve(
-      address_.host, std::to_string(address_.port),
-      [self = shared_from_this()](const ErrorCode& error, const auto& results) {
-        if (self->closed()) return;
-        if (error) {
-          return self->close(
-              Error{Errc::kNetworkException,
-                    fmt::format("cannot resolve {}: {}", self->address_.host, error.message())});
-        }
-        for (const auto& entry : results) self->endpoints_.push_back(entry.endpoint());
-        asio::async_connect(
-            self->socket_, self->endpoints_, [self](const ErrorCode& failed, const auto&) {
-              if (self->closed()) return;
-              if (!failed) return self->onConnected();
-              self->close(
-                  Error{Errc::kNetworkException,
-                        fmt::format("cannot connect to {}: {}", self->name(), failed.message())});
-            });
-      });
+  auto connected = [self = shared_from_this()](const ErrorCode& failed, const auto&) {
+    if (self->closed()) return;
+    if (!failed) return self->onConnected();
+    self->close(Error{Errc::kNetworkException,
+                      fmt::format("cannot connect to {}: {}", self->name(), failed.message())});
+  };
+  auto resolved = [self = shared_from_this(), connected = std::move(connected)](
+                      const ErrorCode& error, const auto& results) mutable {
+    if (self->closed()) return;
+    if (error) {
+      return self->close(
+          Error{Errc::kNetworkException,
+                fmt::format("cannot resolve {}: {}", self->address_.host, error.message())});
+    }
+    for (const auto& entry : results) self->endpoints_.push_back(entry.endpoint());
+    asio::async_connect(self->socket_, self->endpoints_,
+                        self->runtime_.guard(std::move(connected)));
+  };
+  resolver_.async_resolve(address_.host, std::to_string(address_.port),
+                          runtime_.guard(std::move(resolved)));
 }
 
 void TcpConnection::onConnected() {
+  ErrorCode failed;
+  socket_.non_blocking(true, failed);  // write() may run on the thread of a caller
+  if (failed) {
+    return close(
+        Error{Errc::kNetworkException, fmt::format("socket to {}: {}", name(), failed.message())});
+  }
   ErrorCode ignored;  // options are a matter of speed only
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket_.set_option(asio::socket_base::keep_alive(true), ignored);
@@ -132,8 +141,9 @@ void TcpConnection::call(Call call, Done done) {
   waiting.deadline = now() + std::chrono::milliseconds(waiting.call.timeout_ms);
   if (state_ == State::kReady) return send(std::move(waiting));
   if (closed()) {
-    return waiting.done(
-        fail(Errc::kNetworkException, fmt::format("connection to {} is closed", name())));
+    return failSoon(
+        std::move(waiting.done),
+        Error{Errc::kNetworkException, fmt::format("connection to {} is closed", name())});
   }
   waiting_.push_back(std::move(waiting));
   watchDeadlines();
@@ -157,7 +167,7 @@ Result<std::int16_t> TcpConnection::pickVersion(const Call& call) const {
 
 void TcpConnection::send(Waiting waiting) {
   const auto version = pickVersion(waiting.call);
-  if (!version) return waiting.done(std::unexpected(version.error()));
+  if (!version) return failSoon(std::move(waiting.done), version.error());
   sendVersion(std::move(waiting), *version);
 }
 
@@ -170,7 +180,7 @@ void TcpConnection::sendVersion(Waiting waiting, std::int16_t version) {
   head.correlation_id = next_correlation_;
   head.client_id = Text::borrow(config_.client_id);
   auto frame = protocol::encodeRequest(head, *waiting.call.request, message.get());
-  if (!frame) return waiting.done(std::unexpected(frame.error()));
+  if (!frame) return failSoon(std::move(waiting.done), frame.error());
   next_correlation_ = next_correlation_ == INT32_MAX ? 0 : next_correlation_ + 1;
   Outgoing out{std::move(*frame), {}};
   if (waiting.call.expects_reply) {
@@ -184,8 +194,14 @@ void TcpConnection::sendVersion(Waiting waiting, std::int16_t version) {
   write();
 }
 
-void TcpConnection::write() {
-  if (!writing_.empty() || outgoing_.empty()) return;
+void TcpConnection::failSoon(Done done, Error error) {
+  runtime_.post([done = std::move(done), error = std::move(error)]() mutable {
+    done(std::unexpected(std::move(error)));
+  });
+}
+
+/// Moves what may go together behind what is being written.
+std::vector<asio::const_buffer> TcpConnection::takeOutgoing() {
   std::vector<asio::const_buffer> buffers;
   while (!outgoing_.empty() && buffers.size() < 256) {
     for (const protocol::Segment& segment : outgoing_.front().frame.segments()) {
@@ -194,14 +210,36 @@ void TcpConnection::write() {
     writing_.push_back(std::move(outgoing_.front()));
     outgoing_.pop_front();
   }
-  asio::async_write(socket_, buffers,
-                    [self = shared_from_this()](const ErrorCode& error, std::size_t bytes) {
-                      self->onWritten(error, bytes);
-                    });
+  return buffers;
 }
 
-void TcpConnection::onWritten(const ErrorCode& error, std::size_t bytes) {
-  (void)bytes;
+/// What the socket takes leaves at once, on the thread that asks; the rest waits for it.
+void TcpConnection::write() {
+  while (writing_.empty() && !outgoing_.empty()) {
+    std::vector<asio::const_buffer> buffers = takeOutgoing();
+    ErrorCode error;
+    std::size_t sent = socket_.write_some(buffers, error);
+    auto first = buffers.begin();
+    while (first != buffers.end() && sent >= first->size()) sent -= (first++)->size();
+    const bool broken = error && error != asio::error::would_block;
+    const bool whole = first == buffers.end();
+    if (whole && std::ranges::none_of(writing_, [](const Outgoing& o) { return bool(o.sent); })) {
+      writing_.clear();
+      continue;
+    }
+    auto done = runtime_.guard(
+        [self = shared_from_this()](const ErrorCode& e, std::size_t) { self->onWritten(e); });
+    if (broken || whole) {
+      asio::post(socket_.get_executor(), asio::append(std::move(done), error, sent));
+      return;
+    }
+    buffers.erase(buffers.begin(), first);
+    buffers.front() += sent;
+    asio::async_write(socket_, buffers, std::move(done));
+  }
+}
+
+void TcpConnection::onWritten(const ErrorCode& error) {
   if (closed()) return;
   if (error) {
     return close(Error{Errc::kNetworkException,
@@ -215,13 +253,14 @@ void TcpConnection::onWritten(const ErrorCode& error, std::size_t bytes) {
 }
 
 void TcpConnection::read() {
+  auto arrived = [self = shared_from_this()](const ErrorCode& error, std::size_t got) {
+    if (self->closed()) return;
+    if (error) return self->onReadError(error);
+    self->inbox_size_ += got;
+    self->takeFrames();
+  };
   socket_.async_read_some(asio::buffer(inbox_.data() + inbox_size_, inbox_.size() - inbox_size_),
-                          [self = shared_from_this()](const ErrorCode& error, std::size_t got) {
-                            if (self->closed()) return;
-                            if (error) return self->onReadError(error);
-                            self->inbox_size_ += got;
-                            self->takeFrames();
-                          });
+                          runtime_.guard(std::move(arrived)));
 }
 
 void TcpConnection::takeFrames() {
@@ -253,13 +292,13 @@ void TcpConnection::takeFrames() {
 
 void TcpConnection::readRest(std::shared_ptr<char[]> bytes, std::size_t have, std::size_t size) {
   char* const target = bytes.get() + have;
-  asio::async_read(socket_, asio::buffer(target, size - have),
-                   [self = shared_from_this(), bytes = std::move(bytes), size](
-                       const ErrorCode& error, std::size_t) {
-                     if (self->closed()) return;
-                     if (error) return self->onReadError(error);
-                     if (self->onFrame(bytes, size)) self->read();
-                   });
+  auto arrived = [self = shared_from_this(), bytes = std::move(bytes), size](const ErrorCode& error,
+                                                                             std::size_t) {
+    if (self->closed()) return;
+    if (error) return self->onReadError(error);
+    if (self->onFrame(bytes, size)) self->read();
+  };
+  asio::async_read(socket_, asio::buffer(target, size - have), runtime_.guard(std::move(arrived)));
 }
 
 void TcpConnection::onReadError(const ErrorCode& error) {
@@ -317,11 +356,12 @@ void TcpConnection::watchDeadlines() {
   if (closed() || next >= alarm_at_) return;
   alarm_at_ = next;
   timer_.expires_at(next);
-  timer_.async_wait([self = shared_from_this()](const ErrorCode& error) {
+  auto rung = [self = shared_from_this()](const ErrorCode& error) {
     if (error || self->closed()) return;
     self->alarm_at_ = SteadyTime::max();
     self->onAlarm();
-  });
+  };
+  timer_.async_wait(runtime_.guard(std::move(rung)));
 }
 
 void TcpConnection::onAlarm() {
@@ -377,7 +417,7 @@ void TcpConnection::close(Error why) {
     }
   }
   // Buffers of a cancelled write are still referred to until its handler has run.
-  boost::asio::post(socket_.get_executor(), [self] {
+  runtime_.post([self] {
     self->writing_.clear();
     self->outgoing_.clear();
   });

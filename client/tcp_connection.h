@@ -3,6 +3,7 @@
 
 #include "base/net/task.h"
 #include "client/client_config.h"
+#include "client/runtime.h"
 #include "client/transport.h"
 #include "protocol/frame.h"
 
@@ -15,16 +16,17 @@
 
 namespace millrace::client {
 
-/// Lives on its runtime's thread; everything is called there. Goes through connecting, negotiating,
+/// Everything is called in its runtime's handlers. Goes through connecting, negotiating,
 /// ready, closed, and never back: the transport makes a new one. Calls queue up until it is ready.
 class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
  public:
   /// `on_closed(connection, was_ready)` is called once, after all calls have failed.
   using Closed = std::function<void(TcpConnection&, bool was_ready)>;
 
-  TcpConnection(IoContext& context, NodeAddress address, const CommonConfig& config,
+  TcpConnection(ClientRuntime& runtime, NodeAddress address, const CommonConfig& config,
                 Closed on_closed);
   void start();
+  /// `done` is called later, in any case.
   void call(Call call, Done done);
   /// Fails everything under way; idempotent.
   void close(Error why);
@@ -62,7 +64,9 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   Result<std::int16_t> pickVersion(const Call& call) const;
   void sendVersion(Waiting waiting, std::int16_t version);
   void write();
-  void onWritten(const ErrorCode& error, std::size_t bytes);
+  [[nodiscard]] std::vector<boost::asio::const_buffer> takeOutgoing();
+  void onWritten(const ErrorCode& error);
+  void failSoon(Done done, Error error);
   void read();
   void takeFrames();
   /// Reads what is missing of a frame straight to where it stays.
@@ -76,6 +80,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   [[nodiscard]] SteadyTime nextDeadline() const;
   [[nodiscard]] std::string name() const;
 
+  ClientRuntime& runtime_;
   NodeAddress address_;
   const CommonConfig& config_;
   Closed on_closed_;
@@ -92,7 +97,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   std::deque<Waiting> waiting_;
   std::deque<InFlight> in_flight_;
   std::deque<Outgoing> outgoing_;
-  std::deque<Outgoing> writing_;
+  std::deque<Outgoing> writing_;  ///< what the socket has not taken whole yet
   std::int32_t next_correlation_ = 0;
   /// What has arrived of small frames and of the beginnings of large ones.
   std::array<char, 8 << 10> inbox_;

@@ -18,7 +18,7 @@ constexpr NodeId kFirstBootstrapId = -2;
 
 }  // namespace
 
-/// Everything below runs on the runtime's thread, but the atomics.
+/// Everything below runs in the runtime's handlers, but what is atomic or has a mutex.
 struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
   struct Key {
     NodeId id = kAnyNode;
@@ -45,10 +45,11 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
   }
 
   void call(NodeId id, Call call, Done done) {
-    if (closed) return done(fail(Errc::kClosed, "the client is closed"));
+    if (closed) return failSoon(std::move(done), Errc::kClosed, "the client is closed");
     Node* node = id == kAnyNode ? anyNode() : find({id, call.to_coordinator});
     if (node == nullptr) {
-      return done(fail(Errc::kNetworkException, fmt::format("node {} is not known", id)));
+      return failSoon(std::move(done), Errc::kNetworkException,
+                      fmt::format("node {} is not known", id));
     }
     // Also behind those that wait when the back-off is over but its alarm has not rung yet.
     const bool backs_off = std::chrono::steady_clock::now() < node->not_before;
@@ -59,6 +60,25 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
     }
     connect(*node, {id == kAnyNode ? node->address.id : id, id != kAnyNode && call.to_coordinator});
     node->connection->call(std::move(call), std::move(done));
+  }
+
+  /// Runs fn on the calling thread where that is possible: nothing then wakes the runtime's own. Not
+  /// in front of those that wait for their turn.
+  template <class F>
+  void submit(F fn) {
+    if (queued.load() == 0 && runtime.tryRun(fn)) return;
+    queued.fetch_add(1);
+    runtime.post([self = shared_from_this(), fn = std::move(fn)]() mutable {
+      self->queued.fetch_sub(1);
+      fn();
+    });
+  }
+
+  /// Never in call(): whoever calls may hold a lock that `done` takes.
+  void failSoon(Done done, Errc code, std::string why) {
+    runtime.post([done = std::move(done), code, why = std::move(why)]() mutable {
+      done(fail(code, std::move(why)));
+    });
   }
 
   /// A coordinator's place is made when it is first asked for.
@@ -99,8 +119,8 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
     auto on_closed = [weak = weak_from_this(), key](TcpConnection& connection, bool was_ready) {
       if (const auto state = weak.lock()) state->onClosed(key, connection, was_ready);
     };
-    node.connection = std::make_shared<TcpConnection>(runtime.shard().context(), node.address,
-                                                      config, std::move(on_closed));
+    node.connection =
+        std::make_shared<TcpConnection>(runtime, node.address, config, std::move(on_closed));
     node.connection->start();
   }
 
@@ -186,6 +206,7 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
   Backoff backoff;
   std::map<Key, Node> nodes;
   bool closed = false;
+  std::atomic<int> queued{0};  ///< submitted, and waiting for their turn
   mutable std::mutex unreachable_mutex;
   std::map<NodeId, bool> unreachable;
 };
@@ -200,13 +221,13 @@ void TcpTransport::close() {
 }
 
 void TcpTransport::call(NodeId node, Call call, Done done) {
-  state_->runtime.post([state = state_, node, c = std::move(call), d = std::move(done)]() mutable {
+  state_->submit([state = state_.get(), node, c = std::move(call), d = std::move(done)]() mutable {
     state->call(node, std::move(c), std::move(d));
   });
 }
 
 void TcpTransport::setNodes(const std::vector<NodeAddress>& nodes) {
-  state_->runtime.post([state = state_, nodes] { state->setNodes(nodes); });
+  state_->submit([state = state_.get(), nodes] { state->setNodes(nodes); });
 }
 
 bool TcpTransport::isUnreachable(NodeId node) const {

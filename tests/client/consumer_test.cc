@@ -24,7 +24,10 @@ const TopicPartition kT1{"t", 1};
 class ConsumerShell : public ::testing::Test {
  protected:
   ConsumerShell() { cluster_->addTopic("t", 2); }
-  ~ConsumerShell() override { cluster_->stop(); }
+  ~ConsumerShell() override {
+    EXPECT_EQ(cluster_->strays(), 0);  // they would wait behind fetches
+    cluster_->stop();
+  }
 
   Consumer consumer(std::map<std::string, std::string> properties = {}) {
     properties.try_emplace("auto.offset.reset", "earliest");

@@ -21,6 +21,7 @@ class MetadataServiceTest : public ::testing::Test {
   ~MetadataServiceTest() override {
     service_->close();
     runtime_->stop();
+    transport_->stop();
   }
 
   Result<std::shared_ptr<protocol::MetadataResponse>> answer(

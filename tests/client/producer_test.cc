@@ -6,6 +6,7 @@
 #include "protocol/messages/produce_response.h"
 #include "record/records.h"
 #include "support/fake_transport.h"
+#include "tests/support/eventually.h"
 
 #include <gtest/gtest.h>
 
@@ -17,6 +18,7 @@ namespace {
 using client::FakeTransport;
 using protocol::ProduceRequest;
 using protocol::ProduceResponse;
+using testing::eventually;
 
 /// One leader's log: checks sequences as a broker does, refuses or loses answers as the test says.
 class FakeLog {
@@ -95,6 +97,7 @@ struct TestCluster {
   std::shared_ptr<FakeTransport> transport = std::make_shared<FakeTransport>();
   FakeLog log{*transport};
   TestCluster() { transport->serveMetadata(); }
+  ~TestCluster() { transport->stop(); }
   ProducerOptions options() {
     ProducerOptions o;
     o.linger = std::chrono::milliseconds(0);
@@ -112,6 +115,37 @@ TEST(Producer, AcknowledgedRecordHasItsPlace) {
   EXPECT_EQ(first->partition, 1);
   EXPECT_EQ(first->offset, 0);
   EXPECT_EQ(producer.send({.topic = "t", .partition = 1, .value = "b"}).get()->offset, 1);
+}
+
+/// No second thread has to wake up first. Where that thread is busy with an answer, it sends.
+TEST(Producer, WithoutLingerARecordLeavesOnTheCallersThread) {
+  TestCluster setup;
+  Producer producer(setup.options());
+  EXPECT_TRUE(eventually([&] {
+    EXPECT_TRUE(producer.send({.topic = "t", .partition = 0, .value = "a"}).get().has_value());
+    return setup.transport->callerOf(protocol::ApiKey::kProduce) == std::this_thread::get_id();
+  }));
+}
+
+/// The report is the user's code: it may take locks that the caller of send() holds.
+TEST(Producer, ReportsNeverComeOnTheCallersThread) {
+  TestCluster setup;
+  setup.log.refuse = [](int n) {
+    return n % 2 == 1 ? std::optional(Errc::kInvalidRecord) : std::nullopt;
+  };
+  std::atomic<int> reports = 0;
+  std::atomic<int> here = 0;
+  auto options = setup.options();
+  options.onDelivery = [&, caller = std::this_thread::get_id()](const DeliveryReport&) {
+    ++reports;
+    if (std::this_thread::get_id() == caller) ++here;
+  };
+  Producer producer(std::move(options));
+  for (int i = 0; i < 50; ++i)
+    std::ignore = producer.send({.topic = "t", .partition = 0, .value = "a"});
+  std::ignore = producer.flush();
+  EXPECT_GT(reports, 0);
+  EXPECT_EQ(here, 0);
 }
 
 TEST(Producer, KeyDecidesThePartition) {

@@ -140,9 +140,19 @@ int FakeCluster::count(ApiKey api) {
 void FakeCluster::call(NodeId node, Call call, Done done) {
   {
     const std::lock_guard lock(mutex_);
+    const auto key = static_cast<ApiKey>(call.request->key);
+    const bool of_member = key == ApiKey::kJoinGroup || key == ApiKey::kSyncGroup ||
+                           key == ApiKey::kHeartbeat || key == ApiKey::kLeaveGroup ||
+                           key == ApiKey::kOffsetCommit || key == ApiKey::kOffsetFetch;
+    if (of_member && !call.to_coordinator) ++strays_;
     queue_.push_back(Pending{.node = node, .call = std::move(call), .done = std::move(done)});
   }
   changed_.notify_all();
+}
+
+int FakeCluster::strays() {
+  const std::lock_guard lock(mutex_);
+  return strays_;
 }
 
 void FakeCluster::run() {

@@ -53,6 +53,9 @@ class FakeCluster final : public Transport {
   /// Requests of this kind so far, failed ones included.
   [[nodiscard]] int count(protocol::ApiKey api);
 
+  /// Requests of a member that did not go to the group's coordinator as such.
+  [[nodiscard]] int strays();
+
   /// Serves a kind of request that this cluster does not know: `handle(request, node, error)` makes
   /// the answer; error is what failNext says. Called under this object's lock.
   template <class Request>
@@ -109,6 +112,7 @@ class FakeCluster final : public Transport {
   std::map<std::string, std::vector<Partition>> topics_;
   std::map<std::int16_t, std::deque<std::pair<Errc, bool>>> faults_;  // true: of the transport
   std::map<std::int16_t, int> counts_;
+  int strays_ = 0;
   std::map<std::int16_t, std::function<Body(const void*, NodeId, Errc)>> custom_;
   NodeId coordinator_ = 1;
   std::int32_t generation_ = 0;

@@ -23,13 +23,17 @@ class FakeTransport final : public Transport {
   using Handler = std::function<Result<std::shared_ptr<void>>(const void* request)>;
 
   FakeTransport() : thread_([this] { run(); }) {}
-  ~FakeTransport() override {
+  ~FakeTransport() override { stop(); }
+
+  /// Answers what was asked, then no more. Call it before the last reference goes: a callback may
+  /// hold one, too, and this thread cannot wait for itself.
+  void stop() {
     {
       const std::lock_guard lock(mutex_);
       stopped_ = true;
     }
     changed_.notify_all();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
   }
 
   /// One node, id 1; the topic "t" with two partitions, and whatever other topic is asked for not
@@ -78,9 +82,16 @@ class FakeTransport final : public Transport {
     };
   }
 
+  /// The thread that called last with such a request.
+  [[nodiscard]] std::thread::id callerOf(protocol::ApiKey key) {
+    const std::lock_guard lock(mutex_);
+    return callers_[static_cast<std::int16_t>(key)];
+  }
+
   void call(NodeId, Call call, Done done) override {
     {
       const std::lock_guard lock(mutex_);
+      callers_[call.request->key] = std::this_thread::get_id();
       queue_.emplace_back(std::move(call), std::move(done));
     }
     changed_.notify_all();
@@ -113,6 +124,7 @@ class FakeTransport final : public Transport {
   std::condition_variable changed_;
   std::deque<std::pair<Call, Done>> queue_;
   std::map<std::int16_t, Handler> handlers_;
+  std::map<std::int16_t, std::thread::id> callers_;
   bool stopped_ = false;
   std::thread thread_;
 };
