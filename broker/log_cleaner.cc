@@ -17,9 +17,12 @@ int threadsOf(const Config& config) {
                                               : 0;
 }
 
-log::CompactionLimits limitsOf(const Config& config, int threads, log::IoPace& pace) {
-  const auto part = [threads](std::int64_t bytes) {
-    return static_cast<std::size_t>(std::max<std::int64_t>(bytes / std::max(threads, 1), 4096));
+}  // namespace
+
+log::CompactionLimits cleanerLimits(const Config& config, int cleaners, int cores,
+                                    log::IoPace& pace) {
+  const auto part = [cleaners](std::int64_t bytes) {
+    return static_cast<std::size_t>(std::max<std::int64_t>(bytes / std::max(cleaners, 1), 4096));
   };
   log::CompactionLimits limits;
   limits.map_bytes = part(config.getLong("log.cleaner.dedupe.buffer.size"));
@@ -27,13 +30,10 @@ log::CompactionLimits limitsOf(const Config& config, int threads, log::IoPace& p
   // One half is for reading, the other for writing.
   limits.buffer_bytes = part(config.getInt("log.cleaner.io.buffer.size") / 2);
   // Half of the cores for all cleaners together: the others belong to the shards.
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  limits.threads = std::clamp(cores / 2 / std::max(threads, 1), 1, 4);
+  limits.threads = std::clamp(cores / 2 / std::max(cleaners, 1), 1, 4);
   limits.pace = &pace;
   return limits;
 }
-
-}  // namespace
 
 LogCleaner::LogCleaner(Services& services, const Config& config)
     : services_(services),
@@ -63,35 +63,23 @@ Task<> LogCleaner::run() {
 }
 
 Task<bool> LogCleaner::cleanNext() {
-  if (queue_.empty()) co_await refresh();
-  if (queue_.empty()) co_return false;
-  const TopicIdPartition id = queue_.front();
-  queue_.pop_front();
-  if (!busy_.insert(id).second) co_return true;
-  const log::CompactionLimits limits = limitsOf(config_, threads_, pace_);
-  const Status done = co_await services_.partitions->compact(id, limits);
-  busy_.erase(id);
-  compacted_ = compacted_ || done.has_value();
-  if (done) co_return true;
-  if (done.error().code == Errc::kCancelled) co_return false;
-  MILLRACE_LOG_ERROR("compaction: {}", done.error().toString());
-  // Another try finds the same bytes. Other errors (a full disk) may be over after a while.
-  if (done.error().code != Errc::kNotFound && done.error().code != Errc::kDiskFull)
-    unreadable_.insert(id);
-  co_return false;
-}
-
-Task<> LogCleaner::refresh() {
-  const std::vector<TopicIdPartition> due = co_await services_.partitions->dueForCompaction();
-  // Another coroutine may have filled it meanwhile.
-  if (!queue_.empty()) co_return;
-  for (const TopicIdPartition& id : due)
-    if (!busy_.contains(id) && !unreadable_.contains(id)) queue_.push_back(id);
+  if (queue_.empty()) {
+    std::vector<DirtyLog> due = co_await services_.partitions->dueForCompaction();
+    queue_.fill(std::move(due));
+  }
+  const std::optional<TopicIdPartition> id = queue_.take();
+  if (!id) co_return false;
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const log::CompactionLimits limits = cleanerLimits(config_, threads_, cores, pace_);
+  const Status done = co_await services_.partitions->compact(*id, limits);
+  const bool more = queue_.done(*id, done);
+  if (!done && done.error().code != Errc::kCancelled)
+    MILLRACE_LOG_ERROR("compaction: {}", done.error().toString());
+  co_return more;
 }
 
 Task<> LogCleaner::writeCheckpoint() {
-  if (!compacted_) co_return;
-  compacted_ = false;
+  if (!queue_.takeCompacted()) co_return;
   auto write = [this] { return services_.logs->writeCheckpoints(); };
   const Status written = co_await runBlocking(*services_.blocking, std::ref(write));
   if (!written) MILLRACE_LOG_ERROR("writing the checkpoint files: {}", written.error().toString());

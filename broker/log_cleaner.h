@@ -4,14 +4,16 @@
 #include "base/config.h"
 #include "base/net/gate.h"
 #include "base/net/shard.h"
+#include "broker/cleaning_queue.h"
 #include "broker/partitions.h"
 #include "broker/services.h"
 #include "log/compaction.h"
 
-#include <deque>
-#include <unordered_set>
-
 namespace millrace::broker {
+
+/// What one of so many cleaners may take of the memory, cores and I/O that they share.
+[[nodiscard]] log::CompactionLimits cleanerLimits(const Config& config, int cleaners, int cores,
+                                                  log::IoPace& pace);
 
 /// log.cleaner.threads coroutines on the first shard; each takes the dirtiest log that is due, has
 /// it compacted on the blocking pool, and takes the next. When none is due they sleep for
@@ -27,13 +29,9 @@ class LogCleaner {
   void stop();
 
  private:
-  using Ids = std::unordered_set<TopicIdPartition, TopicIdPartitionHash>;
-
   Task<> run();
-  /// False where nothing is due.
+  /// False where the cleaner is to rest: nothing is due, or it failed.
   Task<bool> cleanNext();
-  /// Fills the queue with what is due, the dirtiest first.
-  Task<> refresh();
   /// What was compacted need not be looked at after a restart.
   Task<> writeCheckpoint();
 
@@ -41,10 +39,7 @@ class LogCleaner {
   const Config& config_;
   const int threads_;
   log::IoPace pace_;
-  std::deque<TopicIdPartition> queue_;
-  Ids busy_;
-  Ids unreadable_;
-  bool compacted_ = false;
+  CleaningQueue queue_;
   Gate gate_;
 };
 

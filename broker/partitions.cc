@@ -296,14 +296,10 @@ Task<> PartitionStore::runUpkeep() {
   co_await onShards(impl_->shards, all, std::ref(work));
 }
 
-Task<std::vector<TopicIdPartition>> PartitionStore::dueForCompaction() {
+Task<std::vector<DirtyLog>> PartitionStore::dueForCompaction() {
   // Only what is on disk is compacted.
   co_await flushRolled(true);
-  struct Due {
-    TopicIdPartition id;
-    double dirty_ratio;
-  };
-  std::vector<std::vector<Due>> found(impl_->maps.size());
+  std::vector<std::vector<DirtyLog>> found(impl_->maps.size());
   auto collect = [this, &found](int shard) {
     const auto s = static_cast<std::size_t>(shard);
     const Millis now = impl_->clock.wallMs();
@@ -315,12 +311,9 @@ Task<std::vector<TopicIdPartition>> PartitionStore::dueForCompaction() {
   };
   const std::vector<int> shards = impl_->allShards();
   co_await onShards(impl_->shards, shards, std::ref(collect));
-  std::vector<Due> due;
+  std::vector<DirtyLog> due;
   for (const auto& some : found) due.insert(due.end(), some.begin(), some.end());
-  std::ranges::sort(due, std::greater<>{}, &Due::dirty_ratio);
-  std::vector<TopicIdPartition> ids;
-  for (const Due& one : due) ids.push_back(one.id);
-  co_return ids;
+  co_return due;
 }
 
 Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits limits) {

@@ -7,6 +7,7 @@
 #include "base/net/task.h"
 #include "base/result.h"
 #include "base/uuid.h"
+#include "broker/cleaning_queue.h"
 #include "broker/metadata/delta.h"
 #include "broker/topic_id_partition.h"
 #include "log/types.h"
@@ -99,8 +100,8 @@ class PartitionStore {
   /// Flushes rolled segments that are not on disk yet: a start after a crash need not look at them
   /// then.
   [[nodiscard]] Task<> flushRolled(bool only_compacted = false);
-  /// The logs that want compaction, the dirtiest first.
-  [[nodiscard]] Task<std::vector<TopicIdPartition>> dueForCompaction();
+  /// The logs that want compaction, in no order.
+  [[nodiscard]] Task<std::vector<DirtyLog>> dueForCompaction();
   /// Compacts one log: planned and put in place on its shard, done on the blocking pool. Errors:
   /// kNotFound where it went away; of log::runCompaction.
   [[nodiscard]] Task<Status> compact(TopicIdPartition id, log::CompactionLimits limits);

@@ -12,13 +12,6 @@ namespace millrace::log {
 using journal::FrameHead;
 using journal::kHeaderSize;
 
-namespace {
-
-/// A round is not worth waiting for others where it takes less: to be woken takes as long.
-constexpr std::chrono::microseconds kQuickRound{200};
-
-}  // namespace
-
 /// What one round writes and syncs.
 struct Journal::Gathered {
   struct Member {
@@ -109,7 +102,7 @@ Result<Journal::Round> Journal::append(const std::shared_ptr<JournaledLog>& log,
   if (alone || much) member.direct = true;
   if (!member.direct) round.addPiece(*log, log->batches_prefix, batches, false);
   log->note(file);
-  if (++round.appends == wanted_) company_.notify_one();
+  if (++round.appends == wanted_) company_came_.notify_one();
   return round.number;
 }
 
@@ -161,33 +154,24 @@ Journal::Committed Journal::commit() {
       return refused;
     }
   }
-  const Clock::time_point begun = Clock::now();
+  const auto begun = options_.now();
   const Committed done{round->number, settle(write(*round))};
   if (done.status) committed_.store(done.round, std::memory_order_release);
-  last_done_ = Clock::now();
-  // One round that somebody else's writing held up says little of the next.
-  usual_ += (std::min<Clock::duration>(last_done_ - begun, 4 * usual_ + kQuickRound) - usual_) / 8;
+  const auto now = options_.now();
   const std::lock_guard lock(mutex_);
   ++counters_.rounds;
-  expected_ = round->appends + gathering_->appends;
+  company_.done(begun, now, round->appends + gathering_->appends);
   round->clear(0);  // lets go of logs
   spare_ = std::move(round);
   return done;
 }
 
 void Journal::awaitCompany(std::unique_lock<std::mutex>& lock) {
-  // Producers that wait for their acknowledgement come back as soon as they have it. Whoever misses
-  // this round waits for two: a wait of half a round that lets all of them into it is a bargain,
-  // and where nobody comes it is soon over.
-  if (usual_ < kQuickRound) return;
-  const Clock::time_point latest = last_done_ + usual_ / 2;
-  for (Clock::time_point now = Clock::now(); now < latest; now = Clock::now()) {
-    const std::size_t here = gathering_->appends;
-    if (here >= expected_) return;
-    wanted_ = expected_;
-    (void)company_.wait_until(lock, std::min(latest, now + usual_ / 8));
+  Company::Wait wait = company_.wait();
+  while (const auto until = wait.next(gathering_->appends, options_.now())) {
+    wanted_ = company_.expected();
+    (void)company_came_.wait_until(lock, *until);
     wanted_ = 0;
-    if (gathering_->appends == here) return;
   }
 }
 

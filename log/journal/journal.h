@@ -5,11 +5,11 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "log/journal/company.h"
 #include "log/journal/format.h"
 #include "log/journal/journaled_log.h"
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -50,6 +50,8 @@ class Journal {
     std::uint64_t direct_bytes = 1ULL << 20;
     /// Drawn anew for each run: frames of another one do not count.
     std::uint32_t salt = static_cast<std::uint32_t>(systemRandom().next());
+    /// What time it is.
+    std::function<Company::Clock::time_point()> now = Company::Clock::now;
     /// Hears of the first failure, on the thread that met it.
     std::function<void(const Error&)> on_failure = {};
   };
@@ -108,7 +110,6 @@ class Journal {
  private:
   struct Gathered;
   struct JournalFile;
-  using Clock = std::chrono::steady_clock;
 
   /// Waits a moment for those that the last round let go on, so that they share this round.
   void awaitCompany(std::unique_lock<std::mutex>& lock);
@@ -140,15 +141,11 @@ class Journal {
   /// Held while segments are synced for a file to be used anew.
   std::mutex checkpoint_mutex_;
   /// Hears of appends that commit() waits for.
-  std::condition_variable company_;
+  std::condition_variable company_came_;
   /// As many entries as commit() waits for; 0 while it does not wait.
   std::size_t wanted_ = 0;
   // Only commit() touches these, with commit_mutex_.
-  /// Appends of the last round, and of this one when the last was done.
-  std::size_t expected_ = 0;
-  /// When the last round was done, and how long one takes by and by.
-  Clock::time_point last_done_;
-  Clock::duration usual_{};
+  Company company_;
   std::optional<std::size_t> current_;
   std::uint64_t generation_ = 0;
   const std::uint32_t salt_;
