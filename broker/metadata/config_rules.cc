@@ -119,6 +119,11 @@ Status validateTopic(const ConfigResource& resource, const ConfigMap& after) {
                             "max.compaction.lag.ms ({})",
                             min_lag, max_lag));
   }
+  const auto remote = after.find("remote.storage.enable");
+  if (remote != after.end() && remote->second == "true") {
+    return fail(Errc::kInvalidConfig,
+                "Tiered storage is disabled in the broker: remote.storage.enable cannot be true");
+  }
   return {};
 }
 

@@ -26,7 +26,8 @@ std::vector<std::string> brokerSynonyms(const ConfigKey& key) {
   return names;
 }
 
-/// Every place that gives one of `names` a value, the winner first (Kafka's
+/// Every place that gives one of `names` a value, the winner first, from the first one that has
+/// the key's own name, names[0]: what stands before it is not shown (Kafka's
 /// ConfigHelper.configSynonyms).
 std::vector<ConfigSynonymView> placesOf(const std::vector<std::string>& names,
                                         const BrokerSettings& broker) {
@@ -48,6 +49,9 @@ std::vector<ConfigSynonymView> placesOf(const std::vector<std::string>& names,
       places.push_back({name, std::move(text), ConfigSource::kDefault});
     }
   }
+  const auto own = std::ranges::find_if(
+      places, [&](const ConfigSynonymView& place) { return place.name == names.front(); });
+  places.erase(places.begin(), own);
   return places;
 }
 

@@ -38,6 +38,15 @@ bool hasDuplicateNames(const Entries& entries) {
   return false;
 }
 
+/// Whether an entry's value will be a setting; what stands in a DELETE is not looked at.
+template <class Entry>
+bool setsValue(const Entry& entry) {
+  if constexpr (requires { entry.config_operation; }) {
+    if (entry.config_operation == static_cast<std::int8_t>(ConfigOperation::kDelete)) return false;
+  }
+  return entry.value.has_value();
+}
+
 /// A change of a broker's own keys: the id is this node's, and the keys can change while it runs.
 template <class Entries>
 Status checkBrokerChange(std::string_view name, const Entries& entries, std::int32_t node_id,
@@ -64,7 +73,7 @@ Status checkBrokerChange(std::string_view name, const Entries& entries, std::int
       fixed += entry.name.view();
       continue;
     }
-    if (!entry.value) continue;
+    if (!setsValue(entry)) continue;
     // Kafka opens and closes listeners while it runs; here that takes a restart.
     if (key->name == "listeners") {
       return invalid("listeners cannot change while the broker runs: set it in server.properties");

@@ -130,6 +130,40 @@ TEST(Controller, ListConfigsAreAppendedToAndSubtractedFrom) {
   EXPECT_EQ(alter("retention.ms", 2, "1"), Errc::kInvalidConfig);
 }
 
+// Kafka's tools send an empty value with DELETE.
+TEST(Controller, DeletedBrokerConfigsValueIsNotLookedAt) {
+  Cluster c;
+  const auto alter = [&](std::int8_t operation, const std::string& value) {
+    protocol::IncrementalAlterConfigsRequest request;
+    auto& resource = request.resources.emplace_back();
+    resource.resource_type = static_cast<std::int8_t>(ConfigResourceType::kBroker);
+    resource.resource_name = "";
+    auto& config = resource.configs.emplace_back();
+    config.name = "log.retention.ms";
+    config.config_operation = operation;
+    config.value = Text(value);
+    const auto decision = c.controller().incrementalAlterConfigs(c.image(), request);
+    c.apply(decision.records);
+    return fromWire(decision.response.responses.at(0).error_code);
+  };
+  const auto isSet = [&] {
+    return c.image().config(ConfigResourceType::kBroker, "")->contains("log.retention.ms");
+  };
+  EXPECT_EQ(alter(0, ""), Errc::kInvalidRequest);
+  EXPECT_EQ(alter(0, "60000"), Errc::kNone);
+  EXPECT_TRUE(isSet());
+  EXPECT_EQ(alter(1, ""), Errc::kNone);
+  EXPECT_FALSE(isSet());
+}
+
+TEST(Controller, TieredStorageIsRefused) {
+  Cluster c;
+  std::string text;
+  EXPECT_EQ(c.create("t", 1, 1, {{"remote.storage.enable", "true"}}, &text), Errc::kInvalidConfig);
+  EXPECT_THAT(text, HasSubstr("Tiered storage is disabled"));
+  EXPECT_EQ(c.create("t", 1, 1, {{"remote.storage.enable", "false"}}), Errc::kNone);
+}
+
 TEST(Controller, CleanStopAndStartBeginNewLeaderEpochs) {
   Cluster c;
   ASSERT_EQ(c.create("t", 2), Errc::kNone);
