@@ -7,7 +7,6 @@
 #include "broker/directory_watch.h"
 #include "broker/groups/group_service.h"
 #include "broker/log_cleaner.h"
-#include "broker/log_cleaner.h"
 #include "broker/metadata/metadata_service.h"
 #include "broker/net/connection_host.h"
 #include "broker/net/listeners.h"
@@ -176,11 +175,13 @@ Status Node::openListeners() {
       metrics_.counter("millrace_requests_total", "Requests received"),
       metrics_.counter("millrace_network_bytes_in_total", "Bytes received from clients"),
       metrics_.gauge("millrace_connections", "Connections open now"),
+      metrics_.counter("millrace_connection_moves_total",
+                       "Connections that went to the shard of the partitions they use"),
   };
   for (int i = 0; i < shards_->size(); ++i) {
-    parts_->hosts.push_back(std::make_unique<ConnectionHost>(shards_->at(i), handlers_,
-                                                             *services_.clock, parts_->complaints,
-                                                             parts_->budget, metrics, limits));
+    parts_->hosts.push_back(
+        std::make_unique<ConnectionHost>(parts_->hosts, shards_->at(i), handlers_, *services_.clock,
+                                         parts_->complaints, parts_->budget, metrics, limits));
   }
   parts_->listeners =
       std::make_unique<Listeners>(*shards_, parts_->hosts, config, parts_->complaints);

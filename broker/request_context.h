@@ -9,6 +9,7 @@
 #include <list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace millrace {
 class Shard;
@@ -37,13 +38,15 @@ struct Session {
 
 class RequestPermit;
 
-/// What happens to the reply. Set by the handler before it returns.
+/// What the connection is to know beside the reply. Set by the handler before it returns.
 struct ReplyControl {
   /// No answer is sent (Produce with acks=0).
   bool suppressed = false;
   /// The connection is closed in place of an answer; `close_reason` is logged.
   bool close = false;
   std::string close_reason;
+  /// The shards of the partitions that the request worked on.
+  std::vector<int> shards;
 };
 
 /// Passed by value to every handler. What it points to outlives the handler's coroutine.

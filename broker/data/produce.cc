@@ -222,6 +222,7 @@ Task<Response> handleProduce(Services& services, RequestContext context,
   ProduceJob job(services, context, request);
   auto run = [&job](int shard) { job.run(shard); };
   const std::vector<int> shards = job.shards();
+  context.reply->shards = shards;
   co_await onShards(*services.shards, shards, std::ref(run));
   std::vector<TopicIdPartition> due = job.flushesDue();
   if (!due.empty()) {

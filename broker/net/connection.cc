@@ -9,19 +9,24 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 
 namespace millrace::broker {
 
-Connection::Connection(ConnectionHost& host, TcpSocket socket, Session session,
-                       std::string client_address)
+Connection::Connection(ConnectionHost& host, TcpSocket socket, ConnectionClient client,
+                       BytesView begun)
     : host_(host),
       socket_(std::move(socket)),
-      session_(std::move(session)),
-      client_address_(std::move(client_address)),
+      client_(std::move(client)),
       reader_(host.chunks(), host.limits().max_request_bytes),
       last_active_ms_(host.clock().monotonicMs()) {
+  while (!begun.empty()) {
+    const auto space = reader_.space();
+    reader_.filled(begun.copy(space.data(), space.size()));
+    begun.remove_prefix(std::min(begun.size(), space.size()));
+  }
   host_.add(this);
 }
 
@@ -35,11 +40,11 @@ void Connection::close() {
   open_ = false;
   ErrorCode ignored;
   socket_.close(ignored);
-  session_.closed = true;
+  client_.session.closed = true;
   permit_.release();
-  while (!session_.on_close.empty()) {
-    const auto call = std::move(session_.on_close.front());
-    session_.on_close.pop_front();
+  while (!client_.session.on_close.empty()) {
+    const auto call = std::move(client_.session.on_close.front());
+    client_.session.on_close.pop_front();
     call();
   }
   room_.close();
@@ -64,6 +69,8 @@ Task<> Connection::run() {
       }
     }
     if (!open_) break;
+    ConnectionHost* const better = isBetweenRequests() ? host_.betterFor(affinity_) : nullptr;
+    if (better != nullptr) co_return moveTo(*better);
     last_active_ms_ = host_.clock().monotonicMs();
     corked_ = true;
     consume();
@@ -73,6 +80,34 @@ Task<> Connection::run() {
   // The client has ended, or sends nonsense: what it is owed still leaves, unless the socket is
   // broken.
   if (!refusing_ || (replies_.waiting() == 0 && writer_.empty())) close();
+}
+
+bool Connection::isBetweenRequests() const {
+  return replies_.waiting() == 0 && writer_.empty() && !blocked_ && !refusing_ &&
+         reader_.begun().size() <= ShardAffinity::kSmallBytes;
+}
+
+/// What arrives meanwhile waits in the socket.
+void Connection::moveTo(ConnectionHost& host) {
+  ErrorCode error;
+  const auto local = socket_.local_endpoint(error);
+  if (error) return close();
+  auto socket = std::make_shared<TcpSocket>(host.shard().executor());
+  const int descriptor = socket_.release(error);
+  if (!error) socket->assign(local.protocol(), descriptor, error);
+  if (!error) socket->non_blocking(true, error);
+  if (error) {
+    complain("moving between shards", error.message());
+    return close();
+  }
+  permit_.release();
+  open_ = false;
+  auto client = std::make_shared<ConnectionClient>(std::move(client_));
+  host.shard().post([&host, socket, client, begun = Bytes(reader_.begun())] {
+    const auto moved =
+        std::make_shared<Connection>(host, std::move(*socket), std::move(*client), begun);
+    spawn(host.gate(), host.shard(), "connection", moved->run());
+  });
 }
 
 /// A large buffer is not held while there is nothing to read: it tries first, and rests on a small
@@ -198,7 +233,7 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
   context.api = request.api->key;
   context.version = request.head.api_version;
   context.client_id = request.head.client_id ? request.head.client_id->view() : std::string_view{};
-  context.session = &self->session_;
+  context.session = &self->client_.session;
   context.reply = &control;
   context.permit = &permit;
   context.received_ms = self->last_active_ms_;
@@ -206,6 +241,7 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
   if (control.close) {
     self->replyClose(place, request.api->name, control.close_reason);
   } else if (control.suppressed) {
+    self->affinity_.note(control.shards, request.body.size());
     self->reply(place, std::nullopt);
   } else {
     auto frame =
@@ -216,6 +252,7 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
       self->replyClose(place, request.api->name, frame.error().toString());
       co_return;
     }
+    self->affinity_.note(control.shards, request.body.size() + frame->size());
     self->reply(place, std::move(*frame));
   }
 }
@@ -224,9 +261,9 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
 /// time.
 void Connection::complain(std::string_view kind, std::string_view cause) {
   host_.complaints().log(
-      fmt::format("client at {}", session_.client_host), kind,
+      fmt::format("client at {}", client_.session.client_host), kind,
       fmt::format("connection of {} from {} closed: {}",
-                  client_id_.empty() ? "an unnamed client" : client_id_, client_address_, cause));
+                  client_id_.empty() ? "an unnamed client" : client_id_, client_.address, cause));
 }
 
 void Connection::refuse(std::string_view kind, std::string_view cause) {

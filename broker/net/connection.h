@@ -3,11 +3,13 @@
 
 #include "base/net/task.h"
 #include "base/net/waiter.h"
+#include "broker/net/connection_counts.h"
 #include "broker/net/frame_reader.h"
 #include "broker/net/frame_writer.h"
 #include "broker/net/reply_queue.h"
 #include "broker/request_budget.h"
 #include "broker/request_context.h"
+#include "broker/shard_affinity.h"
 #include "protocol/frame.h"
 
 #include <cstdint>
@@ -21,11 +23,21 @@ namespace millrace::broker {
 class ConnectionHost;
 class ErasedHandler;
 
-/// Lives on one shard. Kept alive by run(), by its requests under way and by a pending write. What
-/// it cannot make sense of closes it, as in Kafka; the cause goes to the log once per client.
+/// Who is at the other end; goes with the connection to wherever it is served.
+struct ConnectionClient {
+  Session session;
+  std::string address;  ///< with the port, for the log
+  ConnectionCounts::Place place;
+};
+
+/// Lives on one shard; where its requests are for another one's partitions it ends there and goes
+/// on as a connection of that shard, between two requests. Kept alive by run(), by its requests
+/// under way and by a pending write. What it cannot make sense of closes it, as in Kafka; the cause
+/// goes to the log once per client.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(ConnectionHost& host, TcpSocket socket, Session session, std::string client_address);
+  /// `begun` is what the client has sent before.
+  Connection(ConnectionHost& host, TcpSocket socket, ConnectionClient client, BytesView begun = {});
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -71,15 +83,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] bool write();
   void waitWritable();
   [[nodiscard]] ReadOutcome readAvailable();
+  /// Whether no request is under way and all answers have left.
+  [[nodiscard]] bool isBetweenRequests() const;
+  void moveTo(ConnectionHost& host);
 
   ConnectionHost& host_;
   TcpSocket socket_;
-  Session session_;
-  std::string client_address_;
+  ConnectionClient client_;
   std::string client_id_;  ///< of the last request, for the log
   FrameReader reader_;
   ReplyQueue replies_;
   FrameWriter writer_;
+  ShardAffinity affinity_;
   RequestPermit permit_;  ///< of the request that comes next
   WaitList room_;         ///< run() waits here while too many requests are under way
   Millis last_active_ms_ = 0;

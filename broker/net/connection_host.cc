@@ -11,7 +11,18 @@ namespace millrace::broker {
 
 void ConnectionHost::add(Connection* connection) {
   connections_.insert(connection);
+  load_.fetch_add(1, std::memory_order_relaxed);
   metrics_.connections.add(1);
+}
+
+ConnectionHost* ConnectionHost::betterFor(const ShardAffinity& affinity) {
+  constexpr int kSpread = 2;
+  const auto wanted = affinity.shard();
+  if (!wanted || *wanted == shard_.index()) return nullptr;
+  ConnectionHost& host = *all_[static_cast<std::size_t>(*wanted)];
+  if (host.load() > load() + kSpread) return nullptr;
+  metrics_.moves.add();
+  return &host;
 }
 
 void ConnectionHost::awaitRoom(Connection* connection) {
@@ -29,6 +40,7 @@ void ConnectionHost::onRoom() {
 void ConnectionHost::remove(Connection* connection) {
   starved_.erase(connection);
   if (connections_.erase(connection) == 0) return;
+  load_.fetch_sub(1, std::memory_order_relaxed);
   metrics_.connections.add(-1);
   if (connections_.empty()) chunks_.trim();
 }

@@ -9,6 +9,7 @@
 #include "broker/net/chunk.h"
 #include "broker/net/complaints.h"
 #include "broker/request_budget.h"
+#include "broker/shard_affinity.h"
 
 #include <cstdint>
 #include <memory>
@@ -30,15 +31,20 @@ struct NetworkMetrics {
   Counter& requests;
   Counter& bytes_in;
   Gauge& connections;
+  Counter& moves;
 };
 
-/// One per shard; all of it is used on that shard. Outlives its connections.
+/// One per shard; all of it is used on that shard, but load(). Outlives its connections.
 class ConnectionHost final : private RequestBudget::Waiter {
  public:
-  ConnectionHost(Shard& shard, const HandlerTable& handlers, const Clock& clock,
+  using All = std::vector<std::unique_ptr<ConnectionHost>>;
+
+  /// `all` has the hosts of all shards once there are connections.
+  ConnectionHost(const All& all, Shard& shard, const HandlerTable& handlers, const Clock& clock,
                  Complaints& complaints, RequestBudget& budget, NetworkMetrics metrics,
                  ConnectionLimits limits)
-      : shard_(shard),
+      : all_(all),
+        shard_(shard),
         handlers_(handlers),
         clock_(clock),
         complaints_(complaints),
@@ -63,7 +69,11 @@ class ConnectionHost final : private RequestBudget::Waiter {
 
   void add(Connection* connection);
   void remove(Connection* connection);
-  [[nodiscard]] std::size_t size() const { return connections_.size(); }
+  /// Connections now, from any thread.
+  [[nodiscard]] int load() const { return load_.load(std::memory_order_relaxed); }
+  /// The host of the shard that a connection's requests belong to; none where that is this one, or
+  /// has its share of connections already: one core must not serve them all.
+  [[nodiscard]] ConnectionHost* betterFor(const ShardAffinity& affinity);
   /// Ends every connection.
   void closeAll();
   /// Ends connections that were idle for too long, until the gate closes. Sleeps until the next one
@@ -73,6 +83,7 @@ class ConnectionHost final : private RequestBudget::Waiter {
  private:
   void onRoom() override;
 
+  const All& all_;
   Shard& shard_;
   const HandlerTable& handlers_;
   const Clock& clock_;
@@ -83,6 +94,7 @@ class ConnectionHost final : private RequestBudget::Waiter {
   ChunkPool chunks_;
   Gate gate_;
   std::unordered_set<Connection*> connections_;
+  std::atomic<int> load_{0};
   std::unordered_set<Connection*> starved_;  ///< wait for room in the budget
 };
 

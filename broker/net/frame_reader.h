@@ -45,6 +45,10 @@ class FrameReader {
   /// Bytes of the frame that comes next, as it claims; 0 where that has not arrived yet or cannot
   /// be.
   [[nodiscard]] std::size_t claimed() const;
+  /// What has arrived and was not taken by next() yet.
+  [[nodiscard]] BytesView begun() const {
+    return chunk_ ? BytesView(chunk_->data() + begin_, pending()) : BytesView();
+  }
   /// Whether next() has a frame.
   [[nodiscard]] bool hasWhole() const;
 

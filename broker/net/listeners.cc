@@ -63,34 +63,13 @@ std::string hostOf(const ip::address& address) {
 
 }  // namespace
 
-Status ConnectionCounts::enter(const std::string& address) {
-  const std::lock_guard lock(mutex_);
-  if (in_all_ >= max_in_all_)
-    return fail(Errc::kInvalidRequest, fmt::format("max.connections={} is reached", max_in_all_));
-  int& here = per_address_[address];
-  if (here >= max_per_address_) {
-    if (here == 0) per_address_.erase(address);
-    return fail(Errc::kInvalidRequest,
-                fmt::format("max.connections.per.ip={} is reached", max_per_address_));
-  }
-  ++here;
-  ++in_all_;
-  return {};
-}
-
-void ConnectionCounts::leave(const std::string& address) {
-  const std::lock_guard lock(mutex_);
-  --in_all_;
-  const auto found = per_address_.find(address);
-  if (--found->second == 0) per_address_.erase(found);
-}
-
 Listeners::Listeners(ShardPool& shards, std::vector<std::unique_ptr<ConnectionHost>>& hosts,
                      const Config& config, Complaints& complaints)
     : shards_(shards),
       hosts_(hosts),
       complaints_(complaints),
-      counts_(config.getInt("max.connections"), config.getInt("max.connections.per.ip")),
+      counts_(std::make_shared<ConnectionCounts>(config.getInt("max.connections"),
+                                                 config.getInt("max.connections.per.ip"))),
       backlog_(config.getInt("socket.listen.backlog.size")) {
   // Kafka's default of 100 KiB halves the throughput of a fast link; the kernel tunes the sizes
   // better by itself.
@@ -167,10 +146,10 @@ void Listeners::welcome(TcpSocket socket, ConnectionHost& host, const std::strin
   if (error) return;  // gone already
   const auto local = socket.local_endpoint(error);
   const std::string address = hostOf(remote.address());
-  const Status allowed = counts_.enter(address);
-  if (!allowed) {
+  auto place = counts_->enter(address);
+  if (!place) {
     complaints_.log("client at /" + address, "limit",
-                    "connection refused: " + allowed.error().detail);
+                    "connection refused: " + place.error().detail);
     return;
   }
   setOptions(socket);
@@ -179,13 +158,9 @@ void Listeners::welcome(TcpSocket socket, ConnectionHost& host, const std::strin
   session.listener_name = listener;
   session.local_host = hostOf(local.address());
   session.local_port = local.port();
-  const std::shared_ptr<Connection> connection(
-      new Connection(host, std::move(socket), std::move(session),
-                     fmt::format("{}:{}", address, remote.port())),
-      [this, address](Connection* c) {
-        delete c;
-        counts_.leave(address);
-      });
+  ConnectionClient client{std::move(session), fmt::format("{}:{}", address, remote.port()),
+                          std::move(*place)};
+  const auto connection = std::make_shared<Connection>(host, std::move(socket), std::move(client));
   spawn(host.gate(), host.shard(), "connection", connection->run());
 }
 
