@@ -68,8 +68,8 @@ using CommitOffsets = std::map<TopicPartition, OffsetAndMetadata>;
 using CommitCallback = std::function<void(const Status&, const CommitOffsets&)>;
 
 /// One thread at a time may use a consumer (only wakeup() may come from another). Fetching,
-/// heartbeats and connections run on a thread of its own, so that a slow caller stays in its group
-/// for max.poll.interval.ms. Coroutine forms: client/async.h.
+/// heartbeats and connections go on without the caller, on a thread of its own, so that a slow
+/// caller stays in its group for max.poll.interval.ms. Coroutine forms: client/async.h.
 class Consumer {
  public:
   using Duration = std::chrono::milliseconds;

@@ -87,9 +87,9 @@ class TopicHandle {
 using SendCallback = std::function<void(const Result<RecordMetadata>&)>;
 
 /// A record and its bytes are copied into the open batch of a partition before send or append
-/// returns; batches leave on the client's own I/O thread, in order per partition. Every method may
-/// be called from several threads. Destruction closes with a flush. Coroutine forms:
-/// client/async.h.
+/// returns; batches leave on the client's own I/O thread, or without linger on the caller's, in
+/// order per partition. Every method may be called from several threads. Destruction closes with a
+/// flush. Coroutine forms: client/async.h.
 class Producer {
  public:
   static constexpr std::int32_t kAnyPartition = -1;
