@@ -64,13 +64,7 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
     bool in_flight = false;
     Millis not_before_ms = 0;
   };
-  /// What a fetch asked for, to match its answer with the positions of then.
-  struct AskedFetch {
-    NodeId node = kAnyNode;
-    std::map<TopicPartition, std::pair<std::uint64_t, std::int64_t>> partitions;
-    std::map<Uuid, std::string> names;
-    std::map<std::string, std::shared_ptr<const std::string>> topics;
-  };
+  struct AskedFetch;
   struct FetchedPartition;
   struct PendingCommit {
     CommitOffsets offsets;

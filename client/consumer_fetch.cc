@@ -62,6 +62,14 @@ FetchedBytes describeRecords(const FetchResponse::PartitionData& p) {
 
 }  // namespace
 
+/// What a fetch asked for, to match its answer with the positions of then.
+struct ConsumerCore::AskedFetch {
+  NodeId node = kAnyNode;
+  std::map<TopicPartition, std::pair<std::uint64_t, std::int64_t>> partitions;
+  std::map<Uuid, std::string> names;
+  std::map<std::string, std::shared_ptr<const std::string>> topics;
+};
+
 /// One partition of an answer, decoded.
 struct ConsumerCore::FetchedPartition {
   TopicPartition tp;

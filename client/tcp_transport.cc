@@ -62,8 +62,8 @@ struct TcpTransport::State : std::enable_shared_from_this<TcpTransport::State> {
     node->connection->call(std::move(call), std::move(done));
   }
 
-  /// Runs fn on the calling thread where that is possible: nothing then wakes the runtime's own. Not
-  /// in front of those that wait for their turn.
+  /// Runs fn on the calling thread where that is possible: nothing then wakes the runtime's own.
+  /// Not in front of those that wait for their turn.
   template <class F>
   void submit(F fn) {
     if (queued.load() == 0 && runtime.tryRun(fn)) return;
