@@ -216,6 +216,9 @@ void registerMetadataHandlers(HandlerTable& table, Services& services) {
   registerTopicHandlers(table, services);
   registerConfigHandlers(table, services);
   registerClusterHandlers(table, services);
+  registerReplicaHandlers(table, services);
+  registerAclHandlers(table);
+  registerQuorumHandlers(table, services);
 }
 
 }  // namespace millrace::broker

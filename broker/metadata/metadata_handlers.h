@@ -28,5 +28,11 @@ void registerTopicHandlers(HandlerTable& table, Services& services);
 void registerConfigHandlers(HandlerTable& table, Services& services);
 /// DescribeCluster, InitProducerId, DescribeLogDirs.
 void registerClusterHandlers(HandlerTable& table, Services& services);
+/// ElectLeaders, AlterPartitionReassignments, ListPartitionReassignments.
+void registerReplicaHandlers(HandlerTable& table, Services& services);
+/// DescribeAcls, CreateAcls, DeleteAcls.
+void registerAclHandlers(HandlerTable& table);
+/// DescribeQuorum.
+void registerQuorumHandlers(HandlerTable& table, Services& services);
 
 }  // namespace millrace::broker
