@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/net/blocking_pool.h"
+#include "broker/metadata/metadata_cache.h"
 #include "log/log_manager.h"
 
 #include <algorithm>
@@ -37,12 +38,26 @@ log::CompactionLimits cleanerLimits(const Config& config, int cleaners, int core
 
 LogCleaner::LogCleaner(Services& services, const Config& config)
     : services_(services),
-      config_(config),
-      threads_(threadsOf(config)),
+      settings_(config, services.identity.node_id),
       pace_(config.getDouble("log.cleaner.io.max.bytes.per.second")) {}
 
-void LogCleaner::start() {
-  for (int i = 0; i < threads_; ++i) spawn(gate_, services_.shards->at(0), "log cleaner", run());
+void LogCleaner::start() { spawnMissing(); }
+
+void LogCleaner::spawnMissing() {
+  for (int i = 0; i < threadsOf(settings_.broker()); ++i)
+    if (running_.insert(i).second) spawn(gate_, services_.shards->at(0), "log cleaner", run(i));
+}
+
+void LogCleaner::follow() {
+  settings_.follow(*services_.image->current());
+  pace_.setRate(settings_.broker().getDouble("log.cleaner.io.max.bytes.per.second"));
+}
+
+log::CompactionLimits LogCleaner::limits() {
+  follow();
+  const Config& config = settings_.broker();
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return cleanerLimits(config, threadsOf(config), cores, pace_);
 }
 
 void LogCleaner::stop() {
@@ -50,16 +65,20 @@ void LogCleaner::stop() {
   gate_.closeAndWait();
 }
 
-Task<> LogCleaner::run() {
-  const std::chrono::milliseconds backoff(
-      std::max<std::int64_t>(config_.getLong("log.cleaner.backoff.ms"), 1));
+Task<> LogCleaner::run(int index) {
   for (;;) {
+    follow();
+    if (index >= threadsOf(settings_.broker())) break;
+    spawnMissing();
     const bool cleaned = co_await cleanNext();
     if (cleaned) continue;
     co_await writeCheckpoint();
+    const std::chrono::milliseconds backoff(
+        std::max<std::int64_t>(settings_.broker().getLong("log.cleaner.backoff.ms"), 1));
     const bool slept = co_await sleepFor(backoff);
     if (!slept) co_return;
   }
+  running_.erase(index);
 }
 
 Task<bool> LogCleaner::cleanNext() {
@@ -69,9 +88,8 @@ Task<bool> LogCleaner::cleanNext() {
   }
   const std::optional<TopicIdPartition> id = queue_.take();
   if (!id) co_return false;
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  const log::CompactionLimits limits = cleanerLimits(config_, threads_, cores, pace_);
-  const Status done = co_await services_.partitions->compact(*id, limits);
+  const log::CompactionLimits allowed = limits();
+  const Status done = co_await services_.partitions->compact(*id, allowed);
   const bool more = queue_.done(*id, done);
   if (!done && done.error().code != Errc::kCancelled)
     MILLRACE_LOG_ERROR("compaction: {}", done.error().toString());

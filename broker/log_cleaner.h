@@ -7,7 +7,10 @@
 #include "broker/cleaning_queue.h"
 #include "broker/partitions.h"
 #include "broker/services.h"
+#include "broker/topic_settings.h"
 #include "log/compaction.h"
+
+#include <set>
 
 namespace millrace::broker {
 
@@ -19,7 +22,8 @@ namespace millrace::broker {
 /// it compacted on the blocking pool, and takes the next. When none is due they sleep for
 /// log.cleaner.backoff.ms. They share log.cleaner.dedupe.buffer.size in equal parts, and
 /// log.cleaner.io.max.bytes.per.second. A log whose records cannot be read is left alone until the
-/// next start.
+/// next start. Changes of these settings while the broker runs hold from the next log on (Kafka's
+/// LogCleaner.RECONFIGURABLE_CONFIGS).
 class LogCleaner {
  public:
   LogCleaner(Services& services, const Config& config);
@@ -27,18 +31,24 @@ class LogCleaner {
   void start();
   /// What is being compacted is given up. Blocks; not on a shard.
   void stop();
+  /// What a cleaner may take for the next log, by the settings that hold now. On one shard.
+  [[nodiscard]] log::CompactionLimits limits();
 
  private:
-  Task<> run();
+  /// Takes what was changed since into use.
+  void follow();
+  void spawnMissing();
+  Task<> run(int index);
   /// False where the cleaner is to rest: nothing is due, or it failed.
   Task<bool> cleanNext();
   /// What was compacted need not be looked at after a restart.
   Task<> writeCheckpoint();
 
   Services& services_;
-  const Config& config_;
-  const int threads_;
+  TopicSettings settings_;
   log::IoPace pace_;
+  /// Cleaners that run, by number.
+  std::set<int> running_;
   CleaningQueue queue_;
   Gate gate_;
 };

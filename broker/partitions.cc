@@ -228,7 +228,8 @@ GroupCommits& PartitionStore::commits() { return impl_->commits; }
 
 Task<Result<Appended>> PartitionStore::append(TopicIdPartition id, Bytes batch) {
   CommitTicket ticket;
-  auto work = [this, &id, &batch, &ticket]() -> Result<Appended> {
+  bool flush_due = false;
+  auto work = [this, &id, &batch, &ticket, &flush_due]() -> Result<Appended> {
     Partition* partition = find(id);
     if (partition == nullptr) return missing(*this, id);
     MILLRACE_TRY(const auto view, record::BatchView::parse(batch));
@@ -236,9 +237,15 @@ Task<Result<Appended>> PartitionStore::append(TopicIdPartition id, Bytes batch) 
                                   impl_->clock.wallMs());
     if (!done) return std::unexpected(storageError(done.error().error, partition->name()));
     ticket = impl_->commits.note(partition->log().journal(), id, *done);
+    flush_due = partition->isFlushDue();
     return Appended{done->base_offset, done->last_offset, partition->leaderEpoch()};
   };
   Result<Appended> appended = co_await onShard(shardOf(id), std::ref(work));
+  if (flush_due) {
+    std::vector<TopicIdPartition> due = {id};
+    const Status flushed = co_await flush(std::move(due));
+    if (!flushed) co_return std::unexpected(flushed.error());
+  }
   if (ticket.commit == nullptr) co_return appended;
   const Status durable = co_await ticket.commit->wait(ticket.round);
   if (!durable) co_return fail(Errc::kKafkaStorageError, durable.error().toString());

@@ -16,14 +16,24 @@ bool IoPace::spend(std::uint64_t bytes) {
   std::unique_lock lock(mutex_);
   const auto now = IoBudget::Clock::now();
   const auto until = budget_.charge(bytes, now);
-  if (until > now) stopping_.wait_until(lock, until, [this] { return stopped_; });
+  const auto over = [this, before = changes_] { return stopped_ || changes_ != before; };
+  if (until > now) changed_.wait_until(lock, until, over);
   return !stopped_;
+}
+
+void IoPace::setRate(double bytes_per_second) {
+  const std::lock_guard lock(mutex_);
+  if (bytes_per_second == rate_) return;
+  rate_ = bytes_per_second;
+  budget_ = IoBudget(rate_);
+  ++changes_;
+  changed_.notify_all();
 }
 
 void IoPace::stop() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;
-  stopping_.notify_all();
+  changed_.notify_all();
 }
 
 }  // namespace millrace::log

@@ -29,15 +29,20 @@ class IoBudget {
 /// Thread-safe: all cleaner threads share one. Never on a shard: spend() sleeps.
 class IoPace {
  public:
-  explicit IoPace(double bytes_per_second) : budget_(bytes_per_second) {}
+  explicit IoPace(double bytes_per_second) : rate_(bytes_per_second), budget_(bytes_per_second) {}
   /// Waits until there is room for more. False once stop() was called: the work is to be given up.
   [[nodiscard]] bool spend(std::uint64_t bytes);
+  /// From now on; whoever waits goes on at once.
+  void setRate(double bytes_per_second);
   void stop();
 
  private:
   std::mutex mutex_;
-  std::condition_variable stopping_;
+  std::condition_variable changed_;
+  double rate_;
   IoBudget budget_;
+  /// Counts changes of the rate.
+  int changes_ = 0;
   bool stopped_ = false;
 };
 

@@ -34,8 +34,8 @@ Result<Offset> PartitionLog::State::cleanableEnd(Millis now_ms) const {
   if (log.config_.min_compaction_lag_ms <= 0) return end;
   for (const auto& segment : segments) {
     if (segment->base() >= end) break;
-    MILLRACE_TRY(const TimeEntry newest, segment->maxTimestamp());
-    if (newest.timestamp > now_ms - log.config_.min_compaction_lag_ms)
+    MILLRACE_TRY(const Millis newest_ms, segment->newestMs());
+    if (newest_ms > now_ms - log.config_.min_compaction_lag_ms)
       return std::min(end, segment->base());
   }
   return end;

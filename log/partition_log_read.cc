@@ -32,6 +32,33 @@ Result<TimestampOffset> searchSegment(Segment& segment, std::int64_t timestamp, 
   }
 }
 
+/// The greatest timestamp of the segment's records from `from` on; -1 where none has one.
+Result<std::int64_t> newestFrom(Segment& segment, Offset from) {
+  MILLRACE_TRY(const TimeEntry newest, segment.maxTimestamp());
+  MILLRACE_TRY(const std::uint64_t start, segment.locate(from));
+  if (start == 0 && segment.base() >= from) return newest.timestamp;
+  MILLRACE_TRY(const auto file, segment.file());
+  BatchReader reader(*file, start, segment.size(), 64 << 10);
+  record::BatchView batch;
+  Bytes scratch;
+  std::int64_t found = -1;
+  while (found < newest.timestamp) {
+    MILLRACE_TRY(const bool more, reader.next(batch));
+    if (!more) break;
+    if (batch.maxTimestamp() <= found) continue;
+    if (batch.baseOffset() >= from) {
+      found = batch.maxTimestamp();
+      continue;
+    }
+    MILLRACE_TRY(record::RecordCursor records, record::openRecords(batch, scratch));
+    record::RecordView record;
+    while (records.next(record))
+      if (record.offset >= from) found = std::max(found, record.timestamp);
+    MILLRACE_CHECK_OK(records.status());
+  }
+  return found;
+}
+
 }  // namespace
 
 Result<bool> PartitionLog::State::readSegment(std::size_t index, Offset end, std::uint64_t& left,
@@ -133,9 +160,10 @@ Result<TimestampOffset> PartitionLog::offsetForTimestamp(std::int64_t timestamp,
 
   std::int64_t wanted = timestamp;
   if (timestamp == kMaxTimestamp) {
-    for (const auto& segment : s.segments) {
-      MILLRACE_TRY(const TimeEntry newest, s.checked(segment->maxTimestamp()));
-      wanted = std::max(wanted, newest.timestamp);
+    for (std::size_t i = 0; i < s.segments.size(); ++i) {
+      if (s.segments[i]->size() == 0 || s.endOf(i) <= startOffset()) continue;
+      MILLRACE_TRY(const std::int64_t newest, s.checked(newestFrom(*s.segments[i], startOffset())));
+      wanted = std::max(wanted, newest);
     }
     if (wanted < 0) return TimestampOffset{};
   }

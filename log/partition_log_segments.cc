@@ -137,11 +137,7 @@ Result<std::int32_t> PartitionLog::runRetention(Millis now_ms) {
   if (!s.health) return std::unexpected(s.health.error());
   const auto expired = [&](Segment& segment) -> Result<Verdict> {
     if (!config_.cleanup_delete || config_.retention_ms < 0) return Verdict::kKeep;
-    MILLRACE_TRY(const TimeEntry newest, segment.maxTimestamp());
-    Millis newest_ms = newest.timestamp;
-    if (newest_ms < 0) {
-      MILLRACE_TRY(newest_ms, segment.lastModifiedMs());
-    }
+    MILLRACE_TRY(const Millis newest_ms, segment.newestMs());
     return newest_ms < now_ms - config_.retention_ms ? Verdict::kGo : Verdict::kKeep;
   };
   std::int64_t excess = 0;

@@ -112,18 +112,25 @@ Result<Millis> Segment::lastModifiedMs() {
   return Millis{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000;
 }
 
+Result<Millis> Segment::newestMs() {
+  MILLRACE_TRY(const TimeEntry newest, maxTimestamp());
+  if (newest.timestamp >= 0) return newest.timestamp;
+  return lastModifiedMs();
+}
+
 Result<bool> Segment::shouldRoll(std::uint64_t bytes, std::int64_t timestamp, Offset last,
                                  Millis now_ms, Millis max_age_ms, const LogConfig& config) {
   if (last - base_ > std::numeric_limits<std::int32_t>::max()) return true;
   if (size_ == 0) return false;
   if (size_ + bytes > static_cast<std::uint64_t>(config.segment_bytes)) return true;
   MILLRACE_TRY(const auto first, firstTimestamp());
-  Millis began = 0;
   if (first) {
     if (timestamp - *first > max_age_ms) return true;
   } else {
-    MILLRACE_TRY(began, lastModifiedMs());
-    if (now_ms - began > max_age_ms) return true;
+    if (!began_ms_) {
+      MILLRACE_TRY(began_ms_, lastModifiedMs());
+    }
+    if (now_ms - *began_ms_ > max_age_ms) return true;
   }
   const auto index_bytes = static_cast<std::uint32_t>(config.segment_index_bytes);
   MILLRACE_TRY(const std::uint32_t offsets, offset_index_.entries().count());

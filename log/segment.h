@@ -83,8 +83,11 @@ class Segment {
   [[nodiscard]] Result<TimeEntry> maxTimestamp();
   /// Max timestamp of the first batch: what the segment's age counts from.
   [[nodiscard]] Result<std::optional<std::int64_t>> firstTimestamp();
-  /// When the file was last written, for segments without timestamps. ms since 1970.
+  /// When the file was last written, ms since 1970.
   [[nodiscard]] Result<Millis> lastModifiedMs();
+  /// The greatest timestamp; where no record has one, when the file was last written. As Kafka's
+  /// LogSegment.largestTimestamp().
+  [[nodiscard]] Result<Millis> newestMs();
 
   /// Full, too old, or out of numbers for a batch of this size, time and last offset (Kafka's
   /// LogSegment.shouldRoll).
@@ -175,6 +178,8 @@ class Segment {
   std::uint64_t size_ = 0;
   std::uint64_t bytes_since_index_ = 0;
   TimeEntry max_timestamp_;
+  /// What the age of a segment without timestamps counts from.
+  std::optional<Millis> began_ms_;
   std::int64_t first_timestamp_ = -1;
   bool max_timestamp_known_ = false;
   bool first_timestamp_known_ = false;

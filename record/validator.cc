@@ -1,13 +1,13 @@
 #include "record/validator.h"
 
+#include "base/checksum.h"
+#include "record/builder.h"
+#include "record/records.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
-
-#include "base/checksum.h"
-#include "record/builder.h"
-#include "record/records.h"
 
 namespace millrace::record {
 namespace {
@@ -71,6 +71,7 @@ class RecordCheck {
   RecordCheck(const BatchView& batch, const ValidationRules& rules, Millis now_ms)
       : rules_(rules),
         now_ms_(now_ms),
+        claims_append_time_(batch.timestampType() == TimestampType::kLogAppendTime),
         next_offset_(batch.baseOffset()) {}
 
   void look(const RecordView& record) {
@@ -82,6 +83,8 @@ class RecordCheck {
     } else if (rules_.timestamp_type == TimestampType::kCreateTime &&
                record.timestamp != kNoTimestamp) {
       checkTimestamp(record.timestamp);
+    } else if (claims_append_time_) {
+      note(Errc::kInvalidTimestamp, "a producer does not set the timestamp type LogAppendTime");
     }
     ++index_;
   }
@@ -117,6 +120,7 @@ class RecordCheck {
 
   const ValidationRules& rules_;
   Millis now_ms_;
+  bool claims_append_time_;
   Offset next_offset_;
   std::int64_t max_timestamp_ = kNoTimestamp;
   bool offsets_run_ = true;

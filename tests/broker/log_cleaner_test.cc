@@ -1,6 +1,12 @@
 // Which log is compacted next, and what a cleaner may take for it.
 #include "broker/log_cleaner.h"
 
+#include "broker/node.h"
+#include "protocol/messages/incremental_alter_configs_request.h"
+#include "protocol/messages/incremental_alter_configs_response.h"
+#include "tests/broker/support/test_broker.h"
+#include "tests/broker/support/wire_client.h"
+
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -111,6 +117,33 @@ TEST(CleanerLimits, CleanersShareMemoryCoresAndPace) {
   EXPECT_EQ(three.threads, 1);
   EXPECT_EQ(cleanerLimits(config, 1, 1, pace).threads, 1);
   EXPECT_EQ(cleanerLimits(config, 1, 64, pace).threads, 4);
+}
+
+/// Of all brokers.
+std::int16_t setBrokerConfig(WireClient& client, const std::string& key, const std::string& value) {
+  protocol::IncrementalAlterConfigsRequest request;
+  auto& resource = request.resources.emplace_back();
+  resource.resource_type = 4;
+  resource.resource_name = Text("");
+  auto& config = resource.configs.emplace_back();
+  config.name = Text(key);
+  config.value = Text(value);
+  return client.call(request, 1).responses.at(0).error_code;
+}
+
+TEST(CleanerLimits, FollowWhatIsSetWhileTheBrokerRuns) {
+  TestBroker broker;
+  const Config config = Config::parse(brokerConfigDef(), {{"node.id", "1"},
+                                                          {"process.roles", "broker,controller"},
+                                                          {"controller.listener.names", "C"}})
+                            .value();
+  LogCleaner cleaner(broker->node().services(), config);
+  EXPECT_EQ(cleaner.limits().map_bytes, 134217728U);
+  WireClient client(broker.port());
+  ASSERT_EQ(setBrokerConfig(client, "log.cleaner.dedupe.buffer.size", "50000000"), 0);
+  EXPECT_EQ(cleaner.limits().map_bytes, 50'000'000U);
+  ASSERT_EQ(setBrokerConfig(client, "log.cleaner.threads", "2"), 0);
+  EXPECT_EQ(cleaner.limits().map_bytes, 25'000'000U);
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // Groups on a real broker, stopped and started again on the same directory.
+#include "broker/node.h"
+#include "log/log_manager.h"
 #include "protocol/messages/create_topics_request.h"
 #include "protocol/messages/create_topics_response.h"
 #include "protocol/messages/delete_groups_request.h"
@@ -169,6 +171,34 @@ TEST_F(GroupRestart, OffsetsOfADeletedGroupStayDeleted) {
   broker_.stop();
   broker_.start();
   EXPECT_EQ(fetch("g"), -1);
+}
+
+TEST(GroupFlush, FlushMessagesHoldsForOffsetsToo) {
+  TestBroker broker({{"offsets.topic.num.partitions", "1"}, {"log.flush.interval.messages", "1"}});
+  WireClient client(broker.port());
+  protocol::FindCoordinatorRequest find;
+  find.coordinator_keys.emplace_back("g");
+  ASSERT_EQ(client.call(find, 4).coordinators.at(0).error_code, 0);
+  protocol::CreateTopicsRequest create;
+  auto& topic = create.topics.emplace_back();
+  topic.name = "t";
+  topic.num_partitions = 1;
+  topic.replication_factor = 1;
+  ASSERT_EQ(client.call(create, 7).topics.at(0).error_code, 0);
+  const bool committed = millrace::testing::eventually([&] {
+    protocol::OffsetCommitRequest request;
+    request.group_id = "g";
+    auto& of_topic = request.topics.emplace_back();
+    of_topic.name = "t";
+    of_topic.partitions.emplace_back().committed_offset = 0;
+    return client.call(request, 8).topics.at(0).partitions.at(0).error_code == 0;
+  });
+  ASSERT_TRUE(committed);
+  const log::PartitionLog* const log =
+      broker->node().services().logs->find({"__consumer_offsets", PartitionIndex{0}});
+  ASSERT_NE(log, nullptr);
+  EXPECT_GT(log->endOffset(), Offset{0});
+  EXPECT_EQ(log->recoveryPoint(), log->endOffset());
 }
 
 }  // namespace

@@ -57,6 +57,16 @@ TEST(IoPace, WhoWaitsIsWokenByStop) {
   EXPECT_FALSE(pace.spend(1));
 }
 
+TEST(IoPace, AChangeOfTheRateHoldsForThoseWhoWait) {
+  IoPace pace(1);
+  std::thread waiter([&pace] {
+    EXPECT_TRUE(pace.spend(1 << 30));
+    EXPECT_TRUE(pace.spend(1 << 30));
+  });
+  pace.setRate(std::numeric_limits<double>::max());
+  waiter.join();
+}
+
 TEST(KeyOffsetMap, HoldsWhatAMapHolds) {
   const std::uint32_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -176,6 +186,19 @@ TEST_F(CompactionLimitsTest, MaxLagRollsTheActiveSegmentAndMakesTheLogDue) {
   EXPECT_EQ(log->segmentCount(), 2U) << "61 s after its first record the segment is closed";
   ASSERT_TRUE(log->flush());
   EXPECT_TRUE(log->compactionNeed(66'000)->due);
+}
+
+/// As Kafka's LogSegment.largestTimestamp(): what has no timestamps is as old as its file.
+TEST_F(CompactionLimitsTest, MinLagHoldsForRecordsWithoutTimestamps) {
+  config_.min_compaction_lag_ms = 60'000;
+  const auto log = open();
+  put(*log, "a", -1);
+  ASSERT_TRUE(log->roll());
+  put(*log, "b", -1);
+  ASSERT_TRUE(log->flush());
+  const Millis now = systemClock().wallMs();
+  EXPECT_FALSE(log->compactionNeed(now)->due);
+  EXPECT_TRUE(log->compactionNeed(now + 120'000)->due);
 }
 
 TEST_F(CompactionLimitsTest, TheOldestRecordMakesDueInWhateverSegmentItStands) {

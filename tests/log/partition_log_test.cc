@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <random>
@@ -13,6 +14,7 @@ namespace millrace::log {
 namespace {
 
 using test::append;
+using test::makeBatch;
 using test::simpleBatch;
 
 class PartitionLogTest : public testing::Test {
@@ -145,6 +147,33 @@ TEST_F(PartitionLogTest, LookupByTimestampIsExactToTheRecord) {
             (TimestampOffset{1599, Offset{599}, LeaderEpoch{0}}));
   EXPECT_EQ(log->offsetForTimestamp(kLatestTieredTimestamp, Isolation::kHighWatermark)->offset,
             Offset{-1});
+}
+
+TEST_F(PartitionLogTest, TheNewestTimestampIsOneOfARecordThatIsStillThere) {
+  const auto log = open();
+  for (const Millis time : {9000, 1000, 3000, 2000})
+    ASSERT_TRUE(append(*log, simpleBatch(1, time)));
+  log->setHighWatermark(log->endOffset());
+  ASSERT_TRUE(log->setStartOffset(Offset{1}));
+  const auto newest = log->offsetForTimestamp(kMaxTimestamp, Isolation::kHighWatermark);
+  ASSERT_TRUE(newest);
+  EXPECT_EQ(newest->offset, Offset{2});
+  EXPECT_EQ(newest->timestamp, 3000);
+}
+
+/// Kafka counts from the segment's creation; not from its last write, which is never long ago.
+TEST_F(PartitionLogTest, ASegmentWithoutTimestampsIsRolledByItsAge) {
+  config_.segment_ms = 60'000;
+  const auto log = open();
+  const Millis begun = systemClock().wallMs();
+  ASSERT_TRUE(append(*log, makeBatch({{-1, "a", "v"}}), begun));
+  ASSERT_TRUE(append(*log, makeBatch({{-1, "b", "v"}}), begun + 50'000));
+  EXPECT_EQ(log->segmentCount(), 1U);
+  std::filesystem::last_write_time(
+      dir_.path("orders-0/00000000000000000000.log"),
+      std::filesystem::file_time_type::clock::now() + std::chrono::seconds(50));
+  ASSERT_TRUE(append(*log, makeBatch({{-1, "c", "v"}}), begun + 70'000));
+  EXPECT_EQ(log->segmentCount(), 2U);
 }
 
 TEST_F(PartitionLogTest, LogAppendTimeStampsTheBatch) {

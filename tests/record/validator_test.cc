@@ -1,9 +1,9 @@
 #include "record/validator.h"
 
-#include <gtest/gtest.h>
-
 #include "record/builder.h"
 #include "record/inspect.h"
+
+#include <gtest/gtest.h>
 
 namespace millrace::record {
 namespace {
@@ -88,6 +88,23 @@ TEST(Validator, LogAppendTimeStampsWithoutRewriting) {
   ASSERT_FALSE(read.error);
   EXPECT_EQ(read.batches[0].records[0].timestamp, kNow);
   EXPECT_EQ(valid->max_timestamp, kNow);
+}
+
+TEST(Validator, ProducersDoNotSayWhenSomethingWasAppended) {
+  Bytes batch = batchOf(Codec::kNone, {"a"});
+  patchMaxTimestamp(batch, kNow, TimestampType::kLogAppendTime);
+  const auto refused = validate(batch, {.timestamp_type = TimestampType::kLogAppendTime});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().error.code, Errc::kInvalidTimestamp);
+  ASSERT_EQ(refused.error().record_errors.size(), 1U);
+  // By LogValidator, where the topic has the producers' times the type is only looked at in records
+  // without one.
+  const auto taken = validate(batch, {});
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(inspect(wholeOf(*taken)).batches[0].view->timestampType(), TimestampType::kCreateTime);
+  Bytes timeless = batchOf(Codec::kNone, {"a"}, kNoTimestamp);
+  patchMaxTimestamp(timeless, kNoTimestamp, TimestampType::kLogAppendTime);
+  EXPECT_FALSE(validate(timeless, {}));
 }
 
 TEST(Validator, SizesHaveALimit) {
