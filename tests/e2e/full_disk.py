@@ -54,7 +54,7 @@ def scenario(binary, kill_client, small):
         os.remove(filler)
         broker.kill()
         broker.start()
-        check(read_partitions(kill_client, broker.bootstrap, "full"), producer, "once", RECORDS)
+        check(read_partitions(kill_client, broker.bootstrap, "full"), producer, "once")
         again = produce(kill_client, broker, 400)
         if again.failed:
             raise RuntimeError(f"{len(again.failed)} records were refused afterwards")

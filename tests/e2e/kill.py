@@ -1,7 +1,8 @@
 """kill -9 of the broker in mid-produce: what was acknowledged is there afterwards.
 
 The producer (our own client, or librdkafka) goes on by itself when the broker is back. The broker
-is killed three times, each time after some more records were acknowledged.
+is killed three times, each time after some more records were acknowledged; only then the producer
+may end.
 
   idempotent  the default: all records are acknowledged; each is there once and in order
   once        acks=1, no idempotence, no retries: what was in flight fails; each acknowledged record
@@ -12,6 +13,7 @@ is killed three times, each time after some more records were acknowledged.
 usage: kill.py own|librdkafka idempotent|once|retries MILLRACE_BINARY KILL_CLIENT_BINARY [RECORDS]
 """
 import importlib.util
+import itertools
 import os
 import subprocess
 import sys
@@ -59,7 +61,8 @@ class OwnProducer:
     def __init__(self, kill_client, bootstrap, topic, records, settings, progress):
         given = [f"{key}={value}" for key, value in settings.items()]
         command = [kill_client, "produce", bootstrap, topic, str(records), *given]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
         self.progress = progress
         self.acked = set()
         self.failed = []
@@ -78,6 +81,8 @@ class OwnProducer:
         self.progress.report(len(self.acked), ended=True)
 
     def finish(self):
+        """Lets it end once it has produced `records`, and waits."""
+        self.process.stdin.close()
         self.thread.join(timeout=120)
         if self.process.wait(timeout=10) != 0:
             raise RuntimeError("our producer ended early")
@@ -90,6 +95,7 @@ class RdProducer:
         self.progress = progress
         self.acked = set()
         self.failed = []
+        self.may_end = threading.Event()
         arguments = (bootstrap, topic, records, settings)
         self.thread = threading.Thread(target=self.run, args=arguments)
         self.thread.start()
@@ -106,7 +112,9 @@ class RdProducer:
             else:
                 self.failed.append(int(message.value()))
 
-        for number in range(records):
+        for number in itertools.count():
+            if number >= records and self.may_end.is_set():
+                break
             producer.produce(topic, value=str(number), partition=number % PARTITIONS,
                              on_delivery=delivered)
             producer.poll(0)
@@ -117,6 +125,7 @@ class RdProducer:
         self.progress.report(len(self.acked), ended=True)
 
     def finish(self):
+        self.may_end.set()
         self.thread.join(timeout=120)
 
 
@@ -130,8 +139,9 @@ def read_partitions(kill_client, bootstrap, topic):
     return partitions
 
 
-def check(partitions, producer, mode, records):
+def check(partitions, producer, mode):
     """How many records stand there again."""
+    records = max(producer.acked | set(producer.failed)) + 1
     found = set()
     repeated = 0
     for partition, numbers in sorted(partitions.items()):
@@ -166,19 +176,15 @@ def main():
         progress = Progress()
         producer = producer_class(kill_client, broker.bootstrap, topic, records, SETTINGS[mode],
                                   progress)
-        kills = 0
         for kill in range(KILLS):
             if not progress.wait_for((kill + 1) * records // (KILLS + 2)):
-                break
+                raise RuntimeError("the producer ended early")
             broker.kill()
             broker.start()
-            kills += 1
         producer.finish()
-        if kills < KILLS:
-            raise RuntimeError(f"the producer was done after {kills} kills: give it more records")
         partitions = read_partitions(kill_client, broker.bootstrap, topic)
-        repeated = check(partitions, producer, mode, records)
-        print(f"{sys.argv[1]}, {mode}, {kills} kills: {len(producer.acked)} records acknowledged, "
+        repeated = check(partitions, producer, mode)
+        print(f"{sys.argv[1]}, {mode}, {KILLS} kills: {len(producer.acked)} records acknowledged, "
               f"all there, in order; {len(producer.failed)} failed, {repeated} repeated")
     return 0
 

@@ -1,13 +1,16 @@
 // The own client's part of the kill -9 tests: produces numbered records through broker restarts,
 // and reads topics back.
 //   e2e_kill_client produce BOOTSTRAP TOPIC COUNT [KEY=VALUE...]
-//     prints "acked NUMBER" or "failed NUMBER" for each record as it comes to know
+//     COUNT records, and further ones until its standard input ends; prints "acked NUMBER" or
+//     "failed NUMBER" for each as it comes to know
 //   e2e_kill_client read BOOTSTRAP TOPIC
 //     prints "PARTITION NUMBER" for each record, by offset
 #include "client/consumer.h"
 #include "client/producer.h"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <cstdio>
@@ -38,6 +41,11 @@ class Fates {
   int count_ = 0;
 };
 
+bool inputHasEnded() {
+  pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  return ::poll(&input, 1, 0) != 0;  // nothing is ever written to it
+}
+
 int produce(const std::string& bootstrap, const std::string& topic, int count,
             std::span<char*> settings) {
   ProducerOptions options{
@@ -53,7 +61,8 @@ int produce(const std::string& bootstrap, const std::string& topic, int count,
     fmt::print(stderr, "{}\n", partitions.error().toString());
     return 1;
   }
-  for (int number = 0; number < count; ++number) {
+  int number = 0;
+  for (; number < count || !inputHasEnded(); ++number) {
     producer.send(
         {.topic = topic, .partition = number % *partitions, .value = std::to_string(number)},
         [&fates, number](const auto& outcome) { fates.add(number, outcome); });
@@ -61,7 +70,7 @@ int produce(const std::string& bootstrap, const std::string& topic, int count,
     if (number % 100 == 0) (void)producer.flush();
   }
   (void)producer.flush();
-  return fates.count() == count ? 0 : 1;
+  return fates.count() == number ? 0 : 1;
 }
 
 int read(const std::string& bootstrap, const std::string& topic) {
