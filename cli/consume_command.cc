@@ -290,7 +290,7 @@ void addConsumeCommand(CLI::App& app, Context& context) {
                   "Share the partitions with the others of this group, and commit what was printed")
       ->type_name("GROUP");
   command.add_option("-c,--count", arguments->count, "Stop after so many records")
-      ->check(CLI::PositiveNumber)
+      ->check(wholeNumberFrom(1))
       ->type_name("N");
   command.add_flag("-e,--until-end", arguments->until_end, "Stop at what is the end now");
   command

@@ -6,9 +6,12 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <fmt/core.h>
 
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 namespace millrace::cli {
 
@@ -82,6 +85,33 @@ void addClientOptions(CLI::App& app, Context& context) {
   addOutputOption(app, context);
 }
 
+namespace {
+
+/// What to say of a command line that is wrong. Of a misspelt command the parser only says that one
+/// is missing.
+int explain(const CLI::App& app, const CLI::ParseError& error) {
+  const auto unknown = app.remaining(true);
+  if (std::string_view(error.what()) == "A subcommand is required" && !unknown.empty()) {
+    fmt::print(stderr, "There is no command '{}' here.\nRun with --help for more information.\n",
+               unknown.front());
+    return 2;
+  }
+  return app.exit(error) == 0 ? 0 : 2;
+}
+
+}  // namespace
+
+CLI::Validator wholeNumberFrom(std::int64_t least) {
+  const auto check = [least](const std::string& text) -> std::string {
+    std::int64_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    if (error == std::errc{} && stop == end && number >= least) return {};
+    return fmt::format("{} is not a whole number of at least {}", text, least);
+  };
+  return CLI::Validator(check, "");
+}
+
 int runCommandLine(int argc, const char* const* argv) {
   Context context;
   context.bootstrap = defaultBootstrap();
@@ -101,7 +131,7 @@ int runCommandLine(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return explain(app, error);
   }
   chooseLogLevel(context.verbose);
   const Status status = context.action();

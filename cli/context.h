@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "client/admin.h"
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -11,7 +12,8 @@
 
 namespace CLI {
 class App;
-}
+class Validator;
+}  // namespace CLI
 
 namespace millrace::cli {
 
@@ -49,6 +51,9 @@ void addConnectCommand(CLI::App& app, Context& context);
 void addConfigCommand(CLI::App& app, Context& context);
 void addDumpLogCommand(CLI::App& app, Context& context);
 void addCheckLogCommand(CLI::App& app, Context& context);
+
+/// A check of an option's text: a whole number that is not below `least`.
+[[nodiscard]] CLI::Validator wholeNumberFrom(std::int64_t least);
 
 /// "key=value" taken apart at the first '='. Errors: kConfig.
 [[nodiscard]] Result<std::pair<std::string, std::string>> splitPair(const std::string& text);

@@ -212,7 +212,7 @@ void addArguments(CLI::App& command, ProduceArguments& arguments) {
   command
       .add_option("-p,--partition", arguments.partition,
                   "One partition for all (default: by key, else spread)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(wholeNumberFrom(0));
   command.add_option("-z,--compression", arguments.compression, "none, gzip, snappy, lz4 or zstd")
       ->check(CLI::IsMember({"none", "gzip", "snappy", "lz4", "zstd"}))
       ->type_name("CODEC");

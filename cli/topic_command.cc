@@ -184,11 +184,11 @@ void addWriting(CLI::App& topic, Context& context) {
   create
       ->add_option("-p,--partitions", make->partitions,
                    "How many partitions (default: the broker's)")
-      ->check(CLI::PositiveNumber);
+      ->check(wholeNumberFrom(1));
   create
       ->add_option("-r,--replication-factor", make->replication_factor,
                    "Copies of each (default: the broker's)")
-      ->check(CLI::PositiveNumber);
+      ->check(wholeNumberFrom(1));
   create
       ->add_option("--set", make->set,
                    "A topic configuration, as --set retention.ms=60000; repeatable")
@@ -200,7 +200,7 @@ void addWriting(CLI::App& topic, Context& context) {
       subcommand(topic, context, "alter", "Add partitions, change configurations", alterTopics);
   addNames(*alter, *change);
   alter->add_option("-p,--partitions", change->partitions, "The new, larger number of partitions")
-      ->check(CLI::PositiveNumber);
+      ->check(wholeNumberFrom(1));
   alter->add_option("--set", change->set, "A topic configuration; repeatable")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);

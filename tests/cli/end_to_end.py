@@ -83,6 +83,11 @@ class CliTest(unittest.TestCase):
         for command in ([], ["topci"], ["topic"], ["topic", "create"], ["consume"], ["produce", "a", "--acks", "7"]):
             _, err = self.run_cli(*command, bootstrap=False, code=2)
             self.assertTrue(err)
+        for command in (["topci"], ["topic", "topci"]):
+            self.assertIn("no command 'topci'", self.run_cli(*command, bootstrap=False, code=2)[1])
+        for number in ("0", "-3", "many", "1.5"):
+            _, err = self.run_cli("topic", "create", "t", f"--partitions={number}", code=2)
+            self.assertIn(f"{number} is not a whole number of at least 1\n", err)
         _, err = self.run_cli("consume", "t", "--from", "yesterday", code=2)
         self.assertIn("yesterday", err)
         _, err = self.run_cli("consume", "t", "--format", "%q", code=2)
