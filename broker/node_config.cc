@@ -76,7 +76,10 @@ Result<int> parseShards(const Properties& given) {
 /// What Kafka wants to be told and a single node can know by itself.
 Properties withDefaults(const BrokerOptions& options) {
   Properties given = options.properties;
-  given.try_emplace("node.id", "1");
+  // Each of the two names stands for the other (Kafka's KafkaConfig).
+  const auto old_name = given.find("broker.id");
+  given.try_emplace("node.id", old_name == given.end() ? "1" : old_name->second);
+  given.try_emplace("broker.id", given["node.id"]);
   given.try_emplace("process.roles", "broker,controller");
   given.try_emplace("controller.listener.names", "CONTROLLER");
   if (!options.directory.empty()) {
@@ -117,6 +120,9 @@ Result<NodeConfig> readNodeConfig(const BrokerOptions& options) {
   NodeConfig node;
   MILLRACE_TRY(node.shards, parseShards(given));
   MILLRACE_TRY(node.config, Config::parse(brokerConfigDef(), given));
+  if (node.config.getInt("broker.id") != node.config.getInt("node.id")) {
+    return fail(Errc::kConfig, "node.id and broker.id differ: leave out broker.id");
+  }
   for (const std::string& key : node.config.unknown()) {
     if (!key.starts_with("millrace."))
       MILLRACE_LOG_WARN("configuration key {} is not known and has no effect", key);
@@ -129,7 +135,8 @@ Result<NodeConfig> readNodeConfig(const BrokerOptions& options) {
     MILLRACE_TRY(node.advertised, parseListeners(node.config, "advertised.listeners"));
   }
   node.next_free_port = options.next_free_port;
-  node.node_id_given = options.properties.contains("node.id");
+  node.node_id_given =
+      options.properties.contains("node.id") || options.properties.contains("broker.id");
   return node;
 }
 
