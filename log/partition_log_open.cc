@@ -274,7 +274,7 @@ class OffsetCheck {
     inside_ = false;
     const bool sparse = gap || batch.recordCount() != batch.lastOffsetDelta() + 1;
     sparse_ = sparse_ || (sparse && batch.baseOffset() >= compacted_);
-    if (gap) doubt_ = Doubt{position, next_};
+    if (gap && batch.baseOffset() >= compacted_) doubt_ = Doubt{position, next_};
     next_ = batch.nextOffset();
     return {};
   }
@@ -288,7 +288,7 @@ class OffsetCheck {
     std::uint64_t position;
     Offset next;
   };
-  /// The gap in front of the last batch, if there is one.
+  /// The gap in front of the last batch, if there is one that compaction cannot have left.
   [[nodiscard]] const std::optional<Doubt>& doubt() const { return doubt_; }
 
  private:

@@ -79,6 +79,42 @@ Result<std::optional<AbortedTransaction>> replay(ProducerState& producers, const
   return producers.addMarker(batch, head.last_offset, *marker);
 }
 
+/// Whether a marker of the producer stands in [from, to).
+Result<bool> hasMarker(Segment& segment, std::uint64_t position, ProducerId producer, Offset to) {
+  MILLRACE_TRY(const auto file, segment.file());
+  BatchReader heads(*file, position, segment.size(), 64 << 10);
+  BatchReader::Head head;
+  for (;;) {
+    MILLRACE_TRY(const bool more, heads.nextHead(head));
+    if (!more || head.base_offset >= to) return false;
+    if (head.isControl() && head.producer_id == producer) return true;
+  }
+}
+
+/// Whether an entry of the index can be that of a transaction in the log.
+Result<bool> fitsLog(Segment& segment, const AbortedTransaction& txn) {
+  // Compaction keeps the marker of every transaction that it notes.
+  MILLRACE_TRY(const std::uint64_t end, segment.locate(txn.last_offset));
+  if (end >= segment.size()) return false;
+  MILLRACE_TRY(const auto marker, segment.headAt(end));
+  if (marker.last_offset != txn.last_offset || !marker.isControl() ||
+      marker.producer_id != txn.producer_id)
+    return false;
+  MILLRACE_TRY(const std::uint64_t begin,
+               segment.locate(std::max(txn.first_offset, segment.base())));
+  if (txn.first_offset >= segment.base()) {
+    MILLRACE_TRY(const auto first, segment.headAt(begin));
+    // Compaction may have taken the batch, not its beginning.
+    if (first.base_offset < txn.first_offset) return false;
+    if (first.base_offset == txn.first_offset &&
+        (first.producer_id != txn.producer_id || first.isControl()))
+      return false;
+  }
+  // No other transaction of the producer ended in between: that one's records would be hidden.
+  MILLRACE_TRY(const bool other, hasMarker(segment, begin, txn.producer_id, txn.last_offset));
+  return !other;
+}
+
 /// Nothing in a transaction index guards its bytes: each entry must be that of batches in the log.
 Result<bool> txnIndexFits(Segment& segment) {
   const auto all = segment.txnIndex().all();
@@ -88,16 +124,8 @@ Result<bool> txnIndexFits(Segment& segment) {
   for (const AbortedTransaction& txn : *all) {
     if (!mayFollow(txn, last)) return false;
     last = txn.last_offset;
-    for (const Offset at : {txn.first_offset, txn.last_offset}) {
-      if (at < segment.base()) continue;
-      MILLRACE_TRY(const std::uint64_t position, segment.locate(at));
-      if (position >= segment.size()) return false;
-      MILLRACE_TRY(const auto head, segment.headAt(position));
-      // Compaction may have taken the batch.
-      if (head.base_offset > at) continue;
-      if (head.producer_id != txn.producer_id || head.isControl() != (at == txn.last_offset))
-        return false;
-    }
+    MILLRACE_TRY(const bool fits, fitsLog(segment, txn));
+    if (!fits) return false;
   }
   return true;
 }

@@ -30,6 +30,32 @@ class BitRotTest : public PowerFailures {
     if (!clean) ASSERT_TRUE(manager_->writeCheckpoints());
     loseUnsynced();
   }
+  /// Two transactions of producer 7, in offsets 0 to 2 and 3 to 5.
+  void abortTwice() {
+    for (int i = 0; i < 4; i += 2) {
+      for (int k = 0; k < 2; ++k)
+        ASSERT_TRUE(append(log(), simpleBatch(1, 1000, 10,
+                                              {.producer_id = ProducerId{7},
+                                               .producer_epoch = 0,
+                                               .base_sequence = i + k,
+                                               .transactional = true})));
+      ASSERT_TRUE(append(
+          log(),
+          record::buildEndTxnMarker(ProducerId{7}, 0, {record::ControlType::kAbort, 1}, 1000), 1000,
+          0, record::AppendOrigin::kCoordinator));
+    }
+  }
+  /// All but the last segment.
+  void compactAll() {
+    log().setHighWatermark(log().endOffset());
+    ASSERT_TRUE(log().flush());
+    const auto plan = log().prepareCompaction(clock_.wallMs());
+    ASSERT_TRUE(plan);
+    const auto outcome = runCompaction(*plan, {.map_bytes = 1 << 12});
+    ASSERT_TRUE(outcome);
+    ASSERT_TRUE(manager_->writeCheckpoints());
+    ASSERT_TRUE(log().compacted(*plan, *outcome));
+  }
   /// Where a batch begins.
   std::uint64_t positionOf(Offset base) {
     const Bytes bytes = disk_->readAll(kLog, 1 << 20).value();
@@ -102,6 +128,8 @@ TEST_F(BitRotTest, ATransactionIndexThatDoesNotFitTheLogIsMadeAnew) {
       {"torn", [&] { disk_->cut(kTransactions, 40); }},
       {"version", [&] { disk_->flipBit(kTransactions, 3); }},
       {"producer", [&] { disk_->flipBit(kTransactions, (34 + 9) * 8); }},
+      {"first offset, in the transaction before",
+       [&] { disk_->flipBit(kTransactions, (34 + 17) * 8 + 1); }},
       {"last offset, earlier", [&] { disk_->flipBit(kTransactions, (34 + 25) * 8); }},
       {"last offset, behind the end", [&] { disk_->flipBit(kTransactions, (25 * 8) + 6); }},
       {"zeros", [&] { disk_->overwrite(kTransactions, 34, Bytes(34, '\0')); }}};
@@ -109,18 +137,7 @@ TEST_F(BitRotTest, ATransactionIndexThatDoesNotFitTheLogIsMadeAnew) {
     for (const bool clean : {true, false}) {
       SCOPED_TRACE(std::string(name) + (clean ? ", clean" : ", not clean"));
       SetUp();
-      for (int i = 0; i < 4; i += 2) {
-        for (int k = 0; k < 2; ++k)
-          ASSERT_TRUE(append(log(), simpleBatch(1, 1000, 10,
-                                                {.producer_id = ProducerId{7},
-                                                 .producer_epoch = 0,
-                                                 .base_sequence = i + k,
-                                                 .transactional = true})));
-        ASSERT_TRUE(append(
-            log(),
-            record::buildEndTxnMarker(ProducerId{7}, 0, {record::ControlType::kAbort, 1}, 1000),
-            1000, 0, record::AppendOrigin::kCoordinator));
-      }
+      abortTwice();
       log().setHighWatermark(log().endOffset());
       stop(clean);
       damage();
@@ -135,6 +152,50 @@ TEST_F(BitRotTest, ATransactionIndexThatDoesNotFitTheLogIsMadeAnew) {
       expectSound();
     }
   }
+}
+
+/// Compaction leaves holes, but never in the place of a marker that it notes.
+TEST_F(BitRotTest, ATransactionThatEndsWhereCompactionLeftNothingIsNotBelieved) {
+  config_.cleanup_compact = true;
+  config_.min_cleanable_dirty_ratio = 0;
+  ASSERT_TRUE(append(log(), simpleBatch(1, 1000, 10,
+                                        {.producer_id = ProducerId{7},
+                                         .producer_epoch = 0,
+                                         .base_sequence = 0,
+                                         .transactional = true})));
+  ASSERT_TRUE(append(
+      log(), record::buildEndTxnMarker(ProducerId{7}, 0, {record::ControlType::kAbort, 1}, 1000),
+      1000, 0, record::AppendOrigin::kCoordinator));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(add(log(), "k"));
+  ASSERT_TRUE(log().roll());
+  ASSERT_TRUE(add(log(), "z"));
+  compactAll();
+  stop(true);
+  ASSERT_EQ(disk_->readAll(kTransactions, 1 << 10)->size(), 34U);
+  disk_->flipBit(kTransactions, 25 * 8 + 1);  // ends at 3 instead of 1
+  start();
+  const auto aborted = log().abortedTransactions(Offset{0}, Offset{6});
+  ASSERT_TRUE(aborted) << aborted.error().toString();
+  for (const AbortedTransaction& txn : *aborted) EXPECT_EQ(txn.last_offset, Offset{1});
+}
+
+TEST_F(BitRotTest, AGapThatCompactionLeftTakesNoSoundBatchWithIt) {
+  config_.cleanup_compact = true;
+  config_.min_cleanable_dirty_ratio = 0;
+  for (const char* key : {"a", "b", "a", "c"}) ASSERT_TRUE(add(log(), key));
+  ASSERT_TRUE(log().roll());
+  ASSERT_TRUE(add(log(), "z"));
+  compactAll();
+  stop(true);
+  start();
+  // A cut is announced, and the power fails before it: all of it counts as not flushed.
+  ASSERT_TRUE(log().forgetFlushed(Offset{0}));
+  ASSERT_TRUE(manager_->writeCheckpoints());
+  loseUnsynced();
+  disk_->flipBit(kLog, (positionOf(Offset{2}) + 200) * 8);
+  start();
+  EXPECT_EQ(log().endOffset(), Offset{2});
+  EXPECT_EQ(keys(), "b");
 }
 
 TEST_F(BitRotTest, LeaderEpochsThatDoNotRiseAreMadeAnew) {
