@@ -1,5 +1,6 @@
 #include "log/log_manager.h"
 
+#include "log/journal/in_threads.h"
 #include "log/log_manager_state.h"
 
 #include <fmt/format.h>
@@ -16,6 +17,8 @@
 namespace millrace::log {
 
 namespace {
+
+constexpr std::size_t kClosingThreads = 32;
 
 /// Kafka takes the whole directory offline where a file of it cannot be read or written.
 bool isDiskFailure(const Error& error) {
@@ -450,8 +453,10 @@ Status LogManager::close(std::int64_t broker_epoch) {
   std::vector<State::Entry*> entries;
   for (auto& [tp, entry] : s.logs) entries.push_back(&entry);
   std::vector<Status> outcomes(entries.size());
-  inParallel(s.options.recovery_threads, entries.size(),
-             [&](std::size_t i) { outcomes[i] = entries[i]->log->close(); });
+  // It is the disk that this waits for.
+  inThreads(
+      entries.size(), [&](std::size_t i) { outcomes[i] = entries[i]->log->close(); },
+      s.options.recovery_threads > 1 ? kClosingThreads : 1);
   MILLRACE_CHECK_OK(s.writeCheckpoints());
   for (const auto& directory : s.directories) {
     bool clean = true;

@@ -55,6 +55,8 @@ struct LogManagerOptions {
   int recovery_threads = 2;
   /// Size of each of a directory's two journal files (flush.on.ack).
   std::uint64_t journal_file_bytes = 64ULL << 20;
+  /// A log that appends as much in one round of the journal is synced itself.
+  std::uint64_t journal_direct_bytes = 1ULL << 20;
   FileSystem* files = nullptr;     ///< systemFiles() where null
   const Clock* clock = nullptr;    ///< systemClock() where null
   RandomSource* random = nullptr;  ///< systemRandom() where null; used by one thread at a time

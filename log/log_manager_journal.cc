@@ -16,6 +16,7 @@ void LogManager::State::openJournal(DataDirectory& directory) {
       std::make_unique<Journal>(Journal::Options{.files = &files,
                                                  .directory = directory.path(),
                                                  .file_bytes = options.journal_file_bytes,
+                                                 .direct_bytes = options.journal_direct_bytes,
                                                  .salt = static_cast<std::uint32_t>(random.next()),
                                                  .on_failure = failureOf(directory)});
   for (const auto& [tp, entry] : logs)

@@ -151,6 +151,8 @@ Status PartitionLog::close() {
     MILLRACE_CHECK_OK(s.finish(s.active().saveIndexes(true)));
   for (const auto& doomed : s.doomed) MILLRACE_CHECK_OK(s.files.system.remove(doomed.path));
   s.doomed.clear();
+  // Others are to be closed, too, and the process has only so many file descriptors.
+  for (const auto& segment : s.segments) MILLRACE_CHECK_OK(s.finish(segment->release()));
   return {};
 }
 

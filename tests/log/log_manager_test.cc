@@ -3,6 +3,7 @@
 #include "tests/log/support/temp_dir.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <fstream>
@@ -45,6 +46,29 @@ TEST_F(LogManagerTest, LogsSurviveACleanStop) {
   EXPECT_EQ(again->topicId(), (Uuid{1, 2}));
   EXPECT_EQ(manager->create(orders_, Uuid{5, 6}, {}).error().code, Errc::kInconsistentTopicId);
   EXPECT_EQ(*manager->create(orders_, Uuid{1, 2}, {}), again);
+}
+
+TEST_F(LogManagerTest, ACleanStopNeedsFewFileDescriptors) {
+  auto manager = LogManager::open({.directories = {dir_.path("a")}});
+  ASSERT_TRUE(manager) << manager.error().toString();
+  constexpr int kLogs = 200;
+  for (int i = 0; i < kLogs; ++i) {
+    PartitionLog* const log = *(*manager)->create({"many", PartitionIndex{i}}, Uuid{1, 2}, {});
+    ASSERT_TRUE(test::append(*log, test::simpleBatch(1)));
+  }
+  // Enough for one file of each log and all of those that are closed at the same time.
+  rlimit all{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &all), 0);
+  const rlimit few{3 * kLogs, all.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const Status closed = (*manager)->close();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &all), 0);
+  EXPECT_TRUE(closed) << closed.error().toString();
+  manager->reset();
+  manager = LogManager::open({.directories = {dir_.path("a")}});
+  ASSERT_TRUE(manager) << manager.error().toString();
+  EXPECT_TRUE((*manager)->report().clean);
+  EXPECT_EQ((*manager)->report().logs, kLogs);
 }
 
 TEST_F(LogManagerTest, ACrashIsRecoveredFrom) {

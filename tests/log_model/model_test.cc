@@ -43,7 +43,7 @@ TEST(LogModel, WhateverTheDiskDoesNothingSyncedIsLostAndNothingForeignIsServed) 
   std::printf(
       "%llu seeds from %llu in %.1f s: %llu steps, %llu appends, %llu power failures, %llu kills, "
       "%llu in recovery, %llu clean stops, %llu faults met, %llu files damaged, %llu compactions, "
-      "%llu journal rounds, %llu repairs, "
+      "%llu journal rounds with %llu direct syncs, %llu repairs, "
       "%llu unsynced records lost\n",
       static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(first), took.count(),
       static_cast<unsigned long long>(counts.steps),
@@ -56,6 +56,7 @@ TEST(LogModel, WhateverTheDiskDoesNothingSyncedIsLostAndNothingForeignIsServed) 
       static_cast<unsigned long long>(counts.damaged_files),
       static_cast<unsigned long long>(counts.compactions),
       static_cast<unsigned long long>(counts.rounds),
+      static_cast<unsigned long long>(counts.direct_syncs),
       static_cast<unsigned long long>(counts.repairs),
       static_cast<unsigned long long>(counts.records_lost_unsynced));
 }

@@ -26,12 +26,17 @@ WorldCounts& WorldCounts::operator+=(const WorldCounts& other) {
   damaged_files += other.damaged_files;
   compactions += other.compactions;
   rounds += other.rounds;
+  direct_syncs += other.direct_syncs;
   repairs += other.repairs;
   records_lost_unsynced += other.records_lost_unsynced;
   return *this;
 }
 
-World::World(std::uint64_t seed) : random_(seed), disk_(seed + 1), names_(seed + 2) {
+World::World(std::uint64_t seed)
+    : random_(seed),
+      disk_(seed + 1),
+      names_(seed + 2),
+      direct_bytes_(seed % 2 == 0 ? 300 : 1 << 20) {
   const auto logs = 1 + random_.below(3);
   for (std::uint64_t i = 0; i < logs; ++i) {
     auto t = std::make_unique<Tracked>();
@@ -96,6 +101,7 @@ void World::open() {
                         .on_failure = [this](const std::string&, const Error&) { broken_ = true; },
                         .recovery_threads = 1,
                         .journal_file_bytes = kJournalBytes,
+                        .journal_direct_bytes = direct_bytes_,
                         .files = &disk_,
                         .clock = &clock_,
                         .random = &names_});
@@ -159,6 +165,7 @@ void World::bounce() {
     if (t->journaled_from) t->model.closed_at = t->model.end();
     t->journaled_to = Offset{0};
   }
+  countDirectSyncs();
   manager_.reset();
   note(clean ? "stopped cleanly" : "stopped");
   const Restart how = chance(3) ? Restart::kProcess : Restart::kPower;
@@ -176,6 +183,12 @@ void World::bounce() {
     t->journaled_from.reset();
     if (testing::Test::HasFailure()) return;
   }
+}
+
+void World::countDirectSyncs() {
+  if (manager_ == nullptr) return;
+  for (const Journal* const journal : manager_->journals())
+    counts_.direct_syncs += journal->counters().direct_syncs;
 }
 
 void World::reopen(Restart how) {

@@ -30,6 +30,8 @@ struct WorldCounts {
   std::uint64_t damaged_files = 0;
   std::uint64_t compactions = 0;
   std::uint64_t rounds = 0;
+  /// Logs that were synced in a round instead of being journaled.
+  std::uint64_t direct_syncs = 0;
   std::uint64_t repairs = 0;
   std::uint64_t records_lost_unsynced = 0;
   WorldCounts& operator+=(const WorldCounts& other);
@@ -78,6 +80,7 @@ class World {
   void open();
   void bounce();
   void reopen(Restart how);
+  void countDirectSyncs();
   void absorb(Tracked& t, Restart worst, bool clean);
   static bool isForeign(const Tracked& t);
   void discard(Tracked& t);
@@ -166,6 +169,8 @@ class World {
   SeededRandom random_;
   FaultyDisk disk_;
   SeededRandom names_;
+  /// A log that appends as much in one round is synced in its segment instead of being journaled.
+  const std::uint64_t direct_bytes_;
   ManualClock clock_{1'000'000};
   std::unique_ptr<LogManager> manager_;
   std::vector<std::unique_ptr<Tracked>> logs_;
