@@ -7,7 +7,7 @@
 namespace millrace::broker {
 
 Partition::Partition(std::string name, log::PartitionLog& log, PartitionSettings settings)
-    : name_(std::move(name)), log_(log), settings_(std::move(settings)) {}
+    : name_(std::move(name)), log_(log), settings_(settings) {}
 
 Partition::~Partition() { dismissWatchers(); }
 
@@ -70,7 +70,7 @@ Errc Partition::checkEpoch(std::int32_t current_leader_epoch) const {
 Status Partition::update(PartitionSettings settings) {
   log_.setConfig(settings.log);
   const bool new_epoch = settings.leader_epoch > settings_.leader_epoch;
-  settings_ = std::move(settings);
+  settings_ = settings;
   return new_epoch ? log_.startEpoch(settings_.leader_epoch) : Status{};
 }
 

@@ -209,15 +209,14 @@ void PartitionStore::Impl::install(std::vector<Plan>& plans, int shard) {
     auto& partition = map[plan.id];
     Status status;
     if (partition) {
-      status = partition->update(std::move(plan.settings));
+      status = partition->update(plan.settings);
     } else {
       plan.log->setConfig(plan.settings.log);
       const auto latest = plan.log->latestEpoch();
       if (!latest || *latest < plan.settings.leader_epoch)
         status = plan.log->startEpoch(plan.settings.leader_epoch);
       plan.log->setHighWatermark(plan.log->endOffset());
-      partition =
-          std::make_unique<Partition>(plan.name.toString(), *plan.log, std::move(plan.settings));
+      partition = std::make_unique<Partition>(plan.name.toString(), *plan.log, plan.settings);
       partition->countInto(meters[static_cast<std::size_t>(shard)]);
     }
     if (!status) MILLRACE_LOG_ERROR("{}: {}", plan.name.toString(), status.error().toString());

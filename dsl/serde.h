@@ -91,7 +91,7 @@ class SerdeOf {
 template <class T>
 concept Number = (std::integral<T> || std::floating_point<T>) && (sizeof(T) <= 8);
 
-template <std::size_t N>
+template <std::size_t kBytes>
 struct UnsignedOf;
 template <>
 struct UnsignedOf<1> {

@@ -13,7 +13,7 @@ namespace detail {
 template <class T>
 struct Fulfil {
   std::shared_ptr<std::promise<T>> promise;
-  void operator()(std::exception_ptr error, T value) const {
+  void operator()(const std::exception_ptr& error, T value) const {
     if (error) {
       promise->set_exception(error);
     } else {
@@ -24,7 +24,7 @@ struct Fulfil {
 template <>
 struct Fulfil<void> {
   std::shared_ptr<std::promise<void>> promise;
-  void operator()(std::exception_ptr error) const {
+  void operator()(const std::exception_ptr& error) const {
     if (error) {
       promise->set_exception(error);
     } else {

@@ -37,7 +37,7 @@ class Resumer {
 template <class Start>
 struct SuspendInitiation {
   template <class Handler>
-  void operator()(Handler handler, Start* start, Executor executor) const {
+  void operator()(Handler handler, Start* start, const Executor& executor) const {
     (*start)(Resume(Resumer<Handler>(std::move(handler), executor)));
   }
 };

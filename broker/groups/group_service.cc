@@ -31,7 +31,7 @@ void addConfig(protocol::CreateTopicsRequest::CreatableTopic& topic, std::string
                std::string value) {
   auto& config = topic.configs.emplace_back();
   config.name = Text(name);
-  config.value = Text(value);
+  config.value = Text(std::move(value));
 }
 
 /// One node has no three replicas: what is asked for is capped to the brokers that are there, so

@@ -39,13 +39,13 @@ Result<MetadataRecord> parse(BytesView body, std::int16_t version) {
   return MetadataRecord(std::move(record));
 }
 
-template <std::size_t I = 0>
+template <std::size_t kIndex = 0>
 Parser parserOf(std::int16_t type) {
-  using R = std::variant_alternative_t<I, MetadataRecord>;
+  using R = std::variant_alternative_t<kIndex, MetadataRecord>;
   if constexpr (std::is_same_v<R, OtherRecord>) {
     return nullptr;
   } else {
-    return type == R::info().key ? &parse<R> : parserOf<I + 1>(type);
+    return type == R::info().key ? &parse<R> : parserOf<kIndex + 1>(type);
   }
 }
 
