@@ -41,7 +41,13 @@ LogCleaner::LogCleaner(Services& services, const Config& config)
       settings_(config, services.identity.node_id),
       pace_(config.getDouble("log.cleaner.io.max.bytes.per.second")) {}
 
-void LogCleaner::start() { spawnMissing(); }
+void LogCleaner::start() { spawn(gate_, services_.shards->at(0), "log cleaner", spawnFirst()); }
+
+/// On the shard: the first cleaner looks at the settings while the next one is made.
+Task<> LogCleaner::spawnFirst() {
+  spawnMissing();
+  co_return;
+}
 
 void LogCleaner::spawnMissing() {
   for (int i = 0; i < threadsOf(settings_.broker()); ++i)

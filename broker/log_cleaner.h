@@ -38,6 +38,7 @@ class LogCleaner {
   /// Takes what was changed since into use.
   void follow();
   void spawnMissing();
+  Task<> spawnFirst();
   Task<> run(int index);
   /// False where the cleaner is to rest: nothing is due, or it failed.
   Task<bool> cleanNext();
