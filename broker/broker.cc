@@ -49,6 +49,7 @@ Broker Broker::open(const std::string& directory) {
   options.directory = directory;
   options.properties["listeners"] = "PLAINTEXT://127.0.0.1:9092";
   options.next_free_port = true;
+  options.properties["group.initial.rebalance.delay.ms"] = "0";
   return open(std::move(options));
 }
 

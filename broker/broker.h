@@ -35,7 +35,9 @@ struct BrokerOptions {
 class Broker {
  public:
   /// Opens and starts a broker on `directory`; it listens on 127.0.0.1:9092, or the next free port
-  /// when that is taken. Throws std::runtime_error naming the key or file that is wrong.
+  /// when that is taken. A new group begins with its first member rather than waiting 3 s for
+  /// others, which a program on its own has not. Throws std::runtime_error naming the key or file
+  /// that is wrong.
   static Broker open(const std::string& directory);
   /// The same with options. Without `listeners` it listens where Kafka would: port 9092 everywhere.
   static Broker open(BrokerOptions options);
