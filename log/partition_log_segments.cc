@@ -77,6 +77,7 @@ Status PartitionLog::State::removeFiles(Offset base) {
     const Status removed = files.system.remove(files.path(base, kind));
     if (!removed && removed.error().code != Errc::kNotFound) return removed;
   }
+  if (journaled != nullptr) options.journal->noteRemoved(*journaled);
   unsynced.change();
   return {};
 }

@@ -127,6 +127,11 @@ void Journal::noteSynced(JournaledLog& log, const std::string& path) {
   log.synced(path);
 }
 
+void Journal::noteRemoved(JournaledLog& log) {
+  const std::lock_guard lock(mutex_);
+  log.forgetNames();
+}
+
 void Journal::forget(JournaledLog& log) {
   const std::lock_guard lock(mutex_);
   log.forget();

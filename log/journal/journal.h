@@ -74,6 +74,8 @@ class Journal {
   void noteUnsynced(JournaledLog& log, const std::shared_ptr<File>& file);
   /// A file that gets no more bytes is on disk.
   void noteSynced(JournaledLog& log, const std::string& path);
+  /// Files of a log were removed; others may get their names.
+  void noteRemoved(JournaledLog& log);
   /// The log is deleted: nothing of it needs to reach the disk.
   void forget(JournaledLog& log);
 

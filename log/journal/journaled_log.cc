@@ -30,6 +30,7 @@ void JournaledLog::synced(const std::string& path) {
 
 JournaledLog::Sync JournaledLog::plan() const {
   Sync sync;
+  sync.removals = removals_;
   bool new_name = false;
   for (const Unsynced& one : unsynced_) {
     sync.targets.push_back({one.path, one.slot ? one.slot->get() : nullptr, one.version});
@@ -69,7 +70,7 @@ void JournaledLog::settle(const Sync& done) {
     if (known != unsynced_.end() && known->version == target.version) unsynced_.erase(known);
   }
   if (done.directories.empty()) return;
-  named_ = done.newest;
+  if (done.removals == removals_) named_ = done.newest;
   fresh_ = false;
 }
 

@@ -29,6 +29,11 @@ class JournaledLog {
   void note(const std::shared_ptr<File>& file);
   /// A file that gets no more bytes is on disk: it need not be held.
   void synced(const std::string& path);
+  /// Files of the log were removed: one that is made anew has an old path, but a new name to sync.
+  void forgetNames() {
+    named_.clear();
+    ++removals_;
+  }
   void forget() {
     unsynced_.clear();
     late_.giveBack();
@@ -48,6 +53,7 @@ class JournaledLog {
     std::vector<Target> targets;
     /// The newest segment among them.
     std::string newest;
+    std::uint64_t removals = 0;
     std::vector<std::string> directories;
     [[nodiscard]] Status run(FileSystem& files) const;
   };
@@ -75,6 +81,8 @@ class JournaledLog {
   std::vector<Unsynced> unsynced_;
   /// The file whose name is known to be on disk.
   std::string named_;
+  /// Counts removals: names that were synced before one may be gone.
+  std::uint64_t removals_ = 0;
   bool fresh_;
 };
 

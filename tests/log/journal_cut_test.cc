@@ -38,6 +38,29 @@ TEST_F(JournalCutTest, WhatWasCutOffDoesNotComeBackBetweenWhatCameAfter) {
       });
 }
 
+/// The file of that name which the directory on disk has is another one.
+TEST_F(JournalCutTest, ASegmentThatIsMadeAnewIsInTheDirectoryWhenItsRecordsAreAcknowledged) {
+  direct_bytes_ = 1;
+  bool acknowledged = false;
+  atEveryChange(
+      [&] {
+        acknowledged = false;
+        ASSERT_TRUE(addDurably(log(), "abc"));
+        ASSERT_TRUE(log().roll());
+        ASSERT_TRUE(log().flush());
+        ASSERT_TRUE(addDurably(log(), "de"));
+      },
+      [&] {
+        if (!log().truncateTo(Offset{3}) || !log().roll()) return;
+        acknowledged = addDurably(log(), "XY");
+      },
+      [&] {
+        const std::string found = keys();
+        EXPECT_TRUE(found.starts_with("abc")) << found;
+        if (acknowledged) EXPECT_EQ(found, "abcXY");
+      });
+}
+
 TEST_F(JournalCutTest, ACutBelowEverythingInTheJournalIsNoLoss) {
   atEveryChange(
       [&] {

@@ -56,6 +56,7 @@ class PowerFailures : public testing::Test {
                                     .defaults = config_,
                                     .recovery_threads = 1,
                                     .journal_file_bytes = 64 << 10,
+                                    .journal_direct_bytes = direct_bytes_,
                                     .files = disk_.get(),
                                     .clock = &clock_});
     return opened ? std::move(*opened) : nullptr;
@@ -112,6 +113,8 @@ class PowerFailures : public testing::Test {
   }
 
   const TopicPartition name_{"orders", PartitionIndex{0}};
+  /// From here on a round syncs a log itself.
+  std::uint64_t direct_bytes_ = 1 << 20;
   LogConfig config_{.segment_bytes = 2000, .index_interval_bytes = 100};
   ManualClock clock_{1'000'000};
   bool start_fails_ = true;
