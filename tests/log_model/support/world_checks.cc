@@ -144,7 +144,9 @@ void World::checkProducers(Tracked& t) {
     EXPECT_EQ(record::addToSequence(info.last_sequence, 1), wanted.next_sequence);
     EXPECT_EQ(info.last_offset, last.last);
     if (!wanted.transaction) EXPECT_FALSE(info.current_txn_first_offset);
-    if (wanted.transaction && *wanted.transaction >= m.furthest_start)
+    // Where bit rot took a marker, compaction may have dropped what that had decided.
+    const Offset began = wanted.transaction.value_or(Offset{0});
+    if (wanted.transaction && began >= m.furthest_start && !m.mayBeGone(began, began + 1))
       EXPECT_EQ(info.current_txn_first_offset, wanted.transaction);
   }
 }
