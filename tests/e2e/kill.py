@@ -64,6 +64,7 @@ class OwnProducer:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)
         self.progress = progress
+        self.produced = 0
         self.acked = set()
         self.failed = []
         self.thread = threading.Thread(target=self.read)
@@ -72,7 +73,9 @@ class OwnProducer:
     def read(self):
         for line in self.process.stdout:
             outcome, number = line.split()
-            if outcome == "acked":
+            if outcome == "produced":
+                self.produced = int(number)
+            elif outcome == "acked":
                 self.acked.add(int(number))
                 if len(self.acked) % 100 == 0:
                     self.progress.report(len(self.acked))
@@ -80,9 +83,12 @@ class OwnProducer:
                 self.failed.append(int(number))
         self.progress.report(len(self.acked), ended=True)
 
-    def finish(self):
-        """Lets it end once it has produced `records`, and waits."""
+    def let_end(self):
+        """Once it has produced `records`."""
         self.process.stdin.close()
+
+    def finish(self):
+        self.let_end()
         self.thread.join(timeout=120)
         if self.process.wait(timeout=10) != 0:
             raise RuntimeError("our producer ended early")
@@ -93,6 +99,7 @@ class RdProducer:
 
     def __init__(self, _kill_client, bootstrap, topic, records, settings, progress):
         self.progress = progress
+        self.produced = 0
         self.acked = set()
         self.failed = []
         self.may_end = threading.Event()
@@ -115,6 +122,7 @@ class RdProducer:
         for number in itertools.count():
             if number >= records and self.may_end.is_set():
                 break
+            self.produced = number + 1
             producer.produce(topic, value=str(number), partition=number % PARTITIONS,
                              on_delivery=delivered)
             producer.poll(0)
@@ -124,8 +132,11 @@ class RdProducer:
         producer.flush(60)
         self.progress.report(len(self.acked), ended=True)
 
-    def finish(self):
+    def let_end(self):
         self.may_end.set()
+
+    def finish(self):
+        self.let_end()
         self.thread.join(timeout=120)
 
 
@@ -141,7 +152,6 @@ def read_partitions(kill_client, bootstrap, topic):
 
 def check(partitions, producer, mode):
     """How many records stand there again."""
-    records = max(producer.acked | set(producer.failed)) + 1
     found = set()
     repeated = 0
     for partition, numbers in sorted(partitions.items()):
@@ -156,10 +166,10 @@ def check(partitions, producer, mode):
     if producer.acked - found:
         lost = producer.acked - found
         raise RuntimeError(f"{len(lost)} acknowledged records are lost, e.g. {min(lost)}")
-    if mode != "once" and len(producer.acked) != records:
-        given_up = records - len(producer.acked)
+    if mode != "once" and len(producer.acked) != producer.produced:
+        given_up = producer.produced - len(producer.acked)
         raise RuntimeError(f"{given_up} records were given up, e.g. {producer.failed[:3]}")
-    if len(producer.acked) + len(producer.failed) != records:
+    if len(producer.acked) + len(producer.failed) != producer.produced:
         raise RuntimeError("some records were neither acknowledged nor refused")
     return repeated
 
@@ -176,11 +186,14 @@ def main():
         progress = Progress()
         producer = producer_class(kill_client, broker.bootstrap, topic, records, SETTINGS[mode],
                                   progress)
-        for kill in range(KILLS):
-            if not progress.wait_for((kill + 1) * records // (KILLS + 2)):
-                raise RuntimeError("the producer ended early")
-            broker.kill()
-            broker.start()
+        try:
+            for kill in range(KILLS):
+                if not progress.wait_for((kill + 1) * records // (KILLS + 2)):
+                    raise RuntimeError("the producer ended early")
+                broker.kill()
+                broker.start()
+        finally:
+            producer.let_end()
         producer.finish()
         partitions = read_partitions(kill_client, broker.bootstrap, topic)
         repeated = check(partitions, producer, mode)

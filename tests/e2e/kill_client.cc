@@ -2,7 +2,7 @@
 // and reads topics back.
 //   e2e_kill_client produce BOOTSTRAP TOPIC COUNT [KEY=VALUE...]
 //     COUNT records, and further ones until its standard input ends; prints "acked NUMBER" or
-//     "failed NUMBER" for each as it comes to know
+//     "failed NUMBER" for each as it comes to know, and last "produced COUNT"
 //   e2e_kill_client read BOOTSTRAP TOPIC
 //     prints "PARTITION NUMBER" for each record, by offset
 #include "client/consumer.h"
@@ -70,7 +70,9 @@ int produce(const std::string& bootstrap, const std::string& topic, int count,
     if (number % 100 == 0) (void)producer.flush();
   }
   (void)producer.flush();
-  return fates.count() == number ? 0 : 1;
+  const bool all_known = fates.count() == number;
+  fmt::print("produced {}\n", number);
+  return all_known ? 0 : 1;
 }
 
 int read(const std::string& bootstrap, const std::string& topic) {
