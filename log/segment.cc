@@ -222,7 +222,10 @@ Status Segment::truncate(std::uint64_t position, Offset next_offset) {
   preallocated_ = false;
   bytes_since_index_ = 0;
   max_timestamp_known_ = false;
-  if (position == 0) first_timestamp_known_ = false;
+  if (position == 0) {
+    first_timestamp_known_ = false;
+    began_ms_.reset();
+  }
   return {};
 }
 
