@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "broker/shard_affinity.h"
 #include "protocol/api_key.h"
 
 #include <cstdint>
@@ -9,7 +10,6 @@
 #include <list>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace millrace {
 class Shard;
@@ -45,8 +45,8 @@ struct ReplyControl {
   /// The connection is closed in place of an answer; `close_reason` is logged.
   bool close = false;
   std::string close_reason;
-  /// The shards of the partitions that the request worked on.
-  std::vector<int> shards;
+  /// The shard of the partitions that the request worked on, as ShardAffinity has it.
+  int shard = ShardAffinity::kNowhere;
 };
 
 /// Passed by value to every handler. What it points to outlives the handler's coroutine.

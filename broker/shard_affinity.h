@@ -3,13 +3,13 @@
 
 #include <cstddef>
 #include <optional>
-#include <vector>
+#include <set>
 
 namespace millrace::broker {
 
-/// A request for another shard's partition costs two hops between shards, some 20 us and two
-/// wake-ups of sleeping threads: nothing beside a large request, most of a small one. Counts how
-/// many small requests in a row were for one shard.
+/// A request for another shard's partition costs two hops between shards, which wake a sleeping
+/// thread each: little beside a large request, much of a small one. Counts how many small requests
+/// in a row were for one shard.
 class ShardAffinity {
  public:
   static constexpr int kInARow = 32;
@@ -17,13 +17,19 @@ class ShardAffinity {
   /// one for the log.
   static constexpr std::size_t kSmallBytes = 16 << 10;
 
-  /// A request has worked on partitions of these shards. Without partitions it says nothing.
-  void note(const std::vector<int>& shards, std::size_t bytes) {
-    if (shards.empty()) return;
-    const bool counts = shards.size() == 1 && bytes <= kSmallBytes;
-    const bool goes_on = counts && shards.front() == shard_;
-    shard_ = counts ? shards.front() : -1;
-    in_a_row_ = goes_on ? in_a_row_ + 1 : 1;
+  /// In place of a shard: the request worked on no partition, or on those of several shards.
+  static constexpr int kNowhere = -1, kSeveral = -2;
+  /// Where a request worked whose partitions belong to these shards.
+  [[nodiscard]] static int placeOf(const std::set<int>& shards) {
+    return shards.empty() ? kNowhere : shards.size() > 1 ? kSeveral : *shards.begin();
+  }
+
+  /// Of a request that worked there. Without partitions it says nothing.
+  void note(int place, std::size_t bytes) {
+    if (place == kNowhere) return;
+    const int counted = bytes <= kSmallBytes ? place : kSeveral;
+    in_a_row_ = counted == shard_ ? in_a_row_ + 1 : 1;
+    shard_ = counted;
   }
   /// The shard that all of the last kInARow requests were for.
   [[nodiscard]] std::optional<int> shard() const {
@@ -32,7 +38,7 @@ class ShardAffinity {
   }
 
  private:
-  int shard_ = -1;
+  int shard_ = kSeveral;
   int in_a_row_ = 0;
 };
 

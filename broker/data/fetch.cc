@@ -108,7 +108,7 @@ Task<protocol::FetchResponse> handleFetch(Services& services, RequestContext con
     if (wake == Wake::kTimedOut) may_wait = false;
     job->reset();
   }
-  context.reply->shards = job->shards();
+  context.reply->shard = ShardAffinity::placeOf(job->shards());
   co_return job->answer(*services.fetch_sessions, services.clock->monotonicMs());
 }
 

@@ -33,7 +33,7 @@ void FetchJob::resolve(Slot& slot, const FetchPartition& want, const TopicImage*
     slot.error = options_.by_topic_id ? Errc::kUnknownTopicId : Errc::kUnknownTopicOrPartition;
     return;
   }
-  if (want.partition < 0 || static_cast<std::size_t>(want.partition) >= topic->partitions.size()) {
+  if (topic->partition(want.partition) == nullptr) {
     slot.error = Errc::kUnknownTopicOrPartition;
     return;
   }

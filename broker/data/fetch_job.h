@@ -35,7 +35,7 @@ class FetchJob {
 
   FetchJob(Services& services, FetchContext context, FetchOptions options);
 
-  [[nodiscard]] std::vector<int> shards() const { return {shards_.begin(), shards_.end()}; }
+  [[nodiscard]] const std::set<int>& shards() const { return shards_; }
   /// Reads what lives on this shard; what was read of it before is forgotten.
   Found read(int shard);
   /// Tells `watcher` of later appends on this shard.

@@ -1,13 +1,13 @@
 #include "broker/data/fetch_wait.h"
 
 #include <chrono>
-#include <vector>
+#include <set>
 
 namespace millrace::broker {
 
 bool FetchWait::begin() {
   const auto job = job_.lock();
-  const std::vector<int> shards = job->shards();
+  const std::set<int>& shards = job->shards();
   if (shards.empty()) return true;
   at_work_.store(static_cast<int>(shards.size()), std::memory_order_release);
   int local = -1;

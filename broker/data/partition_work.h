@@ -18,9 +18,7 @@ namespace millrace::broker {
 /// The partition that a client names; none where the topic or the partition does not exist.
 [[nodiscard]] inline std::optional<TopicIdPartition> partitionOf(const TopicImage* topic,
                                                                  std::int32_t index) {
-  const bool exists =
-      topic != nullptr && index >= 0 && static_cast<std::size_t>(index) < topic->partitions.size();
-  if (!exists) return std::nullopt;
+  if (topic == nullptr || topic->partition(index) == nullptr) return std::nullopt;
   return TopicIdPartition{topic->id, index};
 }
 

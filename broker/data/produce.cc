@@ -80,7 +80,7 @@ class ProduceJob {
     plan(request);
   }
 
-  [[nodiscard]] std::vector<int> shards() const { return {shards_.begin(), shards_.end()}; }
+  [[nodiscard]] const std::set<int>& shards() const { return shards_; }
   /// Appends what belongs to this shard.
   void run(int shard);
   [[nodiscard]] std::vector<TopicIdPartition> flushesDue() const;
@@ -135,7 +135,7 @@ void ProduceJob::planPartition(const TopicImage* topic,
                                PartitionAnswer& answer, Errc missing) {
   answer.index = data.index;
   if (missing != Errc::kNone) return refuse(answer, missing);
-  if (data.index < 0 || static_cast<std::size_t>(data.index) >= topic->partitions.size()) {
+  if (topic->partition(data.index) == nullptr) {
     return refuse(answer, Errc::kUnknownTopicOrPartition);
   }
   const TopicIdPartition id{topic->id, data.index};
@@ -221,9 +221,9 @@ Task<Response> handleProduce(Services& services, RequestContext context,
                              protocol::ProduceRequest request) {
   ProduceJob job(services, context, request);
   auto run = [&job](int shard) { job.run(shard); };
-  const std::vector<int> shards = job.shards();
-  context.reply->shards = shards;
-  co_await onShards(*services.shards, shards, std::ref(run));
+  context.reply->shard = ShardAffinity::placeOf(job.shards());
+  std::vector<int> shards(job.shards().begin(), job.shards().end());
+  co_await onShards(*services.shards, std::move(shards), std::ref(run));
   std::vector<TopicIdPartition> due = job.flushesDue();
   if (!due.empty()) {
     const Status flushed = co_await services.partitions->flush(std::move(due));

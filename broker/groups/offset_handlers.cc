@@ -30,7 +30,7 @@ using protocol::OffsetFetchResponse;
 constexpr std::int16_t kTopicIdVersion = 10;
 
 bool hasPartition(const TopicPtr& topic, std::int32_t partition) {
-  return topic && partition >= 0 && static_cast<std::size_t>(partition) < topic->partitions.size();
+  return topic && topic->partition(partition) != nullptr;
 }
 
 /// What the request asks for, in its order; unknown topics and partitions are refused already.

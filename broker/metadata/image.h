@@ -42,6 +42,12 @@ struct TopicImage {
   std::string name;
   Uuid id;
   std::vector<PartitionImage> partitions;  ///< by partition index, without gaps
+
+  /// nullptr where there is no such partition.
+  [[nodiscard]] const PartitionImage* partition(std::int32_t index) const {
+    const bool exists = index >= 0 && static_cast<std::size_t>(index) < partitions.size();
+    return exists ? &partitions[static_cast<std::size_t>(index)] : nullptr;
+  }
   friend bool operator==(const TopicImage&, const TopicImage&) = default;
 };
 using TopicPtr = std::shared_ptr<const TopicImage>;

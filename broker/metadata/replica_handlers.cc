@@ -60,11 +60,12 @@ Status elect(const MetadataImage& image, std::string_view name, std::int32_t ind
   if (!topic) {
     return fail(Errc::kUnknownTopicOrPartition, fmt::format("No such topic as {}", name));
   }
-  if (index < 0 || static_cast<std::size_t>(index) >= topic->partitions.size()) {
+  const PartitionImage* const partition = topic->partition(index);
+  if (partition == nullptr) {
     return fail(Errc::kUnknownTopicOrPartition,
                 fmt::format("No such partition as {}-{}", name, index));
   }
-  return refuseElection(topic->partitions[static_cast<std::size_t>(index)], type);
+  return refuseElection(*partition, type);
 }
 
 void addElection(ElectLeadersResponse::ReplicaElectionResult& topic, std::int32_t index,
@@ -117,13 +118,14 @@ Status reassign(const MetadataImage& image, std::string_view name, std::int32_t 
     return fail(Errc::kUnknownTopicOrPartition,
                 fmt::format("Unable to find a topic named {}.", name));
   }
-  if (index < 0 || static_cast<std::size_t>(index) >= topic->partitions.size()) {
+  const PartitionImage* const partition = topic->partition(index);
+  if (partition == nullptr) {
     return fail(Errc::kUnknownTopicOrPartition,
                 fmt::format("Unable to find partition {}:{}.", name, index));
   }
   if (!replicas) return fail(Errc::kNoReassignmentInProgress);
   MILLRACE_TRY(const Placement placement, checkAssignment(image, index, *replicas, 0));
-  if (placement.replicas == topic->partitions[static_cast<std::size_t>(index)].replicas) return {};
+  if (placement.replicas == partition->replicas) return {};
   return fail(Errc::kInvalidReplicaAssignment,
               "This node keeps all replicas: they cannot move to another broker.");
 }

@@ -8,6 +8,7 @@
 #include <boost/asio/buffer.hpp>
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -94,12 +95,16 @@ void Connection::moveTo(ConnectionHost& host) {
   if (error) return close();
   auto socket = std::make_shared<TcpSocket>(host.shard().executor());
   const int descriptor = socket_.release(error);
-  if (!error) socket->assign(local.protocol(), descriptor, error);
+  if (!error) {
+    socket->assign(local.protocol(), descriptor, error);
+    if (error) ::close(descriptor);
+  }
   if (!error) socket->non_blocking(true, error);
   if (error) {
     complain("moving between shards", error.message());
     return close();
   }
+  host_.metrics().moves.add();
   permit_.release();
   open_ = false;
   auto client = std::make_shared<ConnectionClient>(std::move(client_));
@@ -241,7 +246,7 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
   if (control.close) {
     self->replyClose(place, request.api->name, control.close_reason);
   } else if (control.suppressed) {
-    self->affinity_.note(control.shards, request.body.size());
+    self->affinity_.note(control.shard, request.body.size());
     self->reply(place, std::nullopt);
   } else {
     auto frame =
@@ -252,7 +257,7 @@ Task<> Connection::serve(std::shared_ptr<Connection> self, ReplyQueue::Place pla
       self->replyClose(place, request.api->name, frame.error().toString());
       co_return;
     }
-    self->affinity_.note(control.shards, request.body.size() + frame->size());
+    self->affinity_.note(control.shard, request.body.size() + frame->size());
     self->reply(place, std::move(*frame));
   }
 }

@@ -15,14 +15,12 @@ void ConnectionHost::add(Connection* connection) {
   metrics_.connections.add(1);
 }
 
-ConnectionHost* ConnectionHost::betterFor(const ShardAffinity& affinity) {
+ConnectionHost* ConnectionHost::betterFor(const ShardAffinity& affinity) const {
   constexpr int kSpread = 2;
   const auto wanted = affinity.shard();
   if (!wanted || *wanted == shard_.index()) return nullptr;
   ConnectionHost& host = *all_[static_cast<std::size_t>(*wanted)];
-  if (host.load() > load() + kSpread) return nullptr;
-  metrics_.moves.add();
-  return &host;
+  return host.load() > load() + kSpread ? nullptr : &host;
 }
 
 void ConnectionHost::awaitRoom(Connection* connection) {

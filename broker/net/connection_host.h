@@ -73,7 +73,7 @@ class ConnectionHost final : private RequestBudget::Waiter {
   [[nodiscard]] int load() const { return load_.load(std::memory_order_relaxed); }
   /// The host of the shard that a connection's requests belong to; none where that is this one, or
   /// has its share of connections already: one core must not serve them all.
-  [[nodiscard]] ConnectionHost* betterFor(const ShardAffinity& affinity);
+  [[nodiscard]] ConnectionHost* betterFor(const ShardAffinity& affinity) const;
   /// Ends every connection.
   void closeAll();
   /// Ends connections that were idle for too long, until the gate closes. Sleeps until the next one
