@@ -33,9 +33,6 @@ class CleaningQueue {
   [[nodiscard]] bool done(const TopicIdPartition& id, const Status& outcome);
   /// Whether any log was compacted since the last call.
   [[nodiscard]] bool takeCompacted();
-  [[nodiscard]] bool isUncleanable(const TopicIdPartition& id) const {
-    return uncleanable_.contains(id);
-  }
 
  private:
   using Ids = std::unordered_set<TopicIdPartition, TopicIdPartitionHash>;
