@@ -11,7 +11,6 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <string_view>
 
 namespace millrace::cli {
 
@@ -90,10 +89,13 @@ namespace {
 /// What to say of a command line that is wrong. Of a misspelt command the parser only says that one
 /// is missing.
 int explain(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* last = &app;
+  while (!last->get_subcommands().empty()) last = last->get_subcommands().front();
   const auto unknown = app.remaining(true);
-  if (std::string_view(error.what()) == "A subcommand is required" && !unknown.empty()) {
-    fmt::print(stderr, "There is no command '{}' here.\nRun with --help for more information.\n",
-               unknown.front());
+  if (last->get_require_subcommand_min() > 0 && error.get_exit_code() != 0 && !unknown.empty()) {
+    const bool option = unknown.front().starts_with('-');
+    fmt::print(stderr, "There is no {} '{}' here.\nRun with --help for more information.\n",
+               option ? "option" : "command", unknown.front());
     return 2;
   }
   return app.exit(error) == 0 ? 0 : 2;
