@@ -1,14 +1,13 @@
 // The same load through librdkafka's C interface: a foreign client's view of the broker.
-#include <fmt/format.h>
-
 #include "bench/suite/parts.h"
 #include "bench/suite/process.h"
 
-#ifdef MILLRACE_HAVE_RDKAFKA
-#include <librdkafka/rdkafka.h>
+#include <fmt/format.h>
 
+#ifdef MILLRACE_HAVE_RDKAFKA
 #include <algorithm>
 #include <chrono>
+#include <librdkafka/rdkafka.h>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -36,7 +35,8 @@ using Handle = std::unique_ptr<rd_kafka_t, Close>;
 
 void set(rd_kafka_conf_t* conf, const char* key, const char* value) {
   char error[256];
-  if (rd_kafka_conf_set(conf, key, value, error, sizeof(error)) != RD_KAFKA_CONF_OK) throw std::runtime_error(error);
+  if (rd_kafka_conf_set(conf, key, value, error, sizeof(error)) != RD_KAFKA_CONF_OK)
+    throw std::runtime_error(error);
 }
 
 Handle open(rd_kafka_type_t type, rd_kafka_conf_t* conf, const std::string& bootstrap) {
@@ -53,7 +53,8 @@ void onDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void*) {
   if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) ++failed_deliveries;
 }
 
-double produce(const std::string& bootstrap, const std::string& topic, std::uint64_t records, std::size_t size) {
+double produce(const std::string& bootstrap, const std::string& topic, std::uint64_t records,
+               std::size_t size) {
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   set(conf, "linger.ms", "5");
   set(conf, "batch.size", "1000000");
@@ -72,11 +73,15 @@ double produce(const std::string& bootstrap, const std::string& topic, std::uint
         RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
 #pragma GCC diagnostic pop
-    if (outcome == RD_KAFKA_RESP_ERR_NO_ERROR) ++i;
-    else if (outcome != RD_KAFKA_RESP_ERR__QUEUE_FULL) throw std::runtime_error(rd_kafka_err2str(outcome));
-    if (outcome != RD_KAFKA_RESP_ERR_NO_ERROR || i % 10'000 == 0) rd_kafka_poll(producer.get(), i % 10'000 == 0 ? 0 : 1);
+    if (outcome == RD_KAFKA_RESP_ERR_NO_ERROR)
+      ++i;
+    else if (outcome != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+      throw std::runtime_error(rd_kafka_err2str(outcome));
+    if (outcome != RD_KAFKA_RESP_ERR_NO_ERROR || i % 10'000 == 0)
+      rd_kafka_poll(producer.get(), i % 10'000 == 0 ? 0 : 1);
   }
-  if (rd_kafka_flush(producer.get(), 60'000) != RD_KAFKA_RESP_ERR_NO_ERROR || failed_deliveries > 0) {
+  if (rd_kafka_flush(producer.get(), 60'000) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+      failed_deliveries > 0) {
     throw std::runtime_error(fmt::format("{} records were not delivered", failed_deliveries));
   }
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -114,7 +119,8 @@ double fetch(const std::string& bootstrap, const std::string& topic, std::uint64
   return wall;
 }
 
-void add(Report& report, const std::string& what, std::size_t size, std::uint64_t records, double wall, double cpu) {
+void add(Report& report, const std::string& what, std::size_t size, std::uint64_t records,
+         double wall, double cpu) {
   const double megabytes = static_cast<double>(records * size) / 1e6;
   const std::string name = fmt::format("{} {} B, librdkafka", what, size);
   report.add({"throughput", name, megabytes / wall, "MB/s", ""});
@@ -124,7 +130,8 @@ void add(Report& report, const std::string& what, std::size_t size, std::uint64_
 
 }  // namespace
 
-void measureLibrdkafka(BrokerProcess& broker, std::uint64_t bytes, std::size_t value_size, Report& report) {
+void measureLibrdkafka(BrokerProcess& broker, std::uint64_t bytes, std::size_t value_size,
+                       Report& report) {
   const std::string topic = fmt::format("rdkafka-{}", value_size);
   makeTopic(broker.bootstrap(), topic, kPartitions);
   const std::uint64_t records = bytes / value_size;

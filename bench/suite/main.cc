@@ -1,12 +1,14 @@
-// What `./dev bench` runs: every figure of the project in one go, on this machine, beside its raw limits.
+// What `./dev bench` runs: every figure of the project in one go, on this machine, beside its raw
+// limits.
+#include "bench/suite/parts.h"
+
 #include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <exception>
 #include <filesystem>
 #include <functional>
 #include <vector>
-
-#include "bench/suite/parts.h"
 
 namespace millrace::bench {
 
@@ -26,7 +28,8 @@ int run(int argc, char** argv) {
   options.topologies = (here / "topologies").string();
 
   CLI::App app{"Measures Millrace on this machine, beside the machine's own limits."};
-  app.add_option("--only", only, "parts to run: throughput, latency, start, topologies")->delimiter(',');
+  app.add_option("--only", only, "parts to run: throughput, latency, start, topologies")
+      ->delimiter(',');
   app.add_option("-o,--output", format, "text or json")->check(CLI::IsMember({"text", "json"}));
   app.add_option("--millrace", options.millrace, "the millrace binary");
   app.add_option("--megabytes", options.megabytes, "moved for each throughput figure");

@@ -1,18 +1,18 @@
 // The parts of the suite; each measures one question and reports its figures.
 #pragma once
 
+#include "bench/suite/report.h"
+
 #include <cstdint>
 #include <string>
-
-#include "bench/suite/report.h"
 
 namespace millrace::bench {
 
 class BrokerProcess;
 
 struct SuiteOptions {
-  std::string millrace;    ///< path of the millrace binary
-  std::string topologies;  ///< path of the topologies program
+  std::string millrace;            ///< path of the millrace binary
+  std::string topologies;          ///< path of the topologies program
   std::uint64_t megabytes = 1000;  ///< moved per throughput figure
   int latency_seconds = 10;        ///< per rate
 };
@@ -20,7 +20,8 @@ struct SuiteOptions {
 /// Raw limits of the machine, own client over TCP and in process, librdkafka: produce and fetch.
 void measureThroughput(const SuiteOptions& options, Report& report);
 /// librdkafka against a broker process; says so where it was not there at build time.
-void measureLibrdkafka(BrokerProcess& broker, std::uint64_t bytes, std::size_t value_size, Report& report);
+void measureLibrdkafka(BrokerProcess& broker, std::uint64_t bytes, std::size_t value_size,
+                       Report& report);
 /// End to end at a fixed rate, measured from when a record was due (no coordinated omission).
 void measureLatency(const SuiteOptions& options, Report& report);
 /// Process start to first acknowledged record, and memory and CPU when nothing happens.

@@ -47,7 +47,8 @@ bool accepts(std::uint16_t port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
   const sockaddr_in address = loopback(port);
-  const bool connected = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  const bool connected =
+      ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   ::close(fd);
   return connected;
 }
@@ -139,7 +140,8 @@ BrokerProcess::~BrokerProcess() {
 
 void BrokerProcess::start() {
   process_ = std::make_unique<Process>(
-      std::vector<std::string>{binary_, "broker", directory_ + "/server.properties"}, directory_ + "/broker.log");
+      std::vector<std::string>{binary_, "broker", directory_ + "/server.properties"},
+      directory_ + "/broker.log");
 }
 
 void BrokerProcess::stop() { process_.reset(); }

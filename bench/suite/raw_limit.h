@@ -1,4 +1,5 @@
-// What the machine itself needs for the bytes that a broker moves, so that a broker's CPU has a yardstick.
+// What the machine itself needs for the bytes that a broker moves, so that a broker's CPU has a
+// yardstick.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,8 @@ struct RawLimit {
   double mb_per_second = 0;
 };
 
-/// Receive from a socket, CRC-32C, write to a fresh file through the page cache: the receiver's thread.
+/// Receive from a socket, CRC-32C, write to a fresh file through the page cache: the receiver's
+/// thread.
 [[nodiscard]] RawLimit receiveAndWrite(std::uint64_t bytes);
 /// sendfile of a cached file to a socket: the sender's thread.
 [[nodiscard]] RawLimit sendFile(std::uint64_t bytes);

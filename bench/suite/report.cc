@@ -1,8 +1,8 @@
 #include "bench/suite/report.h"
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include <boost/json.hpp>
 #include <cstdio>
 
 namespace millrace::bench {
@@ -27,7 +27,8 @@ void Report::add(Figure figure) {
     if (figure.section != last_section_) printLine("\n" + figure.section);
     last_section_ = figure.section;
     const std::string aim = figure.aim.empty() ? "" : "   (aim " + figure.aim + ")";
-    printLine(fmt::format("  {:<58} {:>12} {}{}", figure.name, inWords(figure.value), figure.unit, aim));
+    printLine(
+        fmt::format("  {:<58} {:>12} {}{}", figure.name, inWords(figure.value), figure.unit, aim));
   }
   figures_.push_back(std::move(figure));
 }
@@ -52,7 +53,8 @@ void Report::finish() const {
   for (const auto& [section, reason] : skipped_) {
     skipped.push_back(boost::json::object{{"section", section}, {"reason", reason}});
   }
-  printLine(boost::json::serialize(boost::json::object{{"figures", figures}, {"skipped", skipped}}));
+  printLine(
+      boost::json::serialize(boost::json::object{{"figures", figures}, {"skipped", skipped}}));
 }
 
 }  // namespace millrace::bench

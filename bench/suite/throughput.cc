@@ -1,12 +1,4 @@
 // Produce and fetch, as fast as one client goes: own client over TCP and in process.
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include <chrono>
-#include <filesystem>
-#include <functional>
-#include <stdexcept>
-
 #include "bench/suite/parts.h"
 #include "bench/suite/process.h"
 #include "bench/suite/raw_limit.h"
@@ -16,6 +8,14 @@
 #include "client/producer.h"
 #include "client/transport.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <stdexcept>
+
 namespace millrace::bench {
 
 namespace {
@@ -23,7 +23,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr int kPartitions = 4;
 
-double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 void check(const Status& status) {
   if (!status) throw std::runtime_error(status.error().toString());
@@ -55,8 +57,8 @@ ProducerOptions producerOptions(const Target& target) {
   return options;
 }
 
-void report(Report& to, const Target& target, const std::string& what, const Load& load, double wall, double cpu,
-            double raw) {
+void report(Report& to, const Target& target, const std::string& what, const Load& load,
+            double wall, double cpu, double raw) {
   const std::string section = "throughput";
   const std::string name = fmt::format("{} {} B, {}", what, load.value_size, target.name);
   to.add({section, name, load.megabytes() / wall, "MB/s", ""});
@@ -69,7 +71,8 @@ void report(Report& to, const Target& target, const std::string& what, const Loa
   to.add({section, name + ", broker against the raw limit", per_gb / raw, "x", aim});
 }
 
-void produce(const Target& target, const std::string& topic, const Load& load, double raw, Report& to) {
+void produce(const Target& target, const std::string& topic, const Load& load, double raw,
+             Report& to) {
   Producer producer(producerOptions(target));
   auto handle = producer.topic(topic);
   if (!handle) throw std::runtime_error(handle.error().toString());
@@ -77,15 +80,16 @@ void produce(const Target& target, const std::string& topic, const Load& load, d
   const double cpu = target.broker_cpu ? target.broker_cpu() : 0;
   const auto start = Clock::now();
   for (std::uint64_t i = 0; i < load.records; ++i) {
-    check(producer.append(*handle, static_cast<std::int32_t>(i / 1000 % kPartitions), std::nullopt, value,
-                          static_cast<Millis>(1'700'000'000'000 + i / 1000)));
+    check(producer.append(*handle, static_cast<std::int32_t>(i / 1000 % kPartitions), std::nullopt,
+                          value, static_cast<Millis>(1'700'000'000'000 + i / 1000)));
   }
   check(producer.flush());
   const double wall = secondsSince(start);
   report(to, target, "produce", load, wall, target.broker_cpu ? target.broker_cpu() - cpu : 0, raw);
 }
 
-void fetch(const Target& target, const std::string& topic, const Load& load, double raw, Report& to) {
+void fetch(const Target& target, const std::string& topic, const Load& load, double raw,
+           Report& to) {
   ConsumerOptions options;
   options.bootstrapServers = target.bootstrap;
   options.transport = target.transport;
@@ -108,11 +112,13 @@ void fetch(const Target& target, const std::string& topic, const Load& load, dou
     seen += records.count();
   }
   const double wall = secondsSince(start);
-  if (bytes != load.records * load.value_size) throw std::runtime_error("fetched other bytes than produced");
+  if (bytes != load.records * load.value_size)
+    throw std::runtime_error("fetched other bytes than produced");
   report(to, target, "fetch", load, wall, target.broker_cpu ? target.broker_cpu() - cpu : 0, raw);
 }
 
-void measure(const Target& target, const SuiteOptions& options, double raw_produce, double raw_fetch, Report& to) {
+void measure(const Target& target, const SuiteOptions& options, double raw_produce,
+             double raw_fetch, Report& to) {
   for (const std::size_t size : {std::size_t{1024}, std::size_t{100}}) {
     // Small records: the client is the limit, a tenth of the bytes is as good.
     const std::uint64_t bytes = options.megabytes * 1'000'000 / (size < 1000 ? 4 : 1);
@@ -136,8 +142,10 @@ void measureThroughput(const SuiteOptions& options, Report& to) {
   const std::uint64_t bytes = options.megabytes * 1'000'000;
   const RawLimit written = receiveAndWrite(bytes);
   const RawLimit sent = sendFile(bytes);
-  to.add({"throughput", "raw limit: receive + CRC + page cache", written.cpu_seconds_per_gb, "CPU s/GB", ""});
-  to.add({"throughput", "raw limit: receive + CRC + page cache", written.mb_per_second, "MB/s", ""});
+  to.add({"throughput", "raw limit: receive + CRC + page cache", written.cpu_seconds_per_gb,
+          "CPU s/GB", ""});
+  to.add(
+      {"throughput", "raw limit: receive + CRC + page cache", written.mb_per_second, "MB/s", ""});
   to.add({"throughput", "raw limit: sendfile", sent.cpu_seconds_per_gb, "CPU s/GB", ""});
   to.add({"throughput", "raw limit: sendfile", sent.mb_per_second, "MB/s", ""});
   {
@@ -150,9 +158,11 @@ void measureThroughput(const SuiteOptions& options, Report& to) {
     BrokerProcess broker(options.millrace);
     measureLibrdkafka(broker, bytes / (size < 1000 ? 4 : 1), size, to);
   }
-  const auto directory = std::filesystem::temp_directory_path() / fmt::format("millrace-inprocess-{}", ::getpid());
+  const auto directory =
+      std::filesystem::temp_directory_path() / fmt::format("millrace-inprocess-{}", ::getpid());
   {
-    Broker broker = Broker::open({.directory = directory.string(), .properties = {{"listeners", ""}}});
+    Broker broker =
+        Broker::open({.directory = directory.string(), .properties = {{"listeners", ""}}});
     const Target target{"own client, in process", "", broker.transport(), {}};
     measure(target, options, 0, 0, to);
   }

@@ -1,17 +1,17 @@
 // Records per CPU second of three topologies, each an application process of its own, over TCP.
+#include "bench/suite/parts.h"
+#include "bench/suite/process.h"
+#include "client/producer.h"
+
+#include <boost/json.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
 #include <random>
 #include <sstream>
 #include <stdexcept>
-
-#include "bench/suite/parts.h"
-#include "bench/suite/process.h"
-#include "client/producer.h"
 
 namespace millrace::bench {
 
@@ -35,15 +35,20 @@ void loadInput(const std::string& bootstrap) {
     const Status sent = producer.append(*topic, Producer::kAnyPartition, key, value, at);
     if (!sent) throw std::runtime_error(sent.error().toString());
   }
-  if (const Status done = producer.flush(); !done) throw std::runtime_error(done.error().toString());
+  if (const Status done = producer.flush(); !done)
+    throw std::runtime_error(done.error().toString());
 }
 
 /// What the application says when it has processed everything: one line of JSON.
-boost::json::object runApplication(const SuiteOptions& options, const std::string& bootstrap, const std::string& name) {
-  const auto directory = std::filesystem::temp_directory_path() / fmt::format("millrace-topology-{}-{}", name, ::getpid());
+boost::json::object runApplication(const SuiteOptions& options, const std::string& bootstrap,
+                                   const std::string& name) {
+  const auto directory = std::filesystem::temp_directory_path() /
+                         fmt::format("millrace-topology-{}-{}", name, ::getpid());
   std::filesystem::create_directories(directory);
   const std::string log = (directory / "output").string();
-  Process application({options.topologies, name, bootstrap, kInput, std::to_string(kRecords), directory.string()}, log);
+  Process application(
+      {options.topologies, name, bootstrap, kInput, std::to_string(kRecords), directory.string()},
+      log);
   const int status = application.wait();
   std::ostringstream output;
   output << std::ifstream(log).rdbuf();
@@ -63,14 +68,19 @@ void measureTopologies(const SuiteOptions& options, Report& report) {
     std::string name;
     std::string aim;
   };
-  for (const Case& c : {Case{"stateless", ">= 1500000"}, Case{"count", ">= 1000000"}, Case{"window", ">= 500000"}}) {
+  for (const Case& c : {Case{"stateless", ">= 1500000"}, Case{"count", ">= 1000000"},
+                        Case{"window", ">= 500000"}}) {
     makeTopic(broker.bootstrap(), c.name + "-output");
     const boost::json::object result = runApplication(options, broker.bootstrap(), c.name);
     const auto figure = [&result](const char* key) { return result.at(key).to_number<double>(); };
-    report.add({"topologies (over TCP, at least once)", c.name, figure("per_cpu_second"), "records/CPU s", c.aim});
-    report.add({"topologies (over TCP, at least once)", c.name + ", second half", figure("per_cpu_second_warm"), "records/CPU s", ""});
-    report.add({"topologies (over TCP, at least once)", c.name, figure("per_second"), "records/s", ""});
-    report.add({"topologies (over TCP, at least once)", c.name + ", resident memory", figure("rss_mib"), "MiB", ""});
+    report.add({"topologies (over TCP, at least once)", c.name, figure("per_cpu_second"),
+                "records/CPU s", c.aim});
+    report.add({"topologies (over TCP, at least once)", c.name + ", second half",
+                figure("per_cpu_second_warm"), "records/CPU s", ""});
+    report.add(
+        {"topologies (over TCP, at least once)", c.name, figure("per_second"), "records/s", ""});
+    report.add({"topologies (over TCP, at least once)", c.name + ", resident memory",
+                figure("rss_mib"), "MiB", ""});
   }
 }
 
