@@ -1,7 +1,10 @@
 #include "bench/suite/raw_limit.h"
 
+#include "base/checksum.h"
+#include "bench/suite/loopback.h"
+#include "bench/suite/process.h"
+
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,43 +17,14 @@
 #include <thread>
 #include <vector>
 
-#include "base/checksum.h"
-#include "bench/suite/process.h"
-
 namespace millrace::bench {
 
 namespace {
 
 constexpr std::size_t kChunk = 1 << 20;
 
-struct Pair {
-  int near = -1;
-  int far = -1;
-  ~Pair() {
-    ::close(near);
-    ::close(far);
-  }
-};
-
 void require(bool ok, const char* what) {
   if (!ok) throw std::runtime_error(what);
-}
-
-// A real loopback TCP connection: socketpair would skip the protocol.
-void connectPair(Pair& pair) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  require(::bind(listener, generic, size) == 0 && ::listen(listener, 1) == 0, "listen");
-  require(::getsockname(listener, generic, &size) == 0, "getsockname");
-  pair.near = ::socket(AF_INET, SOCK_STREAM, 0);
-  require(::connect(pair.near, generic, size) == 0, "connect");
-  pair.far = ::accept(listener, nullptr, nullptr);
-  require(pair.far >= 0, "accept");
-  ::close(listener);
 }
 
 struct TemporaryFile {
@@ -77,13 +51,13 @@ RawLimit timed(std::uint64_t bytes, F side) {
 }  // namespace
 
 RawLimit receiveAndWrite(std::uint64_t bytes) {
-  Pair pair;
-  connectPair(pair);
+  Loopback pair;
   TemporaryFile file;
   std::thread sender([&pair, bytes] {
     const std::vector<char> chunk(kChunk, 'x');
     for (std::uint64_t sent = 0; sent < bytes;) {
-      const auto n = ::send(pair.far, chunk.data(), std::min<std::uint64_t>(kChunk, bytes - sent), 0);
+      const auto n =
+          ::send(pair.far(), chunk.data(), std::min<std::uint64_t>(kChunk, bytes - sent), 0);
       if (n <= 0) break;
       sent += static_cast<std::uint64_t>(n);
     }
@@ -92,10 +66,13 @@ RawLimit receiveAndWrite(std::uint64_t bytes) {
   std::uint32_t crc = 0;
   const RawLimit limit = timed(bytes, [&] {
     for (std::uint64_t received = 0; received < bytes;) {
-      const auto n = ::recv(pair.near, buffer.data(), std::min<std::uint64_t>(kChunk, bytes - received), MSG_WAITALL);
+      const auto n = ::recv(pair.near(), buffer.data(),
+                            std::min<std::uint64_t>(kChunk, bytes - received), MSG_WAITALL);
       require(n > 0, "recv");
       crc = crc32c(crc, BytesView(buffer.data(), static_cast<std::size_t>(n)));
-      require(::pwrite(file.fd, buffer.data(), static_cast<std::size_t>(n), static_cast<off_t>(received)) == n, "pwrite");
+      require(::pwrite(file.fd, buffer.data(), static_cast<std::size_t>(n),
+                       static_cast<off_t>(received)) == n,
+              "pwrite");
       received += static_cast<std::uint64_t>(n);
     }
   });
@@ -104,8 +81,7 @@ RawLimit receiveAndWrite(std::uint64_t bytes) {
 }
 
 RawLimit sendFile(std::uint64_t bytes) {
-  Pair pair;
-  connectPair(pair);
+  Loopback pair;
   TemporaryFile file;
   const std::vector<char> chunk(kChunk, 'x');
   for (std::uint64_t written = 0; written < bytes; written += kChunk) {
@@ -114,7 +90,7 @@ RawLimit sendFile(std::uint64_t bytes) {
   std::thread receiver([&pair, bytes] {
     std::vector<char> buffer(kChunk);
     for (std::uint64_t received = 0; received < bytes;) {
-      const auto n = ::recv(pair.far, buffer.data(), kChunk, 0);
+      const auto n = ::recv(pair.far(), buffer.data(), kChunk, 0);
       if (n <= 0) break;
       received += static_cast<std::uint64_t>(n);
     }
@@ -123,7 +99,9 @@ RawLimit sendFile(std::uint64_t bytes) {
     off_t position = 0;
     while (static_cast<std::uint64_t>(position) < bytes) {
       const auto left = bytes - static_cast<std::uint64_t>(position);
-      require(::sendfile(pair.near, file.fd, &position, std::min<std::uint64_t>(kChunk, left)) > 0, "sendfile");
+      require(
+          ::sendfile(pair.near(), file.fd, &position, std::min<std::uint64_t>(kChunk, left)) > 0,
+          "sendfile");
     }
   });
   receiver.join();
