@@ -1,8 +1,8 @@
 #include "record/batch.h"
 
-#include <fmt/format.h>
-
 #include "base/checksum.h"
+
+#include <fmt/format.h>
 
 namespace millrace::record {
 namespace {

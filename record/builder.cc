@@ -1,12 +1,12 @@
 #include "record/builder.h"
 
+#include "base/assert.h"
+#include "base/checksum.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
-
-#include "base/assert.h"
-#include "base/checksum.h"
 
 namespace millrace::record {
 namespace {

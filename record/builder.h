@@ -2,15 +2,15 @@
 // the end.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <span>
-
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "record/batch.h"
 #include "record/records.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
 
 namespace millrace::record {
 

@@ -1,11 +1,11 @@
 #include "record/compression.h"
 
+#include "record/compression_detail.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-
-#include "record/compression_detail.h"
 
 namespace millrace::record {
 namespace {
@@ -14,16 +14,11 @@ constexpr std::array<std::string_view, 5> kNames = {"none", "gzip", "snappy", "l
 
 Status unpack(Codec codec, BytesView input, detail::UnpackBuffer& out) {
   switch (codec) {
-    case Codec::kNone:
-      break;
-    case Codec::kGzip:
-      return detail::gzipDecompress(input, out);
-    case Codec::kSnappy:
-      return detail::snappyDecompress(input, out);
-    case Codec::kLz4:
-      return detail::lz4Decompress(input, out);
-    case Codec::kZstd:
-      return detail::zstdDecompress(input, out);
+    case Codec::kNone: break;
+    case Codec::kGzip: return detail::gzipDecompress(input, out);
+    case Codec::kSnappy: return detail::snappyDecompress(input, out);
+    case Codec::kLz4: return detail::lz4Decompress(input, out);
+    case Codec::kZstd: return detail::zstdDecompress(input, out);
   }
   return fail(Errc::kState, "nothing to unpack: the codec is none");
 }
@@ -68,16 +63,11 @@ Result<Codec> codecFromId(int id) {
 
 Status compress(Codec codec, BytesView input, Bytes& out, int level) {
   switch (codec) {
-    case Codec::kNone:
-      break;
-    case Codec::kGzip:
-      return detail::gzipCompress(input, out, level);
-    case Codec::kSnappy:
-      return detail::snappyCompress(input, out);
-    case Codec::kLz4:
-      return detail::lz4Compress(input, out, level);
-    case Codec::kZstd:
-      return detail::zstdCompress(input, out, level);
+    case Codec::kNone: break;
+    case Codec::kGzip: return detail::gzipCompress(input, out, level);
+    case Codec::kSnappy: return detail::snappyCompress(input, out);
+    case Codec::kLz4: return detail::lz4Compress(input, out, level);
+    case Codec::kZstd: return detail::zstdCompress(input, out, level);
   }
   return fail(Errc::kState, "nothing to compress with: the codec is none");
 }

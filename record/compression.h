@@ -1,13 +1,13 @@
 // The codecs of Kafka's record batches: a batch's records are compressed as one blob.
 #pragma once
 
+#include "base/bytes.h"
+#include "base/result.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
-
-#include "base/bytes.h"
-#include "base/result.h"
 
 namespace millrace::record {
 

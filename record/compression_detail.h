@@ -1,10 +1,10 @@
 // One pair of functions per codec; compression.cc chooses. Not for other rooms.
 #pragma once
 
-#include <string_view>
-
 #include "base/bytes.h"
 #include "base/result.h"
+
+#include <string_view>
 
 namespace millrace::record::detail {
 

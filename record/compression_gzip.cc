@@ -1,12 +1,12 @@
 // gzip by zlib. Streams may have several members (RFC 1952); what follows the last one is ignored,
 // as Java does.
+#include "record/compression.h"
+#include "record/compression_detail.h"
+
 #include <zlib.h>
 
 #include <algorithm>
 #include <limits>
-
-#include "record/compression.h"
-#include "record/compression_detail.h"
 
 namespace millrace::record::detail {
 namespace {

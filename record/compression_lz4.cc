@@ -4,13 +4,13 @@
 #include <lz4.h>
 #include <lz4hc.h>
 #define XXH_INLINE_ALL
+#include "record/compression.h"
+#include "record/compression_detail.h"
+
 #include <xxhash.h>
 
 #include <bit>
 #include <cstring>
-
-#include "record/compression.h"
-#include "record/compression_detail.h"
 
 namespace millrace::record::detail {
 namespace {

@@ -1,12 +1,12 @@
 // Snappy, in two framings: one raw block (librdkafka, Go) and xerial's chunks (Java, Python, Node).
 // Readers tell them apart by xerial's magic: 82 'SNAPPY' 00, version int32, compatible version
 // int32, then (int32 length, raw block)*.
+#include "base/varint.h"
+#include "record/compression_detail.h"
+
 #include <snappy.h>
 
 #include <algorithm>
-
-#include "base/varint.h"
-#include "record/compression_detail.h"
 
 namespace millrace::record::detail {
 namespace {

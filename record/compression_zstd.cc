@@ -1,12 +1,12 @@
 // zstd frames, one or several, with or without a content size. Contexts are kept per thread: making
 // one costs more than unpacking a small batch.
+#include "record/compression.h"
+#include "record/compression_detail.h"
+
 #include <zstd.h>
 
 #include <algorithm>
 #include <memory>
-
-#include "record/compression.h"
-#include "record/compression_detail.h"
 
 namespace millrace::record::detail {
 namespace {

@@ -2,15 +2,15 @@
 // dump-log, check-log and tests.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "base/bytes.h"
 #include "base/result.h"
 #include "record/batch.h"
 #include "record/records.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace millrace::record {
 

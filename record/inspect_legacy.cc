@@ -1,10 +1,10 @@
 // Message formats 0 and 1: offset i64, size i32, CRC-32 u32, magic i8, attributes i8, [timestamp
 // i64 in format 1], key and value with i32 lengths. A compressed message holds others in its value.
 // Only read, never written.
+#include "record/inspect.h"
+
 #include <fmt/format.h>
 #include <zlib.h>
-
-#include "record/inspect.h"
 
 namespace millrace::record {
 namespace {

@@ -2,12 +2,12 @@
 // allocating.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-
 #include "base/bytes.h"
 #include "base/result.h"
 #include "record/batch.h"
+
+#include <cstdint>
+#include <optional>
 
 namespace millrace::record {
 

@@ -1,6 +1,12 @@
 // What a broker checks before it appends (Kafka's ProduceRequest.validateRecords and LogValidator).
 #pragma once
 
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "record/batch.h"
+
 #include <array>
 #include <cstdint>
 #include <expected>
@@ -9,12 +15,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "base/bytes.h"
-#include "base/clock.h"
-#include "base/ids.h"
-#include "base/result.h"
-#include "record/batch.h"
 
 namespace millrace::record {
 

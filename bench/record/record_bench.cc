@@ -1,12 +1,12 @@
 // What a record costs: appending to a batch, walking it, validating it; beside the raw limits
 // (memcpy, CRC).
-#include <benchmark/benchmark.h>
-
-#include <cstring>
-
 #include "base/checksum.h"
 #include "record/builder.h"
 #include "record/validator.h"
+
+#include <benchmark/benchmark.h>
+
+#include <cstring>
 
 namespace millrace::record {
 namespace {

@@ -1,12 +1,13 @@
-// The three measured topologies as an application: topologies NAME BOOTSTRAP INPUT RECORDS DIRECTORY
-// Ends when RECORDS records were processed, and prints what they cost as one line of JSON.
+// The three measured topologies as an application: topologies NAME BOOTSTRAP INPUT RECORDS
+// DIRECTORY Ends when RECORDS records were processed, and prints what they cost as one line of
+// JSON.
 #include <fmt/format.h>
-#include <millrace/streams.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <fstream>
+#include <millrace/streams.h>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -36,7 +37,9 @@ void describe(const std::string& name, const std::string& input, StreamsBuilder&
 double cpuSeconds() {
   rusage used{};
   ::getrusage(RUSAGE_SELF, &used);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
@@ -55,14 +58,16 @@ void waitForRecords(const Streams& streams, std::uint64_t records) {
   }
 }
 
-int measure(const std::string& name, const std::string& bootstrap, const std::string& input, std::uint64_t records,
-            const std::string& directory) {
+int measure(const std::string& name, const std::string& bootstrap, const std::string& input,
+            std::uint64_t records, const std::string& directory) {
   StreamsBuilder builder;
   describe(name, input, builder);
   const auto start = std::chrono::steady_clock::now();
-  Streams streams(builder.build(),
-                  {.applicationId = "bench-" + name, .bootstrapServers = bootstrap, .stateDir = directory + "/state"});
-  if (const Status started = streams.start(); !started) throw std::runtime_error(started.error().toString());
+  Streams streams(builder.build(), {.applicationId = "bench-" + name,
+                                    .bootstrapServers = bootstrap,
+                                    .stateDir = directory + "/state"});
+  if (const Status started = streams.start(); !started)
+    throw std::runtime_error(started.error().toString());
   waitForRecords(streams, records / 2);
   const double cpu_half = cpuSeconds();
   const std::uint64_t half = streams.metrics().processed;
@@ -72,8 +77,11 @@ int measure(const std::string& name, const std::string& bootstrap, const std::st
   streams.close(60s);  // flushes and commits: part of the cost
   const double cpu = cpuSeconds();
   const auto count = static_cast<double>(records);
-  fmt::print("{{\"records\":{},\"per_second\":{:.0f},\"per_cpu_second\":{:.0f},\"per_cpu_second_warm\":{:.0f},\"rss_mib\":{:.1f}}}\n",
-             records, count / wall.count(), count / cpu, static_cast<double>(records - half) / (cpu - cpu_half), rss);
+  fmt::print(
+      "{{\"records\":{},\"per_second\":{:.0f},\"per_cpu_second\":{:.0f},\"per_cpu_second_warm\":{:."
+      "0f},\"rss_mib\":{:.1f}}}\n",
+      records, count / wall.count(), count / cpu,
+      static_cast<double>(records - half) / (cpu - cpu_half), rss);
   return 0;
 }
 
@@ -81,7 +89,8 @@ int measure(const std::string& name, const std::string& bootstrap, const std::st
 
 int main(int argc, char** argv) {
   if (argc != 6) {
-    fmt::print(stderr, "usage: topologies stateless|count|window BOOTSTRAP INPUT RECORDS DIRECTORY\n");
+    fmt::print(stderr,
+               "usage: topologies stateless|count|window BOOTSTRAP INPUT RECORDS DIRECTORY\n");
     return 2;
   }
   try {

@@ -32,7 +32,7 @@ struct MetadataOptions {
   BlockingPool* blocking = nullptr;  ///< for fsync
   std::string directory;             ///< the metadata log dir: where bootstrap.checkpoint stands
   std::string cluster_id;            ///< of meta.properties
-  Uuid directory_id;         ///< of that directory
+  Uuid directory_id;                 ///< of that directory
   std::vector<Uuid> online;  ///< ids of the data directories that can be used; empty: that one
   ControllerConfig controller;
   /// Advertised endpoints of the broker, as clients get them; ports are the real ones (listeners

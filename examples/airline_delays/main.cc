@@ -1,22 +1,23 @@
-// The demo: a broker in this process, the file source connector, a topology, a live table of its results.
+// The demo: a broker in this process, the file source connector, a topology, a live table of its
+// results.
+#include "client/admin.h"
+#include "results.h"
+#include "topology.h"
+
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <millrace/broker.h>
-#include <millrace/connect.h>
-#include <millrace/streams.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <millrace/broker.h>
+#include <millrace/connect.h>
+#include <millrace/streams.h>
 #include <stdexcept>
 #include <thread>
-
-#include "client/admin.h"
-#include "results.h"
-#include "topology.h"
 
 using namespace millrace;
 using namespace std::chrono_literals;
@@ -37,12 +38,14 @@ T orThrow(Result<T> result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-// One partition each: it keeps the order of the file, so the answer is one exact answer. With more, the days of
-// the month would race each other past the grace of 24 hours.
+// One partition each: it keeps the order of the file, so the answer is one exact answer. With more,
+// the days of the month would race each other past the grace of 24 hours.
 void createTopics(Admin& admin) {
-  for (const char* topic : {"flights", "airlines", "weather", "airline-delays-hourly", "bad-weather-daily"}) {
+  for (const char* topic :
+       {"flights", "airlines", "weather", "airline-delays-hourly", "bad-weather-daily"}) {
     // The records are of 2013: without this they would be older than the default retention.
-    orThrow(admin.createTopic({.name = topic, .partitions = 1, .configs = {{"retention.ms", "-1"}}}));
+    orThrow(
+        admin.createTopic({.name = topic, .partitions = 1, .configs = {{"retention.ms", "-1"}}}));
   }
 }
 
@@ -65,14 +68,16 @@ void loadTables(Broker& broker, const Arguments& arguments) {
   fmt::print("tables loaded: {} records\n", records);
 }
 
-// True when the application has committed the end of everything it reads. Commits come after outputs, so
-// committed offsets that were read first leave nothing in flight.
+// True when the application has committed the end of everything it reads. Commits come after
+// outputs, so committed offsets that were read first leave nothing in flight.
 bool caughtUp(Admin& admin) {
   const auto committed = orThrow(admin.listGroupOffsets(kApplication));
   std::map<TopicPartition, std::int64_t> inputs;
   for (const auto& topic : orThrow(admin.listTopics())) {
-    const bool repartition = topic.name.starts_with(kApplication) && topic.name.ends_with("-repartition");
-    if (repartition || topic.name == "flights" || topic.name == "airlines" || topic.name == "weather") {
+    const bool repartition =
+        topic.name.starts_with(kApplication) && topic.name.ends_with("-repartition");
+    if (repartition || topic.name == "flights" || topic.name == "airlines" ||
+        topic.name == "weather") {
       inputs[{topic.name, 0}] = OffsetSpec::kLatest;
     }
   }
@@ -97,8 +102,9 @@ class Screen {
   void draw(std::uint64_t produced, std::uint64_t processed, const Results& results) {
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
     const double rate = elapsed.count() > 0 ? static_cast<double>(processed) / elapsed.count() : 0;
-    std::string text = fmt::format("{} flights streamed, {} records processed ({:.0f}/s), {} result rows\n\n", produced,
-                                   processed, rate, results.rows());
+    std::string text =
+        fmt::format("{} flights streamed, {} records processed ({:.0f}/s), {} result rows\n\n",
+                    produced, processed, rate, results.rows());
     int lines = 2;
     for (const std::string& line : results.table()) {
       text += line + "\n";
@@ -117,7 +123,8 @@ class Screen {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-void streamFlights(Broker& broker, const Arguments& arguments, std::atomic<std::uint64_t>& produced) {
+void streamFlights(Broker& broker, const Arguments& arguments,
+                   std::atomic<std::uint64_t>& produced) {
   StreamFileOptions flights = csvInto(broker, arguments, "flights-2013-01.csv", "flights");
   flights.keyColumn = "carrier";
   flights.timeColumn = "time_hour";
@@ -153,11 +160,14 @@ void runJob(Broker& broker, const Arguments& arguments, Admin& admin, Streams& s
 }
 
 void printHints(const Broker& broker, const Arguments& arguments) {
-  fmt::print("\nThe results are in {0}/*.jsonl and in two topics. From another terminal:\n"
-             "  kcat -b {1} -C -e -t bad-weather-daily\n"
-             "  {2}/millrace consume bad-weather-daily --bootstrap {1} --from beginning --until-end --format '%v\\n'\n",
-             arguments.directory, broker.bootstrap(),
-             std::filesystem::relative(std::filesystem::canonical("/proc/self/exe").parent_path()).string());
+  fmt::print(
+      "\nThe results are in {0}/*.jsonl and in two topics. From another terminal:\n"
+      "  kcat -b {1} -C -e -t bad-weather-daily\n"
+      "  {2}/millrace consume bad-weather-daily --bootstrap {1} --from beginning --until-end "
+      "--format '%v\\n'\n",
+      arguments.directory, broker.bootstrap(),
+      std::filesystem::relative(std::filesystem::canonical("/proc/self/exe").parent_path())
+          .string());
 }
 
 void waitForInterrupt(const sigset_t& signals) {
@@ -169,7 +179,8 @@ void waitForInterrupt(const sigset_t& signals) {
 
 int run(const Arguments& arguments) {
   // Every run starts from a clean directory; only what the demo makes itself is removed.
-  for (const char* name : {"broker", "state", "offsets"}) std::filesystem::remove_all(arguments.directory + "/" + name);
+  for (const char* name : {"broker", "state", "offsets"})
+    std::filesystem::remove_all(arguments.directory + "/" + name);
   std::filesystem::create_directories(arguments.directory);
   sigset_t signals;
   sigemptyset(&signals);
@@ -206,8 +217,10 @@ int main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app{"Streams a month of flights through a broker and a topology in this process."};
   app.add_option("--data", arguments.data, "directory of the CSV files")->capture_default_str();
-  app.add_option("--directory", arguments.directory, "where broker, state and results go")->capture_default_str();
-  app.add_flag("--once", arguments.once, "end when all flights are processed, instead of serving on");
+  app.add_option("--directory", arguments.directory, "where broker, state and results go")
+      ->capture_default_str();
+  app.add_flag("--once", arguments.once,
+               "end when all flights are processed, instead of serving on");
   CLI11_PARSE(app, argc, argv);
   try {
     return run(arguments);

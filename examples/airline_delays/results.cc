@@ -82,26 +82,26 @@ Status Results::write(const std::string& directory) const {
 
 std::vector<std::string> Results::table() const {
   constexpr std::size_t kRows = 8;
-  std::vector<std::string> lines = {
-      fmt::format("{:<28} {:<16} {:>7} {:>9} {:>8} {:>6}", "airline", "hour (UTC)", "flights", "cancelled", "mean min",
-                  "worst")};
+  std::vector<std::string> lines = {fmt::format("{:<28} {:<16} {:>7} {:>9} {:>8} {:>6}", "airline",
+                                                "hour (UTC)", "flights", "cancelled", "mean min",
+                                                "worst")};
   const auto hours = ordered<AirlineHour>(airline_hours_, &AirlineHour::airline);
   const std::size_t skipped = hours.size() > kRows ? hours.size() - kRows : 0;
   for (std::size_t i = skipped; i < hours.size(); ++i) {
     const AirlineHour& h = hours[i].first;
-    lines.push_back(fmt::format("{:<28} {:%Y-%m-%d %H:%M} {:>7} {:>9} {} {:>6}", h.airline, h.start, h.flights,
-                                h.cancelled, minutes(h.mean_delay),
+    lines.push_back(fmt::format("{:<28} {:%Y-%m-%d %H:%M} {:>7} {:>9} {} {:>6}", h.airline, h.start,
+                                h.flights, h.cancelled, minutes(h.mean_delay),
                                 h.worst_delay ? fmt::format("{}", *h.worst_delay) : "-"));
   }
   lines.push_back({});
-  lines.push_back(fmt::format("{:<28} {:<16} {:>7} {:>9} {:>8}", "airport in bad weather", "day", "flights",
-                              "cancelled", "mean min"));
+  lines.push_back(fmt::format("{:<28} {:<16} {:>7} {:>9} {:>8}", "airport in bad weather", "day",
+                              "flights", "cancelled", "mean min"));
   auto days = ordered<BadWeatherDay>(bad_weather_days_, &BadWeatherDay::origin);
   std::ranges::sort(days, std::greater<>{}, [](const auto& day) { return day.first.mean_delay; });
   for (std::size_t i = 0; i < std::min(kRows / 2, days.size()); ++i) {
     const BadWeatherDay& d = days[i].first;
-    lines.push_back(fmt::format("{:<28} {:%Y-%m-%d}       {:>7} {:>9} {}", d.origin, d.start, d.flights, d.cancelled,
-                                minutes(d.mean_delay)));
+    lines.push_back(fmt::format("{:<28} {:%Y-%m-%d}       {:>7} {:>9} {}", d.origin, d.start,
+                                d.flights, d.cancelled, minutes(d.mean_delay)));
   }
   return lines;
 }

@@ -1,15 +1,15 @@
 // Follows the two result topics and keeps the last value of each key.
 #pragma once
 
+#include "base/result.h"
+#include "client/consumer.h"
+#include "topology.h"
+
 #include <chrono>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "base/result.h"
-#include "client/consumer.h"
-#include "topology.h"
 
 class Results {
  public:
@@ -22,7 +22,9 @@ class Results {
   /// The last rows as JSON lines, ordered by window and then by name.
   millrace::Status write(const std::string& directory) const;
 
-  [[nodiscard]] std::size_t rows() const { return airline_hours_.size() + bad_weather_days_.size(); }
+  [[nodiscard]] std::size_t rows() const {
+    return airline_hours_.size() + bad_weather_days_.size();
+  }
   /// The airlines of the newest hours and the worst days, as lines for a terminal.
   [[nodiscard]] std::vector<std::string> table() const;
 

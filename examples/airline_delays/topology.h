@@ -1,10 +1,10 @@
-// The job: flights, airlines and weather -> delays per airline and hour, and what bad weather does to a day.
+// The job: flights, airlines and weather -> delays per airline and hour, and what bad weather does
+// to a day.
 #pragma once
-
-#include <millrace/streams.h>
 
 #include <algorithm>
 #include <chrono>
+#include <millrace/streams.h>
 #include <optional>
 #include <string>
 
@@ -72,12 +72,13 @@ BOOST_DESCRIBE_STRUCT(Airline, (), (name))
 BOOST_DESCRIBE_STRUCT(Weather, (), (origin, time_hour, visib, precip, wind_speed))
 BOOST_DESCRIBE_STRUCT(AirlineFlight, (), (airline, dep_delay))
 BOOST_DESCRIBE_STRUCT(Delays, (), (flights, cancelled, sum, worst))
-BOOST_DESCRIBE_STRUCT(AirlineHour, (), (airline, start, flights, cancelled, mean_delay, worst_delay))
+BOOST_DESCRIBE_STRUCT(AirlineHour, (),
+                      (airline, start, flights, cancelled, mean_delay, worst_delay))
 BOOST_DESCRIBE_STRUCT(BadWeatherDay, (), (origin, start, flights, cancelled, mean_delay))
 
 inline std::chrono::sys_seconds startOf(const millrace::Windowed<std::string>& key) {
-  return std::chrono::floor<std::chrono::seconds>(
-      std::chrono::sys_time<std::chrono::milliseconds>(std::chrono::milliseconds(key.window.start)));
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::sys_time<std::chrono::milliseconds>(
+      std::chrono::milliseconds(key.window.start)));
 }
 
 inline void describeJob(millrace::StreamsBuilder& builder) {
@@ -91,10 +92,13 @@ inline void describeJob(millrace::StreamsBuilder& builder) {
                      .selectKey([](const Weather& w) { return w.origin + "|" + w.time_hour; })
                      .toTable({.store = "weather-by-hour"});
 
-  flights.join(airlines, [](const Flight& f, const Airline& a) { return AirlineFlight{a.name, f.dep_delay}; })
+  flights
+      .join(airlines,
+            [](const Flight& f, const Airline& a) { return AirlineFlight{a.name, f.dep_delay}; })
       .groupBy([](const AirlineFlight& f) { return f.airline; }, {.name = "airline"})
       .windowedBy(tumbling(1h, {.grace = 24h}))
-      .aggregate(Delays{}, [](const Key&, const AirlineFlight& f, Delays& d) { d.add(f.dep_delay); },
+      .aggregate(Delays{},
+                 [](const Key&, const AirlineFlight& f, Delays& d) { d.add(f.dep_delay); },
                  {.store = "airline-hours"})
       .toStream()
       .mapValues([](const Windowed<Key>& k, const Delays& d) {

@@ -1,11 +1,11 @@
 #include "record/builder.h"
 
+#include "record/inspect.h"
+
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <random>
-
-#include "record/inspect.h"
 
 namespace millrace::record {
 namespace {

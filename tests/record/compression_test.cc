@@ -1,11 +1,11 @@
 #include "record/compression.h"
 
+#include "tests/record/support/vectors.h"
+
 #include <gtest/gtest.h>
 #include <snappy.h>
 
 #include <random>
-
-#include "tests/record/support/vectors.h"
 
 namespace millrace::record {
 namespace {

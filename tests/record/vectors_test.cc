@@ -2,13 +2,13 @@
 // when produced.
 #include "tests/record/support/vectors.h"
 
-#include <gtest/gtest.h>
-
-#include <boost/json/serialize.hpp>
-#include <chrono>
-
 #include "record/inspect.h"
 #include "record/validator.h"
+
+#include <boost/json/serialize.hpp>
+#include <gtest/gtest.h>
+
+#include <chrono>
 
 namespace millrace::record {
 namespace {

@@ -50,7 +50,8 @@ TEST(MemoryWindowStore, KeepsDuplicatesInOrder) {
   MemoryWindowStore store(100, 0, true);
   for (const char* v : {"x", "y", "z"}) ASSERT_TRUE(store.put("k", 5, v, 0));
   std::string seen;
-  for (auto rows = store.fetch("k", 0, 10, false); rows->valid(); rows->next()) seen += rows->value();
+  for (auto rows = store.fetch("k", 0, 10, false); rows->valid(); rows->next())
+    seen += rows->value();
   EXPECT_EQ(seen, "xyz");
 }
 

@@ -6,8 +6,8 @@
 
 namespace millrace::testing {
 
-/// Asks `condition` again and again until it holds; false: it did not within `limit`. The limit only
-/// bounds a failing test: a passing one goes on as soon as the condition holds.
+/// Asks `condition` again and again until it holds; false: it did not within `limit`. The limit
+/// only bounds a failing test: a passing one goes on as soon as the condition holds.
 template <class F>
 [[nodiscard]] bool eventually(F condition,
                               std::chrono::milliseconds limit = std::chrono::seconds(30)) {

@@ -1,11 +1,11 @@
 #include "tests/conformance/datadir_program/files.h"
 
-#include <charconv>
-
 #include "base/file.h"
 #include "log/index_file.h"
 #include "log/producer_state.h"
 #include "record/inspect.h"
+
+#include <charconv>
 
 namespace millrace::conformance {
 namespace {

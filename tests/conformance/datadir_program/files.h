@@ -1,10 +1,11 @@
 // Compares single files with their recorded contents, by the log's own readers.
 #pragma once
 
-#include <boost/json/object.hpp>
-#include <string>
-
 #include "tests/conformance/datadir_program/report.h"
+
+#include <boost/json/object.hpp>
+
+#include <string>
 
 namespace millrace::conformance {
 

@@ -1,12 +1,12 @@
 #include "tests/conformance/datadir_program/partitions.h"
 
-#include <algorithm>
-#include <filesystem>
-#include <map>
-
 #include "log/data_directory.h"
 #include "log/log_files.h"
 #include "log/log_manager.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
 
 namespace millrace::conformance {
 namespace {

@@ -1,11 +1,12 @@
 // Opens every log of the directory and compares what it serves with what the files hold.
 #pragma once
 
+#include "tests/conformance/datadir_program/report.h"
+
 #include <boost/json/object.hpp>
+
 #include <string>
 #include <vector>
-
-#include "tests/conformance/datadir_program/report.h"
 
 namespace millrace::conformance {
 

@@ -1,10 +1,10 @@
 // Counts what is equal and what is not: one line per difference.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <fmt/format.h>
+
 #include <string>
 #include <vector>
 

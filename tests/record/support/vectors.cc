@@ -1,9 +1,9 @@
 #include "tests/record/support/vectors.h"
 
+#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 #include <zlib.h>
 
-#include <boost/json/parse.hpp>
 #include <stdexcept>
 
 namespace millrace::record::test {

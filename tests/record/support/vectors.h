@@ -1,11 +1,12 @@
 // Recorded vectors (one JSON value per line, gzipped) and hex text.
 #pragma once
 
+#include "base/bytes.h"
+
 #include <boost/json/value.hpp>
+
 #include <string>
 #include <vector>
-
-#include "base/bytes.h"
 
 namespace millrace::record::test {
 
