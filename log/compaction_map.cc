@@ -28,6 +28,9 @@ struct Chunk {
     std::size_t begin = 0;
     std::size_t size = 0;
     Offset next;
+    /// Where it stands: which of the plan's sources, and the byte there.
+    std::size_t source = 0;
+    std::uint64_t position = 0;
     /// Its records do not count: control batches, aborted transactions.
     bool skipped = false;
     /// Of `keys`, behind the part before it.
@@ -60,8 +63,13 @@ class ChunkSource {
       if (!more) break;
       const bool skipped = follow();
       if (batch_.lastOffset() < plan_.first_dirty) continue;
-      chunk.parts.push_back(
-          {chunk.bytes.size(), batch_.sizeInBytes(), batch_.nextOffset(), skipped});
+      const std::size_t size = batch_.sizeInBytes();
+      chunk.parts.push_back({.begin = chunk.bytes.size(),
+                             .size = size,
+                             .next = batch_.nextOffset(),
+                             .source = source_,
+                             .position = reader_->position() - size,
+                             .skipped = skipped});
       chunk.bytes.append(batch_.bytes());
       MILLRACE_CHECK_OK(meter_.add(batch_.sizeInBytes()));
     }
@@ -119,8 +127,11 @@ Status hashKeys(const CompactionPlan& plan, const KeyOffsetMap& map, Chunk& chun
 void hashKeys(const CompactionPlan& plan, const KeyOffsetMap& map, Chunk& chunk) {
   for (std::size_t i = 0; i < chunk.parts.size(); ++i) {
     if (Status hashed = hashKeys(plan, map, chunk, chunk.parts[i]); !hashed) {
+      const Chunk::Part& part = chunk.parts[i];
+      chunk.status = fail(Errc::kCorruptData, fmt::format("{} at position {}: {}",
+                                                          plan.sources[part.source].file->path(),
+                                                          part.position, hashed.error().detail));
       chunk.parts.resize(i);
-      chunk.status = std::move(hashed);
       return;
     }
     chunk.parts[i].keys_end = chunk.keys.size();

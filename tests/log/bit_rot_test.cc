@@ -104,22 +104,28 @@ TEST_F(BitRotTest, ADamagedHeaderHidesNoRecord) {
 }
 
 TEST_F(BitRotTest, CompactionTellsWhereItMetDamage) {
+  constexpr std::uint64_t kLengthOfTheFirstRecord = record::kBatchHeaderSize;
+  constexpr std::uint64_t kSomeValue = 300;  // only the checksum shows it
   config_.cleanup_compact = true;
   config_.min_cleanable_dirty_ratio = 0;
-  for (int i = 0; i < 5; ++i) ASSERT_TRUE(add(log(), "k", 3));
-  ASSERT_TRUE(log().roll());
-  ASSERT_TRUE(add(log(), "k", 3));
-  ASSERT_TRUE(log().flush());
-  log().setHighWatermark(log().endOffset());
-  const std::uint64_t at = positionOf(Offset{6});
-  disk_->flipBit(kLog, (at + 300) * 8);
-  const auto plan = log().prepareCompaction(clock_.wallMs());
-  ASSERT_TRUE(plan);
-  const auto outcome = runCompaction(*plan, {.map_bytes = 1 << 12});
-  ASSERT_FALSE(outcome);
-  EXPECT_NE(outcome.error().detail.find(kLog + (" at position " + std::to_string(at))),
-            std::string::npos)
-      << outcome.error().detail;
+  for (const std::uint64_t byte : {kLengthOfTheFirstRecord, kSomeValue}) {
+    SetUp();
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(add(log(), "k", 3));
+    ASSERT_TRUE(log().roll());
+    ASSERT_TRUE(add(log(), "k", 3));
+    ASSERT_TRUE(log().flush());
+    log().setHighWatermark(log().endOffset());
+    const std::uint64_t at = positionOf(Offset{6});
+    disk_->flipBit(kLog, (at + byte) * 8);
+    const auto plan = log().prepareCompaction(clock_.wallMs());
+    ASSERT_TRUE(plan);
+    const auto outcome = runCompaction(*plan, {.map_bytes = 1 << 12});
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, Errc::kCorruptData);
+    EXPECT_NE(outcome.error().detail.find(kLog + (" at position " + std::to_string(at))),
+              std::string::npos)
+        << outcome.error().detail;
+  }
 }
 
 /// Two aborted transactions, in offsets 0 to 2 and 3 to 5, and a damaged index.
