@@ -36,11 +36,13 @@ inline constexpr std::size_t kBatchHeaderSize = 61;
 inline constexpr std::int16_t kTimestampTypeBit = 0x08, kTransactionalBit = 0x10,
                               kControlBit = 0x20, kDeleteHorizonBit = 0x40;
 
-/// `sequence + n`, wrapping from 2^31-1 to 0 as Kafka's DefaultRecordBatch.incrementSequence.
+/// `sequence + n`, wrapping from 2^31-1 to 0 as Kafka's DefaultRecordBatch.incrementSequence; also
+/// in what it makes of an `n` below 0, which only a damaged header has.
 [[nodiscard]] constexpr std::int32_t addToSequence(std::int32_t sequence, std::int32_t n) {
-  constexpr std::int64_t kMax = std::numeric_limits<std::int32_t>::max();
-  const std::int64_t sum = std::int64_t{sequence} + n;
-  return static_cast<std::int32_t>(sum > kMax ? sum - kMax - 1 : sum);
+  constexpr std::uint32_t kMax = std::numeric_limits<std::int32_t>::max();
+  const std::uint32_t sum = static_cast<std::uint32_t>(sequence) + static_cast<std::uint32_t>(n);
+  const auto last = static_cast<std::int32_t>(kMax - static_cast<std::uint32_t>(n));
+  return static_cast<std::int32_t>(sequence > last ? sum - kMax - 1 : sum);
 }
 
 /// The offset `n` behind `base`; wraps where none exists, as Java's does: a header may say

@@ -122,6 +122,11 @@ TEST(Sequences, WrapBehindTheLargest) {
   EXPECT_EQ(addToSequence(2147483647, 1), 0);
   EXPECT_EQ(addToSequence(2147483646, 3), 1);
   EXPECT_EQ(addToSequence(5, 3), 8);
+  // As Kafka 4.2.0 reads damaged headers.
+  EXPECT_EQ(addToSequence(0, -1), 2147483647);
+  EXPECT_EQ(addToSequence(17, -1), -2147483632);
+  EXPECT_EQ(addToSequence(-2, -128), 2147483518);
+  EXPECT_EQ(addToSequence(0, -2147483648), 0);
 }
 
 }  // namespace
