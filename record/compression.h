@@ -34,7 +34,7 @@ inline constexpr int kDefaultLevel = -0x7FFFFFFF;
 /// Replaces `out` by the unpacked form of `input`. Reads gzip with several members, raw and xerial
 /// snappy, lz4 frames as Java's reader takes them (version 1, independent blocks, no reserved
 /// bits), zstd frames of any window up to 128 MiB. Errors: kCorruptData where the input does not
-/// unpack or exceeds `max_size` bytes.
+/// unpack or exceeds `max_size` bytes; `out` then holds what it unpacks to before.
 [[nodiscard]] Status decompress(Codec codec, BytesView input, Bytes& out,
                                 std::size_t max_size = kDefaultMaxUncompressedBytes);
 

@@ -98,10 +98,13 @@ bool RecordCursor::next(RecordView& out) {
   if (p == nullptr) [[unlikely]] {
     if (varintNeverEnds(p_, end_))
       return failWith(Errc::kMalformed, "a record length that never ends");
+    ended_early_ = true;
     return failWith(Errc::kInvalidRecord, "the records end before their count");
   }
-  if (size < 0 || size > end_ - p) [[unlikely]]
+  if (size < 0 || size > end_ - p) [[unlikely]] {
+    ended_early_ = size > 0;
     return failWith(Errc::kInvalidRecord, "a record length that is too large");
+  }
   p_ = p;
   --left_;
   return decodeBody(p + size, out);
@@ -159,6 +162,20 @@ bool RecordCursor::failWith(Errc code, const char* what) {
   return false;
 }
 
+namespace {
+
+/// Of a batch whose payload unpacks only to `records`, then to `broken`.
+std::unexpected<Error> firstError(const BatchView& batch, BytesView records, Error broken) {
+  RecordCursor cursor(batch, records);
+  RecordView record;
+  while (cursor.next(record)) {
+  }
+  if (cursor.status() || cursor.endedEarly()) return std::unexpected(std::move(broken));
+  return std::unexpected(cursor.status().error());
+}
+
+}  // namespace
+
 Result<RecordCursor> openRecords(const BatchView& batch, Bytes& scratch, std::size_t max_size) {
   MILLRACE_TRY(const Codec codec, batch.codec());
   if (batch.recordCount() < 0)
@@ -166,7 +183,8 @@ Result<RecordCursor> openRecords(const BatchView& batch, Bytes& scratch, std::si
                                                   batch.baseOffset().value(), batch.recordCount()));
   if (codec == Codec::kNone || batch.recordCount() == 0)
     return RecordCursor(batch, batch.payload());
-  MILLRACE_CHECK_OK(decompress(codec, batch.payload(), scratch, max_size));
+  if (Status unpacked = decompress(codec, batch.payload(), scratch, max_size); !unpacked)
+    return firstError(batch, scratch, std::move(unpacked).error());
   return RecordCursor(batch, scratch);
 }
 

@@ -86,6 +86,8 @@ class RecordCursor {
   [[nodiscard]] const Status& status() const { return status_; }
   /// Records still to come.
   [[nodiscard]] std::int32_t remaining() const { return left_; }
+  /// Whether status() is an error because there are no bytes for what the batch counts.
+  [[nodiscard]] bool endedEarly() const { return ended_early_; }
 
  private:
   bool decodeBody(const char* end, RecordView& out);
@@ -101,12 +103,14 @@ class RecordCursor {
   std::int32_t count_ = 0;
   std::int32_t left_ = 0;
   bool log_append_time_ = false;
+  bool ended_early_ = false;
   Status status_;
 };
 
 /// Opens the records of a batch; unpacks them into `scratch` where they are compressed, which must
 /// then outlive the cursor. Errors: kMalformed for an unknown codec, kCorruptData where it does not
-/// unpack within `max_size` bytes, kInvalidRecord for a negative count.
+/// unpack within `max_size` bytes, kInvalidRecord for a negative count. Where it unpacks in part,
+/// and a record in that part is malformed, that is the error: Kafka reads records while it unpacks.
 [[nodiscard]] Result<RecordCursor> openRecords(const BatchView& batch, Bytes& scratch,
                                                std::size_t max_size = kDefaultMaxUncompressedBytes);
 
