@@ -216,14 +216,10 @@ Result<BatchView> singleBatch(BytesView records, std::int16_t produce_version) {
   return BatchView::parse(frame);
 }
 
-Result<bool> hasTransactionalBatch(BytesView records) {
+bool hasTransactionalBatch(BytesView records) {
   BatchIterator frames(records);
   BytesView frame;
-  if (!frames.nextFrame(frame)) {
-    MILLRACE_CHECK_OK(asAnswer(frames.status()));
-    return false;
-  }
-  if (frame[layout::kMagic] != 2) return false;
+  if (!frames.nextFrame(frame) || frame[layout::kMagic] != 2) return false;
   return (loadBe<std::int16_t>(frame.data() + layout::kAttributes) & kTransactionalBit) != 0;
 }
 

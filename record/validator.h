@@ -27,10 +27,10 @@ enum class AppendOrigin : std::uint8_t { kClient, kCoordinator, kRaftLeader, kRe
 /// before Produce 7.
 [[nodiscard]] Result<BatchView> singleBatch(BytesView records, std::int16_t produce_version);
 
-/// True where the first batch in `records` is transactional; a producer without a transactional id
-/// may not send it (TRANSACTIONAL_ID_AUTHORIZATION_FAILED). Looked at before anything else is
-/// checked. Errors as BatchIterator::status().
-[[nodiscard]] Result<bool> hasTransactionalBatch(BytesView records);
+/// True where the first batch in `records` is transactional, however damaged it is otherwise
+/// (Kafka's RequestUtils.hasTransactionalRecords): a request with one is refused before anything is
+/// checked.
+[[nodiscard]] bool hasTransactionalBatch(BytesView records);
 
 /// A topic's rules for what may be appended.
 struct ValidationRules {

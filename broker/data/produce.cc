@@ -73,10 +73,7 @@ bool isFoundBeforeTheLog(Errc code) {
 class ProduceJob {
  public:
   ProduceJob(Services& services, const RequestContext& context, protocol::ProduceRequest& request)
-      : services_(services),
-        version_(context.version),
-        acks_(static_cast<Acks>(request.acks)),
-        is_transactional_(request.transactional_id.has_value()) {
+      : services_(services), version_(context.version), acks_(static_cast<Acks>(request.acks)) {
     plan(request);
   }
 
@@ -100,16 +97,29 @@ class ProduceJob {
   Services& services_;
   std::int16_t version_;
   Acks acks_;
-  bool is_transactional_;
   Response response_;
   std::vector<Work> work_;
   std::set<int> shards_;
 };
 
+/// A transactional batch anywhere refuses the whole request, whatever else is wrong with it.
+Errc refuseTransactions(const protocol::ProduceRequest& request) {
+  for (const auto& topic : request.topic_data) {
+    for (const auto& partition : topic.partition_data) {
+      if (!record::hasTransactionalBatch(partition.records.bytes())) continue;
+      // No transaction coordinator hands out ids here, so no transaction can be known.
+      return request.transactional_id ? Errc::kInvalidProducerIdMapping
+                                      : Errc::kTransactionalIdAuthorizationFailed;
+    }
+  }
+  return Errc::kNone;
+}
+
 void ProduceJob::plan(protocol::ProduceRequest& request) {
   const ImagePtr image = services_.image->current();
   const bool by_id = version_ >= 13;
   const bool valid_acks = request.acks >= -1 && request.acks <= 1;
+  const Errc refused = refuseTransactions(request);
   response_.responses.reserve(request.topic_data.size());
   std::size_t partitions = 0;
   for (const auto& data : request.topic_data) partitions += data.partition_data.size();
@@ -120,10 +130,11 @@ void ProduceJob::plan(protocol::ProduceRequest& request) {
     answer.name = std::move(data.name);
     answer.topic_id = data.topic_id;
     answer.partition_responses.resize(data.partition_data.size());
-    const Errc missing = !valid_acks        ? Errc::kInvalidRequiredAcks
-                         : topic != nullptr ? Errc::kNone
-                         : by_id            ? Errc::kUnknownTopicId
-                                            : Errc::kUnknownTopicOrPartition;
+    const Errc missing = refused != Errc::kNone ? refused
+                         : !valid_acks          ? Errc::kInvalidRequiredAcks
+                         : topic != nullptr     ? Errc::kNone
+                         : by_id                ? Errc::kUnknownTopicId
+                                                : Errc::kUnknownTopicOrPartition;
     for (std::size_t i = 0; i < data.partition_data.size(); ++i) {
       planPartition(topic.get(), data.partition_data[i], answer.partition_responses[i], missing);
     }
@@ -156,11 +167,6 @@ void ProduceJob::append(Work& work) {
   if (partition == nullptr) return refuse(answer, services_.partitions->whyMissing(work.id));
   const auto batch = record::singleBatch(work.records->bytes(), version_);
   if (!batch) return refuse(answer, batch.error().code);
-  if (batch->isTransactional()) {
-    // No transaction coordinator hands out ids here, so no transaction can be known.
-    return refuse(answer, is_transactional_ ? Errc::kInvalidProducerIdMapping
-                                            : Errc::kTransactionalIdAuthorizationFailed);
-  }
   const auto done =
       partition->append(*batch, acks_, record::AppendOrigin::kClient, services_.clock->wallMs());
   if (!done) {

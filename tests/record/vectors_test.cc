@@ -141,9 +141,7 @@ void expectRead(const object& vector, const Inspection& got) {
 
 /// The checks of a produce request in a broker's order, up to the append.
 Errc produceError(const Bytes& bytes) {
-  const auto transactional = hasTransactionalBatch(bytes);
-  if (!transactional) return transactional.error().code;
-  if (*transactional) return Errc::kTransactionalIdAuthorizationFailed;
+  if (hasTransactionalBatch(bytes)) return Errc::kTransactionalIdAuthorizationFailed;
   const auto batch = singleBatch(bytes, 9);
   if (!batch) return batch.error().code;
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
