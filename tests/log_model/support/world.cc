@@ -13,6 +13,8 @@ constexpr const char* kRoot = "/data";
 /// So small that the two files take turns.
 constexpr std::uint64_t kJournalBytes = 32 << 10;
 
+std::uint64_t saltBits(std::uint64_t salt) { return salt == 0 ? 0 : SeededRandom(salt).next(); }
+
 }  // namespace
 
 WorldCounts& WorldCounts::operator+=(const WorldCounts& other) {
@@ -32,10 +34,10 @@ WorldCounts& WorldCounts::operator+=(const WorldCounts& other) {
   return *this;
 }
 
-World::World(std::uint64_t seed)
-    : random_(seed),
-      disk_(seed + 1),
-      names_(seed + 2),
+World::World(std::uint64_t seed, std::uint64_t salt)
+    : random_(seed + saltBits(salt)),
+      disk_(seed + saltBits(salt) + 1),
+      names_(seed + saltBits(salt) + 2),
       direct_bytes_(seed % 2 == 0 ? 300 : 1 << 20) {
   const auto logs = 1 + random_.below(3);
   for (std::uint64_t i = 0; i < logs; ++i) {

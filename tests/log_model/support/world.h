@@ -39,7 +39,8 @@ struct WorldCounts {
 
 class World {
  public:
-  explicit World(std::uint64_t seed);
+  /// The same two numbers give the same life; 0 is the salt of the suite.
+  explicit World(std::uint64_t seed, std::uint64_t salt = 0);
   /// Prints what happens: for a person who follows a failure.
   void traceTo(std::FILE* out);
   /// Reports what is wrong as failures of the current test, and stops there.
