@@ -23,8 +23,9 @@ inline constexpr std::string_view kDeletedSuffix = ".deleted", kCleanedSuffix = 
 inline constexpr std::string_view kPartitionMetadata = "partition.metadata",
                                   kEpochCheckpoint = "leader-epoch-checkpoint";
 /// There while records are cut off. A process that dies meanwhile leaves it, and the next one puts
-/// on disk what it finds: the old bytes must not stand behind new ones after a power failure. Ours;
-/// Kafka does not look at it.
+/// on disk what it finds: the old bytes must not stand behind new ones after a power failure. Where
+/// flushed records are to go, it says (as a checkpoint of one line) at which offset the log is to
+/// end, and the next process makes the cut. Ours; Kafka does not look at it.
 inline constexpr std::string_view kCutMarker = "millrace-cut";
 
 /// What a file name in a log directory says; `extra` is one of the suffixes above or empty.

@@ -150,7 +150,19 @@ Status LogManager::State::openAll() {
     progress.count(w.opened ? (*w.opened)->recovery().scanned_bytes : 0);
   });
   for (Work& w : work) MILLRACE_CHECK_OK(takeIn(*w.directory, w.tp, std::move(w.opened)));
+  MILLRACE_CHECK_OK(confirmCuts());
   for (const auto& directory : directories) takeIntoUse(*directory);
+  return {};
+}
+
+Status LogManager::State::confirmCuts() {
+  std::vector<Entry*> cut;
+  for (auto& [tp, entry] : logs)
+    if (entry.log->cutPending()) cut.push_back(&entry);
+  if (cut.empty()) return {};
+  MILLRACE_CHECK_OK(writeCheckpoints());
+  for (Entry* const entry : cut)
+    if (entry->directory->health()) (void)judge(*entry->directory, entry->log->confirmCut());
   return {};
 }
 

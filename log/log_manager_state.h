@@ -74,6 +74,8 @@ struct LogManager::State {
                                                               Millis now_ms);
   [[nodiscard]] Status takeIn(DataDirectory& directory, const TopicPartition& tp,
                               Result<std::unique_ptr<PartitionLog>> opened);
+  /// Cuts that opening made, because they had been announced, are over.
+  [[nodiscard]] Status confirmCuts();
   /// All logs of a directory that can be opened are.
   void takeIntoUse(DataDirectory& directory);
   /// Fails where too little is left to go on with.

@@ -91,10 +91,14 @@ class PartitionLog {
   [[nodiscard]] EpochEnd endOfEpoch(LeaderEpoch epoch) const;
   [[nodiscard]] std::vector<EpochEntry> epochs() const;
 
-  /// Lowers the recovery point to `offset`. What was flushed is not cut off: before a truncation
-  /// below the recovery point comes this, then LogManager::writeCheckpoints(), so that a crash in
-  /// between does not look like records that the disk lost.
-  [[nodiscard]] Status forgetFlushed(Offset offset);
+  /// What was flushed is not cut off: before a truncation below the recovery point comes this, then
+  /// LogManager::writeCheckpoints(), so that a crash does not look like records that the disk lost.
+  /// After it, a start makes the cut where this process does not come to it.
+  [[nodiscard]] Status announceCut(Offset offset);
+  /// Opening made a cut that was announced. Once the checkpoint files have the recovery point that
+  /// this log shows, and before anything is appended, confirmCut().
+  [[nodiscard]] bool cutPending() const;
+  [[nodiscard]] Status confirmCut();
   /// Cuts everything at and above `offset` (a follower that diverged), on disk, too. The log ends
   /// with its last batch then, below `offset` where compaction left nothing there. Errors: kState
   /// below the recovery point.

@@ -17,7 +17,7 @@ Status PartitionLog::State::open() {
   if (!names) return std::unexpected(names.error());
   MILLRACE_TRY(const auto settled, finishSwaps(std::move(*names)));
   MILLRACE_CHECK_OK(findFiles(settled));
-  log.cleaned_to_.store(options.cleaned_to.value());
+  if (cut_found) MILLRACE_CHECK_OK(loadCut());
   MILLRACE_CHECK_OK(loadTopicId());
   const auto loaded = epochs.load();
   if (!loaded && loaded.error().code != Errc::kCorruptData) return std::unexpected(loaded.error());
@@ -62,7 +62,8 @@ Status PartitionLog::State::loadTopicId() {
   auto id = readPartitionMetadata(files);
   // The first flush puts this file on disk together with the records. Before it, a crash of the
   // machine may leave the name without its content.
-  const bool flushed = options.clean_shutdown || options.recovery_point > segments.front()->base();
+  const bool flushed =
+      options.clean_shutdown || cut_to || options.recovery_point > segments.front()->base();
   if (!id && id.error().code == Errc::kCorruptData && !flushed) {
     MILLRACE_CHECK_OK(files.system.remove(files.path(kPartitionMetadata)));
     id = std::nullopt;
@@ -144,6 +145,7 @@ Status PartitionLog::State::trustOrRecover() {
   // What a dead process named or wrote may not be on disk.
   if (!recovery.clean) unsynced.changeAll();
   publish(*end);
+  log.cleaned_to_.store(std::min(options.cleaned_to, *end).value());
   recovery.ownerless = recovery.ownerless && *end > Offset{0};
   if (log.startOffset() > *end) return truncateFully(log.startOffset());
 
@@ -157,7 +159,9 @@ Status PartitionLog::State::trustOrRecover() {
   MILLRACE_TRY(const Offset high, batchStart(std::min(options.high_watermark, *end)));
   log.high_watermark_.store(std::max(high, log.startOffset()).value());
   MILLRACE_CHECK_OK(loadProducers(*end, recovery.clean ? std::nullopt : std::optional(trusted)));
-  log.recovery_point_.store(std::max(trusted, first).value());
+  // Not more, where the log begins above it: a power failure may bring back what was removed there,
+  // and that was never flushed.
+  log.recovery_point_.store(trusted.value());
   unflushed_bytes = recovery.clean ? 0 : recovery.scanned_bytes;
   producers.onHighWatermark(log.highWatermark());
   publishStable();
@@ -187,10 +191,18 @@ Result<Offset> PartitionLog::State::batchStart(Offset offset) {
 
 Result<Offset> PartitionLog::State::readEnd() {
   Segment& last = active();
-  if (last.size() == 0) return last.base();
-  MILLRACE_TRY(const bool rebuilt, last.checkIndexes(log.config_));
-  if (rebuilt) ++recovery.rebuilt_indexes;
-  return last.endAt(last.size());
+  Offset end = last.base();
+  if (last.size() > 0) {
+    MILLRACE_TRY(const bool rebuilt, last.checkIndexes(log.config_));
+    if (rebuilt) ++recovery.rebuilt_indexes;
+    MILLRACE_TRY(end, last.endAt(last.size()));
+  }
+  // A clean stop flushes everything: a header that says otherwise is damaged, and recovery tells
+  // where.
+  const Offset flushed = options.recovery_point;
+  if (flushed == Offset{0} || end == flushed || log.startOffset() >= flushed) return end;
+  return fail(Errc::kCorruptData, fmt::format("{} ends at offset {}, but the log was stopped at {}",
+                                              last.path(), end.value(), flushed.value()));
 }
 
 Result<Offset> PartitionLog::State::recover() {
@@ -213,8 +225,8 @@ Result<Offset> PartitionLog::State::recover() {
     }
     if (i == first && options.recovery_point > segment.base() && !segment.indexesDistrusted()) {
       // What was flushed is sound, index included: begin at the last entry below the recovery
-      // point.
-      MILLRACE_TRY(const auto entry, segment.offsetIndex().floor(options.recovery_point));
+      // point, whose batch ends there.
+      MILLRACE_TRY(const auto entry, segment.offsetIndex().floor(options.recovery_point - 1));
       MILLRACE_TRY(const auto believed, segment.believe(entry));
       from = believed ? believed->position : 0;
     }
@@ -311,19 +323,27 @@ Result<Offset> PartitionLog::State::recoverSegment(std::size_t index, std::uint6
   const Offset flushed = options.recovery_point;
   const Offset compacted = std::max(flushed, options.cleaned_to);
   OffsetCheck check(segment.base(), compacted, next, from > 0);
+  // Of the scan that counts.
+  std::vector<EpochEntry> found;
   const auto visit = [&](const record::BatchView& batch, std::uint64_t position) -> Status {
+    if (cut_to && batch.baseOffset() >= *cut_to)
+      return fail(Errc::kCorruptData,
+                  fmt::format("the log was to be cut at offset {}", cut_to->value()));
     MILLRACE_CHECK_OK(check.look(batch, position));
-    epochs.assign(batch.leaderEpoch(), batch.baseOffset());
+    if (found.empty() || found.back().epoch != batch.leaderEpoch())
+      found.push_back({batch.leaderEpoch(), batch.baseOffset()});
     return {};
   };
   Status scanned = segment.rescan(from, file_size, log.config_, visit);
   if (!scanned && scanned.error().code == Errc::kCorruptData && from > 0) {
     // The index may have pointed between batches; the log itself decides, from its beginning.
     check = OffsetCheck(segment.base(), compacted, segment.base());
+    found.clear();
     scanned = segment.rescan(0, file_size, log.config_, visit);
   }
   if (!scanned && scanned.error().code != Errc::kCorruptData)
     return std::unexpected(scanned.error());
+  for (const EpochEntry& e : found) epochs.assign(e.epoch, e.start_offset);
   next = check.next();
   sparse = sparse || check.sparse();
   std::uint64_t sound = segment.size();
@@ -370,15 +390,12 @@ Status PartitionLog::State::rebuildEpochs() {
     BatchReader::Head head;
     Offset next = segment->base();
     for (;;) {
-      const auto more = reader.nextHead(head);
-      // Behind what was flushed, damage is recovery's to judge: a torn header may say anything.
-      const bool flushed = options.clean_shutdown || next < options.recovery_point;
-      if (!more && (flushed || more.error().code != Errc::kCorruptData))
-        return std::unexpected(more.error());
-      if (!more || !*more) break;
+      // What was not flushed is recovery's to judge: a torn header may say anything.
+      if (!options.clean_shutdown && next >= options.recovery_point) return {};
+      MILLRACE_TRY(const bool more, reader.nextHead(head));
+      if (!more || head.base_offset < next) break;
       if (!options.clean_shutdown && head.base_offset >= options.recovery_point) return {};
       next = head.last_offset + 1;
-      if (head.base_offset < segment->base()) break;
       epochs.assign(head.leader_epoch, head.base_offset);
     }
   }

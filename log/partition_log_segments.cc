@@ -1,4 +1,4 @@
-// Segments come and go: roll, retention, truncation, flush.
+// Segments come and go: roll, retention.
 #include "log/partition_log_state.h"
 
 #include <fmt/format.h>
@@ -82,34 +82,6 @@ Status PartitionLog::State::removeFiles(Offset base) {
   return {};
 }
 
-Status PartitionLog::State::dropBehind(std::size_t index) {
-  if (index + 1 >= segments.size()) return {};
-  while (segments.size() > index + 1) {
-    MILLRACE_CHECK_OK(removeFiles(active().base()));
-    segments.pop_back();
-  }
-  return files.system.syncDirectory(files.directory);
-}
-
-Status PartitionLog::State::truncateAndSync(Segment& segment, std::uint64_t position, Offset next) {
-  MILLRACE_CHECK_OK(segment.truncate(position, next));
-  std::vector<std::shared_ptr<File>> cut;
-  MILLRACE_CHECK_OK(segment.collectFiles(cut));
-  for (const auto& file : cut) MILLRACE_CHECK_OK(file->sync());
-  return {};
-}
-
-Status PartitionLog::State::beginCut() {
-  MILLRACE_TRY(const auto marker, files.system.open(files.path(kCutMarker), OpenMode::kCreate));
-  return {};
-}
-
-Status PartitionLog::State::endCut() {
-  unsynced.change();
-  const Status removed = files.system.remove(files.path(kCutMarker));
-  return !removed && removed.error().code == Errc::kNotFound ? Status{} : removed;
-}
-
 Status PartitionLog::State::dropFirst(std::size_t n, Millis now_ms) {
   for (std::size_t i = 0; i < n; ++i)
     MILLRACE_CHECK_OK(doom(*segments[i], now_ms + log.config_.file_delete_delay_ms));
@@ -185,107 +157,6 @@ Status PartitionLog::roll() {
   if (!s.health) return s.health;
   MILLRACE_CHECK_OK(s.finish(s.rollTo(endOffset())));
   s.publish(endOffset());
-  return {};
-}
-
-Status PartitionLog::forgetFlushed(Offset offset) {
-  State& s = *state_;
-  if (!s.health) return s.health;
-  if (recoveryPoint() <= offset) return {};
-  MILLRACE_TRY(const Offset end, s.checked(s.endBelow(offset)));
-  ++s.cuts;
-  // What is missing below the old recovery point, compaction took. Should the cut not take place, a
-  // recovery must not think that anything may be missing up there.
-  if (config_.cleanup_compact || cleanedTo() > Offset{0}) {
-    if (!s.cleaned_before_cut) s.cleaned_before_cut = cleanedTo();
-    cleaned_to_.store(std::max(cleanedTo(), recoveryPoint()).value(), std::memory_order_release);
-  }
-  recovery_point_.store(std::min(offset, end).value(), std::memory_order_release);
-  return {};
-}
-
-std::size_t PartitionLog::State::lastBelow(Offset offset) const {
-  const std::size_t last = indexFor(offset);
-  return last > 0 && segments[last]->base() == offset ? last - 1 : last;
-}
-
-Result<Offset> PartitionLog::State::endBelow(Offset offset) const {
-  Segment& last = *segments[lastBelow(offset)];
-  MILLRACE_TRY(const std::uint64_t position, last.locate(offset));
-  return last.endAt(position);
-}
-
-Status PartitionLog::State::checkNotFlushed(Offset from) const {
-  if (log.recoveryPoint() <= from) return {};
-  return fail(Errc::kState,
-              fmt::format("{}: records from {} up to {} were flushed", files.directory,
-                          from.value(), log.recoveryPoint().value()));
-}
-
-Status PartitionLog::State::truncateFully(Offset start) {
-  MILLRACE_CHECK_OK(makeDirectory());
-  MILLRACE_CHECK_OK(cutJournal(Offset{0}));
-  MILLRACE_CHECK_OK(beginCut());
-  ++cuts;
-  for (; !segments.empty(); segments.pop_back()) MILLRACE_CHECK_OK(removeFiles(active().base()));
-  MILLRACE_CHECK_OK(dropSnapshots(Offset{0}, Offset{std::numeric_limits<std::int64_t>::max()}));
-  segments.push_back(std::make_unique<Segment>(files, start));
-  MILLRACE_CHECK_OK(active().file());
-  producers.clear();
-  flushed_stable = {};
-  cleaned_before_cut.reset();
-  epochs.clear();
-  log.log_start_offset_.store(start.value(), std::memory_order_release);
-  log.recovery_point_.store(start.value(), std::memory_order_release);
-  log.cleaned_to_.store(start.value(), std::memory_order_release);
-  log.high_watermark_.store(start.value(), std::memory_order_release);
-  publish(start);
-  publishStable();
-  MILLRACE_CHECK_OK(epochs.save());
-  // An empty log knows from its segment's name alone where it begins.
-  unsynced.change();
-  MILLRACE_CHECK_OK(syncNames());
-  return endCut();
-}
-
-Status PartitionLog::truncateFullyAndStartAt(Offset offset) {
-  State& s = *state_;
-  if (!s.health) return s.health;
-  MILLRACE_CHECK_OK(s.checkNotFlushed(s.segments.front()->base()));
-  return s.finish(s.truncateFully(offset));
-}
-
-Status PartitionLog::truncateTo(Offset offset) {
-  State& s = *state_;
-  if (!s.health) return s.health;
-  if (offset >= endOffset()) return {};
-  MILLRACE_CHECK_OK(s.checkNotFlushed(std::max(offset, s.segments.front()->base())));
-  if (offset < s.segments.front()->base()) return s.finish(s.truncateFully(offset));
-  const auto cut = [&]() -> Status {
-    ++s.cuts;
-    MILLRACE_CHECK_OK(s.checkTxnIndex(s.lastBelow(offset)));
-    MILLRACE_TRY(const Offset kept, s.endBelow(offset));
-    MILLRACE_CHECK_OK(s.cutJournal(kept));
-    MILLRACE_CHECK_OK(s.beginCut());
-    MILLRACE_CHECK_OK(s.dropBehind(s.lastBelow(offset)));
-    MILLRACE_TRY(const std::uint64_t position, s.active().locate(offset));
-    MILLRACE_TRY(const Offset end, s.active().endAt(position));
-    if (position < s.active().size())
-      MILLRACE_CHECK_OK(s.truncateAndSync(s.active(), position, end));
-    MILLRACE_CHECK_OK(s.endCut());
-    s.epochs.truncateFromEnd(end);
-    MILLRACE_CHECK_OK(s.epochs.save());
-    log_end_offset_.store(end.value(), std::memory_order_release);
-    MILLRACE_CHECK_OK(s.dropSnapshots(end + 1, Offset{std::numeric_limits<std::int64_t>::max()}));
-    return s.loadProducers(end, std::nullopt);
-  };
-  MILLRACE_CHECK_OK(s.finish(cut()));
-  const Offset end = endOffset();
-  const Offset cleaned = std::exchange(s.cleaned_before_cut, {}).value_or(cleanedTo());
-  cleaned_to_.store(std::min(cleaned, end).value(), std::memory_order_release);
-  if (startOffset() > end) log_start_offset_.store(end.value(), std::memory_order_release);
-  s.publish(end);
-  setHighWatermark(std::min(highWatermark(), end));
   return {};
 }
 

@@ -77,6 +77,14 @@ struct PartitionLog::State {
   /// Renames a segment's files to .deleted and remembers when to unlink them.
   [[nodiscard]] Status doom(Segment& segment, Millis due_ms);
   [[nodiscard]] Status removeFiles(Offset base);
+  [[nodiscard]] Status dropSnapshots(Offset from, Offset to);
+  /// The end of segment `index` in offsets: where the next one begins, or the log ends.
+  [[nodiscard]] Offset endOf(std::size_t index) const;
+  /// Batches [from, end) in order, by header; control batches whole.
+  template <class Visit>
+  [[nodiscard]] Status walk(Offset from, Offset end, Visit visit);
+
+  // Cutting (partition_log_cuts.cc).
   /// Drops the segments behind `index` for good, the last one first: a crash in between leaves no
   /// hole.
   [[nodiscard]] Status dropBehind(std::size_t index);
@@ -84,9 +92,10 @@ struct PartitionLog::State {
   /// Around everything that cuts records off: see kCutMarker.
   [[nodiscard]] Status beginCut();
   [[nodiscard]] Status endCut();
-  [[nodiscard]] Status dropSnapshots(Offset from, Offset to);
-  /// The end of segment `index` in offsets: where the next one begins, or the log ends.
-  [[nodiscard]] Offset endOf(std::size_t index) const;
+  /// Says on disk that the log is to end at `end`, that of a batch.
+  [[nodiscard]] Status announceCut(Offset end);
+  /// Reads what was announced to an earlier process.
+  [[nodiscard]] Status loadCut();
   [[nodiscard]] Status truncateFully(Offset start);
   /// The last segment that begins below an offset, or the first.
   [[nodiscard]] std::size_t lastBelow(Offset offset) const;
@@ -94,9 +103,6 @@ struct PartitionLog::State {
   [[nodiscard]] Result<Offset> endBelow(Offset offset) const;
   /// Whether records from this offset on may be cut off.
   [[nodiscard]] Status checkNotFlushed(Offset from) const;
-  /// Batches [from, end) in order, by header; control batches whole.
-  template <class Visit>
-  [[nodiscard]] Status walk(Offset from, Offset end, Visit visit);
 
   // Flushing (partition_log_flush.cc).
   /// Adds what `unsynced` knows of to a job.
@@ -177,8 +183,10 @@ struct PartitionLog::State {
   /// A process died while it cut records off.
   bool cut_found = false;
   FlushedStable flushed_stable;
-  /// How far the log was compacted, while forgetFlushed() claims more.
-  std::optional<Offset> cleaned_before_cut;
+  /// A cut of what was flushed was announced: where the log is to end.
+  std::optional<Offset> cut_to;
+  /// It was announced to an earlier process; the checkpoint file may not know yet.
+  bool cut_pending = false;
   /// How often records were cut off: a flush that began before says nothing about what came after.
   std::uint64_t cuts = 0;
   /// Bytes behind the recovery point.

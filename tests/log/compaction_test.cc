@@ -192,7 +192,7 @@ TEST_F(CompactionTest, ATruncationMeanwhileMakesTheRunVoid) {
   ASSERT_TRUE(log->flush());
   const auto plan = log->prepareCompaction(6000);
   const auto outcome = runCompaction(*plan, {});
-  ASSERT_TRUE(log->forgetFlushed(Offset{30}));
+  ASSERT_TRUE(log->announceCut(Offset{30}));
   ASSERT_TRUE(log->truncateTo(Offset{30}));
   const View before = viewOf(*log);
   ASSERT_TRUE(log->compacted(*plan, *outcome));

@@ -73,7 +73,7 @@ TEST_F(JournalCutTest, ACutBelowEverythingInTheJournalIsNoLoss) {
         ASSERT_TRUE(addDurably(log(), "efgh"));
       },
       [&] {
-        if (!log().forgetFlushed(Offset{2}) || !manager_->writeCheckpoints()) return;
+        if (!log().announceCut(Offset{2}) || !manager_->writeCheckpoints()) return;
         (void)log().truncateTo(Offset{2});
       },
       [&] { EXPECT_EQ(keys().substr(0, 2), "ab"); });

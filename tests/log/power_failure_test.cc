@@ -75,7 +75,7 @@ TEST_F(PowerFailureTest, ACutBelowTheRecoveryPointThatWasAnnouncedIsNoLoss) {
         ASSERT_TRUE(manager_->writeCheckpoints());
       },
       [&] {
-        if (!log().forgetFlushed(Offset{3}) || !manager_->writeCheckpoints()) return;
+        if (!log().announceCut(Offset{3}) || !manager_->writeCheckpoints()) return;
         if (log().truncateTo(Offset{3})) addAll("XYZ");
       },
       [&] {
@@ -93,7 +93,7 @@ TEST_F(PowerFailureTest, ALogThatStartsAnewIsTheOldOrTheNewOne) {
         addAll("efghijklmnop");
       },
       [&] {
-        if (!log().forgetFlushed(Offset{0}) || !manager_->writeCheckpoints()) return;
+        if (!log().announceCut(Offset{0}) || !manager_->writeCheckpoints()) return;
         if (log().truncateFullyAndStartAt(Offset{100})) addAll("XYZ");
       },
       [&] {
@@ -154,20 +154,44 @@ TEST_F(PowerFailureTest, ASwapThatAStartFinishesCountsAsCompacted) {
   EXPECT_GT(finished, 5);
 }
 
-TEST_F(PowerFailureTest, ACutThatWasAnnouncedAndDidNotTakePlaceLeavesNoRoomForHoles) {
+TEST_F(PowerFailureTest, ACutOfACompactedLogThatWasAnnouncedTakesPlace) {
+  bool announced = false;
+  bool synced = false;
   config_.cleanup_compact = true;
   config_.cleanup_delete = false;
   config_.min_cleanable_dirty_ratio = 0;
-  disk_ = std::make_unique<FaultyDisk>(1);
-  start();
-  addAll("abcabcabcabcabcdef");
-  flushHigh();
-  const Offset flushed = log().recoveryPoint();
-  ASSERT_TRUE(log().forgetFlushed(Offset{5}));
-  ASSERT_TRUE(manager_->writeCheckpoints());
-  EXPECT_EQ(log().cleanedTo(), flushed) << "gaps below are compaction's, whatever it noted";
-  ASSERT_TRUE(log().truncateTo(Offset{5}));
-  EXPECT_EQ(log().cleanedTo(), Offset{0}) << "nothing was compacted";
+  atEveryChange(
+      [&] {
+        announced = synced = false;
+        addAll("abcabcabcdefghijk");
+        flushHigh();
+        const auto plan = log().prepareCompaction(clock_.wallMs());
+        ASSERT_TRUE(plan);
+        const auto outcome = runCompaction(*plan, {.map_bytes = 1 << 12});
+        ASSERT_TRUE(outcome);
+        ASSERT_TRUE(log().compacted(*plan, *outcome));
+        ASSERT_TRUE(log().flush());
+        ASSERT_TRUE(manager_->writeCheckpoints());
+      },
+      [&] {
+        if (!log().announceCut(Offset{10})) return;
+        announced = true;
+        if (!manager_->writeCheckpoints() || !log().truncateTo(Offset{10})) return;
+        EXPECT_LE(log().cleanedTo(), Offset{10});
+        addAll("XYZ");
+        synced = log().flush().has_value() && !disk_->crashed();
+      },
+      [&] {
+        const std::string there = keys();
+        if (announced) {
+          const std::string wanted = "abcdXYZ";
+          EXPECT_TRUE(wanted.starts_with(there)) << there;
+          EXPECT_GE(there.size(), synced ? 7U : 4U);
+        } else {
+          EXPECT_TRUE(there == "abcdefghijk" || there == "abcd") << there;
+        }
+        EXPECT_FALSE(found()->cutPending());
+      });
 }
 
 TEST_F(PowerFailureTest, AnIndexWhoseTailIsTornIsMadeAnew) {
@@ -265,7 +289,7 @@ TEST_F(PowerFailureTest, LeaderEpochsAreThoseOfTheRecords) {
         (void)append(log(), simpleBatch(1), 1000, 5);
         (void)append(log(), simpleBatch(1), 1000, 6);
         (void)log().flush();
-        if (!log().forgetFlushed(Offset{2}) || !manager_->writeCheckpoints()) return;
+        if (!log().announceCut(Offset{2}) || !manager_->writeCheckpoints()) return;
         if (log().truncateTo(Offset{2})) (void)append(log(), simpleBatch(1), 1000, 8);
       },
       [&] {

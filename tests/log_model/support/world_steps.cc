@@ -195,8 +195,8 @@ void World::truncate(Tracked& t) {
 }
 
 void World::truncateAt(Tracked& t, Offset to) {
-  if (!allowCut(t, to)) return;
   t.model.cut_to = to;
+  if (!allowCut(t, to)) return;
   if (!worked(t.log->truncateTo(to), "truncateTo")) return;
   t.model.cut_to.reset();
   const Offset end = t.log->endOffset();
@@ -212,15 +212,15 @@ void World::truncateAt(Tracked& t, Offset to) {
 bool World::allowCut(Tracked& t, Offset offset) {
   if (t.log->recoveryPoint() <= offset) return true;
   if (offset > Offset{0}) EXPECT_FALSE(t.log->truncateTo(offset)) << "it was flushed";
-  if (!worked(t.log->forgetFlushed(offset), "forgetFlushed")) return false;
+  if (!worked(t.log->announceCut(offset), "announceCut")) return false;
   checkpoint();
   return !down();
 }
 
 void World::restartLog(Tracked& t) {
   const Offset to{t.model.end().value() + random_.between(0, 50)};
-  if (!allowCut(t, Offset{0})) return;
   t.model.emptied_at = to;
+  if (!allowCut(t, Offset{0})) return;
   if (!worked(t.log->truncateFullyAndStartAt(to), "truncateFully")) return;
   t.model.emptied_at.reset();
   t.model.restartAt(to);
