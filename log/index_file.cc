@@ -5,20 +5,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
+#include <limits>
+#include <utility>
 
 namespace millrace::log {
 namespace {
-
-/// Entries kept in memory before they are written: one write for many.
-constexpr std::size_t kMaxPending = 1024;
 
 OffsetEntry decodeOffset(Offset base, const char* p) {
   return {base + loadBe<std::int32_t>(p), loadBe<std::uint32_t>(p + 4)};
 }
 
+/// No entry is made for a timestamp below 0: one that has it is damaged, and must not look like the
+/// -1 that stands for none.
 TimeEntry decodeTime(Offset base, const char* p) {
-  return {loadBe<std::int64_t>(p), base + loadBe<std::int32_t>(p + 8)};
+  const auto timestamp = loadBe<std::int64_t>(p);
+  return {timestamp < 0 ? -2 : timestamp, base + loadBe<std::int32_t>(p + 8)};
 }
 
 AbortedTransaction decodeTxn(const char* p) {
@@ -27,128 +28,6 @@ AbortedTransaction decodeTxn(const char* p) {
 }
 
 }  // namespace
-
-Status EntryFile::load() {
-  if (loaded_) return {};
-  auto opened = files_->system.open(path(), OpenMode::kReadWrite);
-  if (!opened && opened.error().code != Errc::kNotFound) return std::unexpected(opened.error());
-  if (opened) {
-    MILLRACE_TRY(const std::uint64_t size, (*opened)->size());
-    saved_ = static_cast<std::uint32_t>(size / entry_size_);
-    torn_ = size % entry_size_ != 0;
-    file_.set(std::move(*opened));
-    exists_ = true;
-  }
-  loaded_ = true;
-  return {};
-}
-
-Result<std::uint32_t> EntryFile::count() {
-  MILLRACE_CHECK_OK(load());
-  return saved_ + static_cast<std::uint32_t>(pending_.size()) / entry_size_;
-}
-
-Status EntryFile::read(std::uint32_t first, std::uint32_t n, char* out) {
-  MILLRACE_CHECK_OK(load());
-  const std::uint32_t from_file = first >= saved_ ? 0 : std::min(n, saved_ - first);
-  if (from_file > 0) {
-    MILLRACE_TRY(const auto opened, file());
-    const std::size_t bytes = std::size_t{from_file} * entry_size_;
-    MILLRACE_TRY(const std::size_t got,
-                 opened->read(std::uint64_t{first} * entry_size_, out, bytes));
-    if (got != bytes) return fail(Errc::kCorruptData, path() + " is shorter than it was");
-    out += bytes;
-  }
-  if (n > from_file) {
-    const std::size_t skip = std::size_t{first + from_file - saved_} * entry_size_;
-    std::memcpy(out, pending_.data() + skip, std::size_t{n - from_file} * entry_size_);
-  }
-  return {};
-}
-
-Result<const char*> EntryFile::at(std::uint32_t index) {
-  MILLRACE_CHECK_OK(load());
-  if (index >= saved_) return pending_.data() + std::size_t{index - saved_} * entry_size_;
-  if (pages_ == nullptr) pages_ = std::make_unique<EntryPages>();
-  const std::uint32_t page = index / perPage(), first = page * perPage();
-  const char* here = pages_->find(page);
-  if (here == nullptr) {
-    const std::uint32_t n = std::min(perPage(), saved_ - first);
-    char* const room = pages_->add(page, std::size_t{n} * entry_size_);
-    if (const Status loaded = read(first, n, room); !loaded) {
-      pages_->dropFrom(page);
-      return std::unexpected(loaded.error());
-    }
-    here = room;
-  }
-  return here + std::size_t{index - first} * entry_size_;
-}
-
-Status EntryFile::append(BytesView entry) {
-  MILLRACE_CHECK_OK(load());
-  if (pending_.size() + entry.size() > kMaxPending) MILLRACE_CHECK_OK(save());
-  pending_.append(entry);
-  return {};
-}
-
-Status EntryFile::truncate(std::uint32_t count) {
-  MILLRACE_CHECK_OK(load());
-  if (torn_) {
-    // Part of an entry behind the last whole one must not come back to life under a new entry.
-    MILLRACE_TRY(const auto opened, file());
-    MILLRACE_CHECK_OK(opened->truncate(std::uint64_t{saved_} * entry_size_));
-    torn_ = false;
-  }
-  if (count >= saved_) {
-    const std::size_t keep = std::size_t{count - saved_} * entry_size_;
-    if (keep < pending_.size()) pending_.resize(keep);
-    return {};
-  }
-  pending_.clear();
-  if (pages_ != nullptr) pages_->dropFrom(count / perPage());
-  MILLRACE_TRY(const auto opened, file());
-  MILLRACE_CHECK_OK(opened->truncate(std::uint64_t{count} * entry_size_));
-  saved_ = count;
-  return {};
-}
-
-Status EntryFile::save(bool create) {
-  if (pending_.empty() && !create) return {};
-  MILLRACE_CHECK_OK(load());
-  if (!file_) {
-    MILLRACE_TRY(auto opened, files_->system.open(path(), OpenMode::kCreate));
-    made_ = exists_ = true;
-    MILLRACE_TRY(const std::uint64_t size, opened->size());
-    if (size > std::uint64_t{saved_} * entry_size_)
-      MILLRACE_CHECK_OK(opened->truncate(std::uint64_t{saved_} * entry_size_));
-    file_.set(std::move(opened));
-  }
-  if (pending_.empty()) return {};
-  const BytesView bytes = pending_;
-  MILLRACE_CHECK_OK(file_.get()->write(std::uint64_t{saved_} * entry_size_, std::span(&bytes, 1)));
-  if (pages_ != nullptr) pages_->dropFrom(saved_ / perPage());  // it was not full
-  saved_ += static_cast<std::uint32_t>(pending_.size()) / entry_size_;
-  pending_.clear();
-  return {};
-}
-
-Status EntryFile::release() {
-  MILLRACE_CHECK_OK(save());
-  pending_.shrink_to_fit();
-  pages_.reset();
-  file_.reset();
-  return {};
-}
-
-Result<std::shared_ptr<File>> EntryFile::file() {
-  MILLRACE_CHECK_OK(load());
-  // Also where it was cut to nothing: that is to be synced, too.
-  if (!file_ && exists_) {
-    MILLRACE_TRY(auto opened, files_->system.open(path(), OpenMode::kReadWrite));
-    file_.set(std::move(opened));
-  }
-  return file_.get();
-}
 
 Result<OffsetEntry> OffsetIndex::at(std::uint32_t index) {
   MILLRACE_TRY(const char* const entry, entries_.at(index));
@@ -197,10 +76,24 @@ Status OffsetIndex::append(Offset offset, std::uint32_t position) {
   return entries_.append(BytesView(entry, sizeof entry));
 }
 
+/// How many entries are in order and below a position.
+Result<std::uint32_t> OffsetIndex::risingBelow(std::uint64_t position) {
+  OffsetEntry last{entries_.base() - 1, 0};
+  return entries_.firstNot([&](const char* p) {
+    const OffsetEntry before = std::exchange(last, decodeOffset(entries_.base(), p));
+    return last.position < position && last.position > before.position &&
+           last.offset > before.offset;
+  });
+}
+
+Result<bool> OffsetIndex::rises() {
+  MILLRACE_TRY(const std::uint32_t n, entries_.count());
+  MILLRACE_TRY(const std::uint32_t rising, risingBelow(std::uint64_t{1} << 32));
+  return !entries_.torn() && rising == n;
+}
+
 Status OffsetIndex::truncateToPosition(std::uint64_t position) {
-  MILLRACE_TRY(const std::uint32_t keep, entries_.firstNot([position](const char* p) {
-    return loadBe<std::uint32_t>(p + 4) < position;
-  }));
+  MILLRACE_TRY(const std::uint32_t keep, risingBelow(position));
   return entries_.truncate(keep);
 }
 
@@ -243,11 +136,31 @@ Status TimeIndex::maybeAppend(std::int64_t timestamp, Offset offset) {
   return entries_.append(BytesView(entry, sizeof entry));
 }
 
+/// How many entries are in order and below an offset.
+Result<std::uint32_t> TimeIndex::risingBelow(Offset offset) {
+  TimeEntry last{-1, entries_.base() - 1};
+  return entries_.firstNot([&](const char* p) {
+    const TimeEntry before = std::exchange(last, decodeTime(entries_.base(), p));
+    return last.offset < offset && last.offset > before.offset && last.timestamp > before.timestamp;
+  });
+}
+
+Result<bool> TimeIndex::rises() {
+  MILLRACE_TRY(const std::uint32_t n, entries_.count());
+  MILLRACE_TRY(const std::uint32_t rising,
+               risingBelow(Offset{std::numeric_limits<std::int64_t>::max()}));
+  return !entries_.torn() && rising == n;
+}
+
+Result<std::optional<TimeEntry>> TimeIndex::firstFrom(Offset offset) {
+  MILLRACE_TRY(const std::uint32_t n, entries_.count());
+  MILLRACE_TRY(const std::uint32_t below, risingBelow(offset));
+  if (below == n) return std::nullopt;
+  return at(below);
+}
+
 Status TimeIndex::truncateToOffset(Offset offset) {
-  const std::int64_t relative = offset - entries_.base();
-  MILLRACE_TRY(const std::uint32_t keep, entries_.firstNot([relative](const char* p) {
-    return loadBe<std::int32_t>(p + 8) < relative;
-  }));
+  MILLRACE_TRY(const std::uint32_t keep, risingBelow(offset));
   return entries_.truncate(keep);
 }
 
@@ -257,7 +170,8 @@ Status TimeIndex::check() {
   if (n == 0) return {};
   MILLRACE_TRY(const TimeEntry first, at(0));
   MILLRACE_TRY(const TimeEntry newest, at(n - 1));
-  if (newest.timestamp >= first.timestamp && newest.offset >= entries_.base()) return {};
+  const bool rising = first.timestamp >= 0 && newest.timestamp >= first.timestamp;
+  if (rising && newest.offset >= entries_.base()) return {};
   return fail(Errc::kCorruptData, fmt::format("{}: last entry {} at {}", entries_.path(),
                                               newest.offset.value(), newest.timestamp));
 }

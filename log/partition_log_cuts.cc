@@ -13,6 +13,17 @@
 #include <charconv>
 
 namespace millrace::log {
+namespace {
+
+/// Whether records from this offset on may be cut off.
+Status checkNotFlushed(const PartitionLog& log, Offset from) {
+  if (log.recoveryPoint() <= from) return {};
+  return fail(Errc::kState,
+              fmt::format("{}: records from {} up to {} were flushed", log.directory(),
+                          from.value(), log.recoveryPoint().value()));
+}
+
+}  // namespace
 
 Status PartitionLog::State::dropBehind(std::size_t index) {
   if (index + 1 >= segments.size()) return {};
@@ -46,15 +57,6 @@ Status PartitionLog::State::endCut() {
                                              : Status{};
 }
 
-Status PartitionLog::State::announceCut(Offset end) {
-  // The journal first: what is to go must not be brought back, nor missed, behind the cut.
-  MILLRACE_CHECK_OK(cutJournal(end));
-  MILLRACE_CHECK_OK(files.system.writeAtomically(files.path(kCutMarker),
-                                                 formatCheckpoint({std::to_string(end.value())})));
-  cut_to = end;
-  return {};
-}
-
 Status PartitionLog::State::loadCut() {
   const std::string path = files.path(kCutMarker);
   MILLRACE_TRY(const Bytes text, files.system.readAll(path));
@@ -63,6 +65,9 @@ Status PartitionLog::State::loadCut() {
   std::int64_t end = -1;
   if (lines.size() == 1) std::from_chars(lines[0].data(), lines[0].data() + lines[0].size(), end);
   if (end < 0) return fail(Errc::kCorruptData, path + " does not say where the log is to end");
+  // The process that wrote it may have died before it was on disk. What is cut from here on is
+  // explained by nothing else.
+  MILLRACE_CHECK_OK(files.system.syncDirectory(files.directory));
   cut_to = Offset{end};
   cut_pending = true;
   options.recovery_point = std::min(options.recovery_point, *cut_to);
@@ -76,8 +81,13 @@ Status PartitionLog::announceCut(Offset offset) {
   if (recoveryPoint() <= offset) return {};
   MILLRACE_TRY(const Offset end, s.checked(s.endBelow(offset)));
   ++s.cuts;
-  MILLRACE_CHECK_OK(s.finish(s.announceCut(std::min(offset, end))));
-  recovery_point_.store(std::min(offset, end).value(), std::memory_order_release);
+  const Offset kept = std::min(offset, end);
+  // The journal first: what is to go must not be brought back, nor missed, behind the cut.
+  MILLRACE_CHECK_OK(s.finish(s.cutJournal(kept)));
+  MILLRACE_CHECK_OK(s.finish(s.files.system.writeAtomically(
+      s.files.path(kCutMarker), formatCheckpoint({std::to_string(kept.value())}))));
+  s.cut_to = kept;
+  recovery_point_.store(kept.value(), std::memory_order_release);
   return {};
 }
 
@@ -99,13 +109,6 @@ Result<Offset> PartitionLog::State::endBelow(Offset offset) const {
   Segment& last = *segments[lastBelow(offset)];
   MILLRACE_TRY(const std::uint64_t position, last.locate(offset));
   return last.endAt(position);
-}
-
-Status PartitionLog::State::checkNotFlushed(Offset from) const {
-  if (log.recoveryPoint() <= from) return {};
-  return fail(Errc::kState,
-              fmt::format("{}: records from {} up to {} were flushed", files.directory,
-                          from.value(), log.recoveryPoint().value()));
 }
 
 Status PartitionLog::State::truncateFully(Offset start) {
@@ -136,7 +139,7 @@ Status PartitionLog::State::truncateFully(Offset start) {
 Status PartitionLog::truncateFullyAndStartAt(Offset offset) {
   State& s = *state_;
   if (!s.health) return s.health;
-  MILLRACE_CHECK_OK(s.checkNotFlushed(s.segments.front()->base()));
+  MILLRACE_CHECK_OK(checkNotFlushed(*this, s.segments.front()->base()));
   return s.finish(s.truncateFully(offset));
 }
 
@@ -144,7 +147,7 @@ Status PartitionLog::truncateTo(Offset offset) {
   State& s = *state_;
   if (!s.health) return s.health;
   if (offset >= endOffset()) return {};
-  MILLRACE_CHECK_OK(s.checkNotFlushed(std::max(offset, s.segments.front()->base())));
+  MILLRACE_CHECK_OK(checkNotFlushed(*this, std::max(offset, s.segments.front()->base())));
   if (offset < s.segments.front()->base()) return s.finish(s.truncateFully(offset));
   const auto cut = [&]() -> Status {
     ++s.cuts;

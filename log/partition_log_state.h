@@ -32,7 +32,6 @@ struct PartitionLog::State {
   /// Removes indexes without a log file, and notes segments that lack theirs.
   [[nodiscard]] Status matchIndexes(std::set<std::pair<Offset, FileKind>> indexes);
   [[nodiscard]] Status trustOrRecover();
-  [[nodiscard]] Status finishCut();
   /// Errors: kCorruptData where records are missing that were flushed.
   [[nodiscard]] Status checkReaches(Offset end) const;
   /// The beginning of the batch that holds the offset. A high watermark is one, but its checkpoint
@@ -41,17 +40,19 @@ struct PartitionLog::State {
   /// The end of a log that was closed well; kCorruptData where it was not, after all.
   [[nodiscard]] Result<Offset> readEnd();
   [[nodiscard]] Result<Offset> recover();
+  /// What of a segment was flushed, index included, and need not be scanned. Less, where it is
+  /// damaged: the scan tells then.
+  [[nodiscard]] Result<Segment::Boundary> flushedPart(Segment& segment);
   /// Scans one segment; cuts it, and the ones behind it, at damage. Returns the end offset, and in
   /// `sparse` whether offsets are missing in it that were not flushed: Kafka's compaction leaves
   /// gaps there, between segments, too.
-  [[nodiscard]] Result<Offset> recoverSegment(std::size_t index, std::uint64_t from, Offset next,
+  [[nodiscard]] Result<Offset> recoverSegment(std::size_t index, Segment::Boundary from,
                                               bool& sparse);
   /// Cuts a segment at a position and drops the ones behind it.
   [[nodiscard]] Status cutBehind(std::size_t index, std::uint64_t sound, std::uint64_t file_size,
                                  Offset next, const Error& damage);
-  /// Whether records are missing between `next` and a segment that was not flushed: its file
-  /// reached the disk before the end of the one before it. Where offsets are missing behind it,
-  /// too, it was compacted by Kafka.
+  /// Whether records are missing in front of a segment that was not flushed: its file reached the
+  /// disk before theirs. Where offsets are missing behind it, too, it was compacted by Kafka.
   [[nodiscard]] Result<bool> isHole(Offset next, std::size_t index) const;
   [[nodiscard]] Status rebuildEpochs();
   /// Newest snapshot, then every batch behind it; the transaction index is made anew from
@@ -92,8 +93,6 @@ struct PartitionLog::State {
   /// Around everything that cuts records off: see kCutMarker.
   [[nodiscard]] Status beginCut();
   [[nodiscard]] Status endCut();
-  /// Says on disk that the log is to end at `end`, that of a batch.
-  [[nodiscard]] Status announceCut(Offset end);
   /// Reads what was announced to an earlier process.
   [[nodiscard]] Status loadCut();
   [[nodiscard]] Status truncateFully(Offset start);
@@ -101,14 +100,10 @@ struct PartitionLog::State {
   [[nodiscard]] std::size_t lastBelow(Offset offset) const;
   /// Where the last batch ends that begins below an offset and does not hold it.
   [[nodiscard]] Result<Offset> endBelow(Offset offset) const;
-  /// Whether records from this offset on may be cut off.
-  [[nodiscard]] Status checkNotFlushed(Offset from) const;
 
   // Flushing (partition_log_flush.cc).
-  /// Adds what `unsynced` knows of to a job.
   [[nodiscard]] Status collectNames(FlushJob& job);
   [[nodiscard]] Status collectSegments(FlushJob& job, std::size_t end);
-  /// The same, at once.
   [[nodiscard]] Status syncNames();
 
   // Compaction (partition_log_compaction.cc).

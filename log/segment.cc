@@ -162,12 +162,12 @@ Result<bool> Segment::isBlankFrom(std::uint64_t position) {
                      [](char byte) { return byte == 0; });
 }
 
-Status Segment::cutIndexes(std::uint64_t from) {
+Status Segment::cutIndexes(Boundary from) {
   tail_.clear();
   bytes_since_index_ = 0;
-  size_ = from;
-  sound_.cut(from);
-  if (from == 0) {
+  size_ = from.position;
+  sound_.cut(from.position);
+  if (from.position == 0) {
     MILLRACE_CHECK_OK(offset_index_.entries().truncate(0));
     MILLRACE_CHECK_OK(time_index_.entries().truncate(0));
     max_timestamp_ = {-1, base_};
@@ -175,12 +175,8 @@ Status Segment::cutIndexes(std::uint64_t from) {
     max_timestamp_known_ = true;
     return {};
   }
-  MILLRACE_TRY(const auto log, file());
-  BatchReader::Head head;
-  BatchReader reader(*log, from, from + record::kBatchHeaderSize + (1ULL << 31), 256);
-  const auto more = reader.nextHead(head);
-  if (more && *more) MILLRACE_CHECK_OK(time_index_.truncateToOffset(head.base_offset));
-  MILLRACE_CHECK_OK(offset_index_.truncateToPosition(from));
+  MILLRACE_CHECK_OK(time_index_.truncateToOffset(from.next));
+  MILLRACE_CHECK_OK(offset_index_.truncateToPosition(from.position));
   max_timestamp_known_ = false;
   MILLRACE_CHECK_OK(maxTimestamp());
   return {};
@@ -197,15 +193,41 @@ Result<bool> Segment::checkIndexes(const LogConfig& config) {
   if (offsets && times && !distrusted_) return false;
   distrusted_ = false;
   const std::uint64_t size = size_;
-  const Status scanned =
-      rescan(0, size, config, [](const record::BatchView&, std::uint64_t) { return Status{}; });
-  if (!scanned) {
-    size_ = size;  // what to do about the damage is for others to say
-    distrustIndexes();
-    return std::unexpected(scanned.error());
-  }
-  MILLRACE_CHECK_OK(seal());
-  return true;
+  MILLRACE_CHECK_OK(beginIndexes());
+  Status made = rescan({0, base_}, size, config,
+                       [](const record::BatchView&, std::uint64_t) { return Status{}; });
+  if (made) made = seal();
+  if (made) made = settleIndexes();
+  if (made) return true;
+  size_ = size;  // what to do about the damage is for others to say
+  distrustIndexes();
+  return std::unexpected(made.error());
+}
+
+Status Segment::beginIndexes() {
+  MILLRACE_CHECK_OK(offset_index_.entries().beginAnew());
+  return time_index_.entries().beginAnew();
+}
+
+Status Segment::settleIndexes() {
+  distrusted_ = false;
+  MILLRACE_TRY(const bool offsets, offset_index_.entries().settle());
+  MILLRACE_TRY(const bool times, time_index_.entries().settle());
+  return offsets || times ? files_->system.syncDirectory(files_->directory) : Status{};
+}
+
+Result<bool> Segment::indexesFit(Boundary from) {
+  MILLRACE_TRY(const bool offsets, offset_index_.rises());
+  MILLRACE_TRY(const bool times, time_index_.rises());
+  if (!offsets || !times) return false;
+  MILLRACE_TRY(const auto behind, time_index_.firstFrom(from.next));
+  if (!behind) return true;
+  const auto place = find(behind->offset);
+  if (!place && place.error().code != Errc::kCorruptData) return std::unexpected(place.error());
+  if (!place || place->position >= size_) return false;
+  const auto head = headAt(place->position);
+  if (!head && head.error().code != Errc::kCorruptData) return std::unexpected(head.error());
+  return head && head->last_offset == behind->offset && head->max_timestamp == behind->timestamp;
 }
 
 Status Segment::truncate(std::uint64_t position, Offset next_offset) {

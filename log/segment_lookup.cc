@@ -190,7 +190,7 @@ Result<BatchReader::Head> Segment::headAt(std::uint64_t position) {
 }
 
 Result<bool> Segment::believes(const TimeEntry& entry) {
-  if (entry.timestamp < 0 && entry.offset == base_) return true;  // there is none
+  if (entry.timestamp == -1 && entry.offset == base_) return true;  // there is none
   MILLRACE_TRY(const std::uint64_t position, locate(entry.offset));
   if (position < size_ && entry.timestamp >= 0) {
     MILLRACE_TRY(const auto head, headAt(position));

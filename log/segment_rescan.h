@@ -8,12 +8,12 @@
 namespace millrace::log {
 
 template <class Visit>
-Status Segment::rescan(std::uint64_t from, std::uint64_t file_size, const LogConfig& config,
+Status Segment::rescan(Boundary from, std::uint64_t file_size, const LogConfig& config,
                        Visit visit) {
   MILLRACE_CHECK_OK(cutIndexes(from));
   if (file_size == 0) return {};
   MILLRACE_TRY(const auto log, file());
-  BatchReader reader(*log, from, file_size, 1 << 20);
+  BatchReader reader(*log, from.position, file_size, 1 << 20);
   record::BatchView batch;
   for (;;) {
     const std::uint64_t at = reader.position();
