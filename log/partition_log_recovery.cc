@@ -160,6 +160,14 @@ Result<Scanned> scanSegment(Segment& segment, Segment::Boundary from, Offset flu
   for (;;) {
     const bool anew = from.position == 0 && segment.base() < flushed;
     if (anew) MILLRACE_CHECK_OK(segment.beginIndexes());
+    const Status prepared = segment.cutIndexes(from);
+    if (!prepared && (prepared.error().code != Errc::kCorruptData || from.position == 0))
+      return std::unexpected(prepared.error());
+    if (!prepared) {
+      // In front of `from`: the scan from the beginning tells what it is.
+      from = {0, segment.base()};
+      continue;
+    }
     SegmentScan scan(bounds, from.next);
     Status done = segment.rescan(
         from, file_size, config,

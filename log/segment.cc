@@ -194,6 +194,7 @@ Result<bool> Segment::checkIndexes(const LogConfig& config) {
   distrusted_ = false;
   const std::uint64_t size = size_;
   MILLRACE_CHECK_OK(beginIndexes());
+  MILLRACE_CHECK_OK(cutIndexes({0, base_}));
   Status made = rescan({0, base_}, size, config,
                        [](const record::BatchView&, std::uint64_t) { return Status{}; });
   if (made) made = seal();

@@ -110,11 +110,10 @@ class Segment {
   /// Whether the indexes are in order, and what they say behind a boundary is true: else something
   /// may be missing in front of it, too.
   [[nodiscard]] Result<bool> indexesFit(Boundary from);
-  /// Around a rescan from the beginning on: new indexes take the place of the old ones at once, and
-  /// are on disk then.
+  /// Around a rescan from the beginning: new indexes replace the old at once, and are on disk then.
   [[nodiscard]] Status beginIndexes();
   [[nodiscard]] Status settleIndexes();
-  /// Scans from a boundary on and takes every batch into the indexes, which are cut there first.
+  /// Scans from a boundary on and takes every batch into the indexes; cutIndexes() comes first.
   /// `visit` sees each whole batch after its CRC was checked. Stops at damage: the returned error
   /// says where; size() is the end of what is sound. Defined in segment_rescan.h.
   template <class Visit>
@@ -122,8 +121,9 @@ class Segment {
                               Visit visit);
   /// Cuts the file and the indexes at a boundary.
   [[nodiscard]] Status truncate(std::uint64_t position, Offset next_offset);
-  /// Prepares rescan(): indexes and tail as they were before the batch at `from`. What they say of
-  /// the batches in front of it is not written anew: it may be on disk for good.
+  /// Indexes and tail as they were before the batch at `from`. What they say of the batches in
+  /// front of it is not written anew: it may be on disk for good. Errors: kCorruptData for damage
+  /// there.
   [[nodiscard]] Status cutIndexes(Boundary from);
 
   /// Where the last batch in front of `position`, a boundary, ends; base() where there is none.

@@ -10,7 +10,6 @@ namespace millrace::log {
 template <class Visit>
 Status Segment::rescan(Boundary from, std::uint64_t file_size, const LogConfig& config,
                        Visit visit) {
-  MILLRACE_CHECK_OK(cutIndexes(from));
   if (file_size == 0) return {};
   MILLRACE_TRY(const auto log, file());
   BatchReader reader(*log, from.position, file_size, 1 << 20);

@@ -111,6 +111,23 @@ TEST_F(StartTest, ALogThatWasStoppedAtAnotherOffsetIsNotTrusted) {
   }
 }
 
+/// The greatest timestamp is looked for in front of the recovery point: damage that is met there is
+/// not the end of what was written behind it.
+TEST_F(StartTest, DamageOfWhatWasFlushedIsNotTakenForTheEndOfTheLog) {
+  for (const int timestamp : {1000, 2000, 1500})
+    ASSERT_TRUE(append(log(), simpleBatch(1, timestamp)));
+  flushAndCheckpoint();
+  ASSERT_TRUE(append(log(), simpleBatch(1, 1600)));
+  ASSERT_TRUE(log().roll());
+  const std::uint64_t at = positionOf(Offset{1});
+  kill();
+  const std::string path = fileAt(Offset{0}, FileKind::kLog);
+  const Bytes before = disk_->readAll(path, 1 << 20).value();
+  disk_->flipBit(path, (at + record::layout::kLength) * 8 + 2);
+  expectOffline(at);
+  EXPECT_EQ(disk_->readAll(path, 1 << 20)->size(), before.size()) << "nothing was cut";
+}
+
 /// Segments that were dropped, unflushed, may be back after a power failure: torn.
 TEST_F(StartTest, WhatWasDroppedBeforeItWasFlushedIsNotTakenForFlushed) {
   ASSERT_TRUE(add(log(), "a"));

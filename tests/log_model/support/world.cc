@@ -113,6 +113,7 @@ void World::open() {
     return;
   }
   manager_ = std::move(*opened);
+  for (const std::string& text : manager_->report().notes) note("  told: " + text);
 }
 
 void World::armFault() {
