@@ -75,7 +75,8 @@ Result<std::optional<ProducerState::Duplicate>> PartitionLog::State::checkProduc
   }
   MILLRACE_TRY(const auto marker, markerIn(batch));
   if (marker) {
-    MILLRACE_CHECK_OK(producers.checkMarker(batch, *marker));
+    if (origin != record::AppendOrigin::kReplication)
+      MILLRACE_CHECK_OK(producers.checkMarker(batch, *marker));
   } else if (!batch.isControl()) {
     MILLRACE_CHECK_OK(producers.checkData(batch, origin));
   }

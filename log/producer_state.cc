@@ -46,13 +46,15 @@ std::optional<ProducerState::Duplicate> ProducerState::findDuplicate(
 }
 
 Status ProducerState::checkData(const record::BatchView& batch, record::AppendOrigin origin) const {
-  const auto found = producers_.find(batch.producerId().value());
-  if (found == producers_.end()) return {};
-  const ProducerEntry& entry = found->second;
   const std::int64_t id = batch.producerId().value();
-  if (batch.producerEpoch() < entry.epoch)
-    return fail(Errc::kInvalidProducerEpoch, fmt::format("producer {} has epoch {}, not {}", id,
-                                                         entry.epoch, batch.producerEpoch()));
+  const auto found = producers_.find(id);
+  const bool is_new = found == producers_.end();
+  const std::int16_t epoch = is_new ? record::kNoProducerEpoch : found->second.epoch;
+  if (batch.producerEpoch() < epoch && origin != record::AppendOrigin::kReplication)
+    return fail(Errc::kInvalidProducerEpoch,
+                fmt::format("producer {} has epoch {}, not {}", id, epoch, batch.producerEpoch()));
+  if (is_new) return {};
+  const ProducerEntry& entry = found->second;
   if (entry.current_txn_first_offset && !batch.isTransactional())
     return fail(Errc::kInvalidTxnState,
                 fmt::format("producer {} has a transaction open and wrote outside of it", id));

@@ -58,10 +58,11 @@ class ProducerState {
 
   /// Whether the batch is one of the producer's last five.
   [[nodiscard]] std::optional<Duplicate> findDuplicate(const record::BatchView& batch) const;
-  /// Whether a data batch may follow (sequence for clients, epoch for all). Errors:
-  /// kOutOfOrderSequenceNumber, kInvalidProducerEpoch, kInvalidTxnState.
+  /// Whether a data batch may follow: sequences of clients, epochs of all that a leader appends
+  /// (Kafka's ProducerAppendInfo). Errors: kOutOfOrderSequenceNumber, kInvalidProducerEpoch,
+  /// kInvalidTxnState.
   [[nodiscard]] Status checkData(const record::BatchView& batch, record::AppendOrigin origin) const;
-  /// Whether a transaction marker may follow. Errors: kInvalidProducerEpoch,
+  /// Whether a leader may append a transaction marker. Errors: kInvalidProducerEpoch,
   /// kTransactionCoordinatorFenced.
   [[nodiscard]] Status checkMarker(const record::BatchView& batch,
                                    const record::EndTxnMarker& marker) const;
