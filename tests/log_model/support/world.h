@@ -93,6 +93,7 @@ class World {
   // world_damage.cc: bit rot between two lives.
   void damageSomething();
   void damage(const std::string& path);
+  void damageTransaction(const std::string& path, const Bytes& content);
   void damageRecords(Tracked& t);
   static bool findBatch(const Bytes& content, Tracked::Rot& rot);
   /// What cannot be made again must have been told with file and position, and not served; it is

@@ -1,5 +1,7 @@
 // Bit rot, and files that tear or go missing, between two lives.
+#include "base/varint.h"
 #include "log/index_file.h"
+#include "log/log_files.h"
 #include "record/batch.h"
 #include "tests/log_model/support/world.h"
 
@@ -64,15 +66,9 @@ void World::damage(const std::string& path) {
     junk[0] = 'x';
     return choice == 1 ? disk_.cut(path, cut) : disk_.overwrite(path, 0, junk);
   }
-  if (kind == Kind::kTransactions) {
-    // A first or a last stable offset may change into one that fits as well.
-    const std::uint64_t entry =
-        random_.below((content.size() - 1) / TxnIndex::kEntrySize + 1) * TxnIndex::kEntrySize;
-    const std::uint64_t byte = chance(2) ? random_.below(10) : 18 + random_.below(8);
-    if (choice < 2) return disk_.cut(path, tornSize(cut, TxnIndex::kEntrySize));
-    if (entry + byte < content.size()) disk_.flipBit(path, (entry + byte) * 8 + random_.below(8));
-    return;
-  }
+  if (kind == Kind::kTransactions && choice < 2)
+    return disk_.cut(path, tornSize(cut, TxnIndex::kEntrySize));
+  if (kind == Kind::kTransactions) return damageTransaction(path, content);
   if (choice == 1) {
     // A time index that lost whole entries looks like one of a log whose records are not in order
     // of time.
@@ -81,6 +77,24 @@ void World::damage(const std::string& path) {
   }
   if (choice == 2) return disk_.flipBit(path, random_.below(content.size() * 8));
   disk_.overwrite(path, 0, junk);
+}
+
+/// A last stable offset, or a first one that rises or leaves its segment, may change into one that
+/// fits as well: those are left out.
+void World::damageTransaction(const std::string& path, const Bytes& content) {
+  const std::uint64_t entry =
+      random_.below((content.size() - 1) / TxnIndex::kEntrySize + 1) * TxnIndex::kEntrySize;
+  constexpr std::uint64_t kFirst = 10, kLast = 18, kStable = 26;
+  const std::uint64_t byte = random_.below(kStable);
+  const std::uint64_t bit = random_.below(8);
+  if (entry + kStable > content.size()) return;
+  if (byte >= kFirst && byte < kLast) {
+    const auto first = loadBe<std::uint64_t>(content.data() + entry + kFirst);
+    const std::uint64_t changed = std::uint64_t{1} << ((kLast - 1 - byte) * 8 + bit);
+    const auto base = parseFileName(path.substr(path.rfind('/') + 1))->base.value();
+    if ((first & changed) == 0 || first - changed < static_cast<std::uint64_t>(base)) return;
+  }
+  disk_.flipBit(path, (entry + byte) * 8 + bit);
 }
 
 /// The batch that the byte is in; false where it is in none, or not under its CRC: base offset and
