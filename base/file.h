@@ -26,6 +26,10 @@ class File {
   /// Writes all slices one after the other at `position` (pwritev, resumed after short writes).
   [[nodiscard]] virtual Status write(std::uint64_t position, std::span<const BytesView> slices) = 0;
   [[nodiscard]] virtual Status sync() = 0;
+  /// Puts on disk what was written to any file of the file system that this one lies in, and all
+  /// its names. Fails, too, where anything of it was lost since this file was opened. False, and
+  /// nothing is promised, where the system cannot say that much.
+  [[nodiscard]] virtual Result<bool> syncFileSystem() { return false; }
   [[nodiscard]] virtual Status truncate(std::uint64_t size) = 0;
   [[nodiscard]] virtual Result<std::uint64_t> size() const = 0;
   /// For sendfile; -1 where there is none (fault-injecting files).

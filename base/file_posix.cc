@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <linux/magic.h>
 
 namespace millrace {
 
@@ -26,6 +29,28 @@ std::unexpected<Error> ioError(std::string_view what, const std::string& path, i
 
 std::unexpected<Error> ioError(std::string_view what, const std::string& path) {
   return ioError(what, path, errno);
+}
+
+/// syncfs(2) tells of failed writes since Linux 5.8.
+bool syncfsReportsErrors() {
+  static const bool reports = [] {
+    utsname system{};
+    int major = 0;
+    int minor = 0;
+    return ::uname(&system) == 0 && std::sscanf(system.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 5 || (major == 5 && minor >= 8));
+  }();
+  return reports;
+}
+
+/// File systems of which syncfs(2) is known to reach the disk; over a network or through FUSE it
+/// may end at another machine's or process's cache.
+bool isOnLocalDisk(int fd) {
+  constexpr std::array<std::int64_t, 5> kLocal = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC,
+                                                  BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC};
+  struct statfs info{};
+  return ::fstatfs(fd, &info) == 0 &&
+         std::ranges::find(kLocal, static_cast<std::int64_t>(info.f_type)) != kLocal.end();
 }
 
 class PosixFile final : public File {
@@ -70,6 +95,14 @@ class PosixFile final : public File {
   Status sync() override {
     if (::fdatasync(fd_) != 0) return ioError("cannot sync", path_);
     return {};
+  }
+
+  Result<bool> syncFileSystem() override {
+    if (!syncfsReportsErrors() || !isOnLocalDisk(fd_)) return false;
+    if (::syncfs(fd_) != 0) return ioError("cannot sync the file system of", path_);
+    // ext4 without a journal leaves the blocks that it writes last in the disk's cache.
+    if (::fsync(fd_) != 0) return ioError("cannot sync", path_);
+    return true;
   }
 
   Status truncate(std::uint64_t size) override {

@@ -71,6 +71,8 @@ class DataDirectory {
   /// From now on a crash is seen at the next start.
   [[nodiscard]] Status removeMarker();
   [[nodiscard]] Status writeMarker(std::int64_t broker_epoch);
+  /// Puts on disk whatever was written in it (File::syncFileSystem).
+  [[nodiscard]] Result<bool> syncAll() { return lock_->syncFileSystem(); }
   /// Lets others open the directory.
   void unlock() { lock_.reset(); }
 

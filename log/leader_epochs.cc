@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <ranges>
 
 namespace millrace::log {
 
@@ -13,6 +14,7 @@ Result<bool> LeaderEpochs::load() {
   if (!text && text.error().code == Errc::kNotFound) return false;
   if (!text) return std::unexpected(text.error());
   entries_.clear();
+  loaded_.reset();
   changed_ = true;  // damage is written over, even by nothing
   MILLRACE_TRY(const auto lines, parseCheckpoint(path, *text));
   for (const std::string& line : lines) {
@@ -60,10 +62,18 @@ void LeaderEpochs::clear() {
   entries_.clear();
 }
 
+Status LeaderEpochs::saveBelow(Offset end) {
+  const auto begins_below = [end](const EpochEntry& entry) { return entry.start_offset < end; };
+  const bool same = loaded_ && (loaded_->empty() || loaded_->back().start_offset <= end) &&
+                    std::ranges::equal(entries_ | std::views::take_while(begins_below),
+                                       *loaded_ | std::views::take_while(begins_below));
+  return same ? Status{} : save();
+}
+
 Status LeaderEpochs::save() {
   if (!changed_) return {};
   const bool same = !entries_.empty() && entries_ == loaded_;
-  loaded_ = {};
+  loaded_.reset();
   changed_ = !same;
   saved_ = true;  // in either case a flush has to sync it: the process before may not have
   if (same) return {};

@@ -25,6 +25,10 @@ class LeaderEpochs {
   void clear();
   /// Writes the file where anything changed, but for what it was loaded with; not synced.
   [[nodiscard]] Status save();
+  /// The same for a log that ends at `end`: an epoch that begins there has no record yet, and
+  /// opening forgets it. A file that differs in nothing else is left as it is until something is
+  /// appended.
+  [[nodiscard]] Status saveBelow(Offset end);
   /// Whether the file was written since the last call.
   [[nodiscard]] bool takeSaved() { return std::exchange(saved_, false); }
 
@@ -39,9 +43,10 @@ class LeaderEpochs {
  private:
   const LogFiles* files_;
   std::vector<EpochEntry> entries_;
-  /// What the file holds since load(), until save(): recovery takes entries away and finds the same
-  /// again, and another file for each log is most of what a start after a crash would write.
-  std::vector<EpochEntry> loaded_;
+  /// What the file holds since load(), until it is written; nothing where that is unknown. Recovery
+  /// takes entries away and finds the same again, and another file for each log is most of what a
+  /// start would write.
+  std::optional<std::vector<EpochEntry>> loaded_;
   bool changed_ = false;
   bool saved_ = false;
 };

@@ -1,6 +1,5 @@
 #include "log/log_manager.h"
 
-#include "log/journal/in_threads.h"
 #include "log/log_manager_state.h"
 
 #include <fmt/format.h>
@@ -17,8 +16,6 @@
 namespace millrace::log {
 
 namespace {
-
-constexpr std::size_t kClosingThreads = 32;
 
 /// Kafka takes the whole directory offline where a file of it cannot be read or written.
 bool isDiskFailure(const Error& error) {
@@ -456,33 +453,6 @@ Status LogManager::purge(Millis now_ms) {
   // Were the name lost in a crash, and its files not, a log without its records would be back.
   if (!due.empty()) MILLRACE_CHECK_OK(syncRemovals());
   for (const std::string& path : due) MILLRACE_CHECK_OK(state_->files.removeAll(path));
-  return {};
-}
-
-Status LogManager::close(std::int64_t broker_epoch) {
-  State& s = *state_;
-  const std::lock_guard lock(s.mutex);
-  std::vector<State::Entry*> entries;
-  for (auto& [tp, entry] : s.logs) entries.push_back(&entry);
-  std::vector<Status> outcomes(entries.size());
-  // It is the disk that this waits for.
-  inThreads(
-      entries.size(), [&](std::size_t i) { outcomes[i] = entries[i]->log->close(); },
-      s.options.recovery_threads > 1 ? kClosingThreads : 1);
-  MILLRACE_CHECK_OK(s.writeCheckpoints());
-  for (const auto& directory : s.directories) {
-    bool clean = true;
-    for (std::size_t i = 0; i < entries.size(); ++i)
-      clean = clean && (entries[i]->directory != directory.get() || outcomes[i]);
-    if (clean && directory->health()) {
-      const Status closed = s.judge(*directory, s.journals.at(directory.get())->close());
-      if (closed) (void)s.judge(*directory, directory->writeMarker(broker_epoch));
-    }
-    directory->unlock();
-  }
-  s.logs.clear();
-  for (Status& outcome : outcomes)
-    if (!outcome) return outcome;
   return {};
 }
 

@@ -51,6 +51,8 @@ struct LogManagerOptions {
   /// Called about once a second while logs are opened, on one of the threads that do it.
   std::function<void(std::size_t opened, std::size_t total, std::uint64_t scanned_bytes)>
       on_progress;
+  /// close() syncs whole file systems where at least so many logs of a directory are not on disk.
+  std::size_t logs_synced_together = 256;
   /// Threads for opening logs.
   int recovery_threads = 2;
   /// Size of each of a directory's two journal files (flush.on.ack).

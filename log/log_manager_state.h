@@ -103,6 +103,8 @@ struct LogManager::State {
   [[nodiscard]] PartitionLog* logForReplay(DataDirectory& directory, const journal::LogKey& key,
                                            JournalLogUse state);
   [[nodiscard]] Status writeCheckpoints();
+  /// Closes a directory's logs; what became of all of them.
+  [[nodiscard]] Status closeLogs(DataDirectory& directory);
   [[nodiscard]] static Points pointsOf(const PartitionLog& log);
   [[nodiscard]] static Points pointsIn(const DataDirectory& directory, const TopicPartition& tp);
   /// Makes sure that a new log of this name takes nothing over from one that was removed.

@@ -138,22 +138,46 @@ std::vector<EpochEntry> PartitionLog::epochs() const { return state_->epochs.ent
 
 std::vector<ProducerInfo> PartitionLog::producers() const { return state_->producers.list(); }
 
-Status PartitionLog::close() {
-  State& s = *state_;
-  if (!s.health) return s.health;
-  if (endOffset() > startOffset() || !s.producers.empty())
-    MILLRACE_CHECK_OK(s.finish(s.takeSnapshot(endOffset())));
-  if (s.active().size() > 0) MILLRACE_CHECK_OK(s.finish(s.active().seal()));
-  if (!s.absent) MILLRACE_CHECK_OK(s.finish(s.epochs.save()));
-  MILLRACE_CHECK_OK(flush());
-  // Apache Kafka takes missing indexes for damage, also those of an empty log. Nothing to sync.
-  if (!s.absent && s.active().size() == 0)
-    MILLRACE_CHECK_OK(s.finish(s.active().saveIndexes(true)));
-  for (const auto& doomed : s.doomed) MILLRACE_CHECK_OK(s.files.system.remove(doomed.path));
-  s.doomed.clear();
+Status PartitionLog::State::prepareClose() {
+  if (!health) return health;
+  if (log.endOffset() > log.startOffset() || !producers.empty())
+    MILLRACE_CHECK_OK(finish(takeSnapshot(log.endOffset())));
+  if (absent) return {};
+  // Also of an empty log: Apache Kafka takes missing indexes for damage.
+  if (!active().sealed()) {
+    MILLRACE_CHECK_OK(finish(active().seal()));
+    if (active().size() > 0) unsynced.change();
+  }
+  return finish(epochs.saveBelow(log.endOffset()));
+}
+
+Status PartitionLog::State::closeFiles() {
+  for (const auto& gone : doomed) MILLRACE_CHECK_OK(files.system.remove(gone.path));
+  doomed.clear();
   // Others are to be closed, too, and the process has only so many file descriptors.
-  for (const auto& segment : s.segments) MILLRACE_CHECK_OK(s.finish(segment->release()));
+  for (const auto& segment : segments) MILLRACE_CHECK_OK(finish(segment->release()));
   return {};
+}
+
+Status PartitionLog::close() {
+  MILLRACE_CHECK_OK(state_->prepareClose());
+  MILLRACE_CHECK_OK(flush());
+  return state_->closeFiles();
+}
+
+Result<FlushJob> PartitionLog::writeOut() {
+  MILLRACE_CHECK_OK(state_->prepareClose());
+  FlushJob job = prepareFlush(FlushScope::kWhole);
+  if (!state_->health) return std::unexpected(state_->health.error());
+  for (const auto& segment : state_->segments)
+    MILLRACE_CHECK_OK(state_->finish(segment->release()));
+  return job;
+}
+
+Status PartitionLog::closed(const FlushJob& written, const Status& outcome) {
+  flushed(written, outcome);
+  if (!state_->health) return state_->health;
+  return state_->closeFiles();
 }
 
 }  // namespace millrace::log

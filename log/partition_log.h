@@ -121,6 +121,8 @@ class PartitionLog {
   // Flush: prepare on the shard, run anywhere, report back on the shard.
   /// Whether a rolled segment is not on disk yet: Kafka flushes those in the background.
   [[nodiscard]] bool hasUnflushedSegments() const;
+  /// Whether anything is not on disk yet.
+  [[nodiscard]] bool needsFlush() const;
   /// Nothing is in the job where everything is on disk.
   [[nodiscard]] FlushJob prepareFlush(FlushScope scope = FlushScope::kAll);
   /// Moves the recovery point up. A failed flush takes the log offline: what the disk holds is
@@ -161,6 +163,11 @@ class PartitionLog {
   /// Flushes, writes the producer snapshot and trims the indexes, so that the next open need not
   /// look.
   [[nodiscard]] Status close();
+  /// The same in two steps, for many logs at once: everything is written and no file left open;
+  /// then the caller syncs the whole file system and says how that went. Where it could not,
+  /// close().
+  [[nodiscard]] Result<FlushJob> writeOut();
+  [[nodiscard]] Status closed(const FlushJob& written, const Status& outcome);
 
   [[nodiscard]] std::vector<ProducerInfo> producers() const;
   /// Transactions that aborted and touch [from, to).

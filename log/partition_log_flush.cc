@@ -9,6 +9,10 @@ bool PartitionLog::hasUnflushedSegments() const {
   return recoveryPoint() < state_->segments.back()->base();
 }
 
+bool PartitionLog::needsFlush() const {
+  return recoveryPoint() < endOffset() || state_->unsynced.any();
+}
+
 std::uint64_t PartitionLog::unflushedBytes() const { return state_->unflushed_bytes; }
 
 FlushJob PartitionLog::prepareFlush(FlushScope scope) {
@@ -24,7 +28,12 @@ FlushJob PartitionLog::prepareFlush(FlushScope scope) {
   job.bytes = s.unflushed_bytes;
   if (sealed) job.bytes -= std::min(job.bytes, s.active().size());
   Status collected = s.collectSegments(job, s.segments.size() - (sealed ? 1 : 0));
-  if (collected) collected = s.collectNames(job);
+  if (scope == FlushScope::kWhole) {
+    job.files.clear();
+    job.names = s.unsynced.changes();
+  } else if (collected) {
+    collected = s.collectNames(job);
+  }
   if (collected) return job;
   (void)s.goOffline(collected.error());
   return {};

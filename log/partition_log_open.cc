@@ -147,7 +147,7 @@ Status PartitionLog::State::trustOrRecover() {
 
   epochs.truncateFromStart(log.startOffset());
   epochs.truncateFromEnd(*end);
-  MILLRACE_CHECK_OK(epochs.save());
+  MILLRACE_CHECK_OK(epochs.saveBelow(*end));
   // A snapshot above the recovery point says nothing about the transaction index, which is built
   // anew from there on.
   const Offset trusted = recovery.clean ? *end : options.recovery_point;
@@ -190,13 +190,19 @@ Result<Offset> PartitionLog::State::readEnd() {
   Offset end = last.base();
   if (last.size() > 0) {
     MILLRACE_TRY(const bool rebuilt, last.checkIndexes(log.config_));
-    if (rebuilt) ++recovery.rebuilt_indexes;
+    if (rebuilt) {
+      ++recovery.rebuilt_indexes;
+      unsynced.change();
+    }
     MILLRACE_TRY(end, last.endAt(last.size()));
   }
   // A clean stop flushes everything: a header that says otherwise is damaged, and recovery tells
   // where.
   const Offset flushed = options.recovery_point;
-  if (flushed == Offset{0} || end == flushed || log.startOffset() >= flushed) return end;
+  if (flushed == Offset{0} || end == flushed || log.startOffset() >= flushed) {
+    last.knowSealed();
+    return end;
+  }
   return fail(Errc::kCorruptData, fmt::format("{} ends at offset {}, but the log was stopped at {}",
                                               last.path(), end.value(), flushed.value()));
 }

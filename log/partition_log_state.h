@@ -101,6 +101,8 @@ struct PartitionLog::State {
   /// Where the last batch ends that begins below an offset and does not hold it.
   [[nodiscard]] Result<Offset> endBelow(Offset offset) const;
 
+  [[nodiscard]] Status prepareClose();
+  [[nodiscard]] Status closeFiles();
   // Flushing (partition_log_flush.cc).
   [[nodiscard]] Status collectNames(FlushJob& job);
   [[nodiscard]] Status collectSegments(FlushJob& job, std::size_t end);
@@ -145,8 +147,7 @@ struct PartitionLog::State {
   [[nodiscard]] Status noteProducer(const record::BatchView& batch, Offset first, Offset last,
                                     std::int64_t max_timestamp);
 
-  /// Sets the numbers that other threads see.
-  void publish(Offset end);
+  void publish(Offset end);  ///< sets the numbers that other threads see
   void publishStable();
   /// The first error that took the log offline stays.
   [[nodiscard]] std::unexpected<Error> goOffline(Error error);
@@ -188,7 +189,6 @@ struct PartitionLog::State {
   std::uint64_t unflushed_bytes = 0;
   /// There is no directory: nothing was ever appended.
   bool absent = false;
-
   /// This log's part in the journal, from its first journaled append on.
   std::shared_ptr<JournaledLog> journaled;
   /// Everything below that is not below the recovery point is in the journal.

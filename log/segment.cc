@@ -51,6 +51,7 @@ Status Segment::append(std::span<const BytesView> slices, std::span<const Writte
 }
 
 Status Segment::noteBatch(const Written& batch, const LogConfig& config) {
+  sealed_ = false;
   if (size_ == 0) {
     first_timestamp_ = batch.max_timestamp;
     first_timestamp_known_ = true;
@@ -151,6 +152,7 @@ Status Segment::seal() {
   }
   tail_.clear();
   tail_.shrink_to_fit();
+  sealed_ = true;
   return {};
 }
 
@@ -163,6 +165,7 @@ Result<bool> Segment::isBlankFrom(std::uint64_t position) {
 }
 
 Status Segment::cutIndexes(Boundary from) {
+  sealed_ = false;
   tail_.clear();
   bytes_since_index_ = 0;
   size_ = from.position;
@@ -232,6 +235,7 @@ Result<bool> Segment::indexesFit(Boundary from) {
 }
 
 Status Segment::truncate(std::uint64_t position, Offset next_offset) {
+  sealed_ = false;
   MILLRACE_TRY(const auto log, file());
   MILLRACE_CHECK_OK(log->truncate(position));
   MILLRACE_CHECK_OK(offset_index_.truncateToPosition(position));

@@ -98,13 +98,14 @@ class Segment {
   [[nodiscard]] Result<bool> isBlankFrom(std::uint64_t position);
   /// Closes the books of a segment that gets no more batches. Gives preallocated room back.
   [[nodiscard]] Status seal();
-
+  [[nodiscard]] bool sealed() const { return sealed_; }
+  void knowSealed() { sealed_ = !distrusted_; }  ///< after a clean stop
   /// Checks the indexes once; builds them anew where they cannot be right. Returns whether it did.
   [[nodiscard]] Result<bool> checkIndexes(const LogConfig& config);
   /// An index file is missing or was found to lie: checkIndexes() builds them anew.
   void distrustIndexes() {
     distrusted_ = true;
-    checked_ = false;
+    checked_ = sealed_ = false;
   }
   [[nodiscard]] bool indexesDistrusted() const { return distrusted_; }
   /// Whether the indexes are in order, and what they say behind a boundary is true: else something
@@ -193,8 +194,7 @@ class Segment {
   bool first_timestamp_known_ = false;
   bool used_ = false;
   bool preallocated_ = false;
-  bool checked_ = false;
-  bool distrusted_ = false;
+  bool checked_ = false, distrusted_ = false, sealed_ = false;
 };
 
 }  // namespace millrace::log

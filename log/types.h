@@ -123,9 +123,10 @@ struct ProducerInfo {
   std::optional<Offset> current_txn_first_offset;
 };
 
-/// What a flush is to cover: everything; all but the active segment; or everything, with a snapshot
-/// of the producers there, so that a recovery begins at this point in every respect.
-enum class FlushScope : std::uint8_t { kAll, kSealed, kCheckpoint };
+/// What a flush is to cover: everything; all but the active segment; everything, with a snapshot of
+/// the producers there, so that a recovery begins at this point in every respect; or everything by
+/// a sync of the whole file system, for which the job names no files.
+enum class FlushScope : std::uint8_t { kAll, kSealed, kCheckpoint, kWhole };
 
 /// Files whose bytes are to reach the disk. run() may be called on any thread; hand the outcome to
 /// PartitionLog::flushed() on the log's own.

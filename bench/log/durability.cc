@@ -60,6 +60,9 @@ class WithoutFlush {
   std::size_t next_ = 0;
 };
 
+/// Raw rounds side by side, beside raw rounds one after another.
+constexpr std::size_t kRawInFlight = 4;
+
 void measure(const Traffic& traffic, const LogBenchOptions& options) {
   const auto bytes = static_cast<double>(batchOf(traffic.records, traffic.value_size).size());
   WithoutFlush plain_logs(options, traffic);
@@ -67,10 +70,11 @@ void measure(const Traffic& traffic, const LogBenchOptions& options) {
   RawSync raw_file(options, static_cast<std::size_t>(bytes), traffic.requests());
   GroupCommitRun run(options, traffic);
   const log::Journal::Counters before = run.counters();
-  Turns plain, raw, ours, each;
+  Turns plain, raw, raw_in_flight, ours, each;
   while (ours.sum.seconds < options.seconds) {
     plain.add(plain_logs.turn(kTurnSeconds));
     raw.add(raw_file.turn(kTurnSeconds));
+    raw_in_flight.add(raw_file.turn(kTurnSeconds, kRawInFlight));
     ours.add(run.turn(kTurnSeconds));
     each.add(each_logs.turnSyncingEach(kTurnSeconds, traffic.requests()));
   }
@@ -79,7 +83,7 @@ void measure(const Traffic& traffic, const LogBenchOptions& options) {
   std::printf(
       "%4zu producers x %zu in flight, %4zu partitions, %3lld x %4lld B: %8.0f batches/s %6.1f MB/s"
       " (%4.0f batches/round) | no flush %8.0f: %3.0f %% | raw fdatasync %8.0f: %3.0f %% | of the "
-      "lower %3.0f %%, by sums %3.0f %% | fdatasync of each log %7.0f\n",
+      "lower %3.0f %%, by sums %3.0f %% | raw, %zu in flight %8.0f | fdatasync of each log %7.0f\n",
       traffic.producers, traffic.in_flight, traffic.partitions,
       static_cast<long long>(traffic.records), static_cast<long long>(traffic.value_size), median,
       median * bytes / 1e6,
@@ -87,7 +91,8 @@ void measure(const Traffic& traffic, const LogBenchOptions& options) {
           static_cast<double>(std::max<std::uint64_t>(after.rounds - before.rounds, 1)),
       no_flush, 100 * median / no_flush, limit, 100 * median / limit,
       100 * median / std::min(no_flush, limit),
-      100 * ours.sum.rate() / std::min(plain.sum.rate(), raw.sum.rate()), each.median());
+      100 * ours.sum.rate() / std::min(plain.sum.rate(), raw.sum.rate()), kRawInFlight,
+      raw_in_flight.median(), each.median());
   std::fflush(stdout);
 }
 

@@ -1,5 +1,5 @@
-// bench_log [--milliseconds=N] [--recovery-mib=N] [--directory=D] [part ...]: what the log costs
-// beside the raw limit of the same bytes in the same run. Without parts: all.
+// bench_log [--milliseconds=N] [--recovery-mib=N] [--linked-gib=N] [--directory=D] [part ...]: what
+// the log costs beside the raw limit of the same bytes in the same run. Without parts: all.
 #include "bench/log/support.h"
 
 #include <sys/resource.h>
@@ -26,10 +26,14 @@ struct Part {
   void (*run)(const LogBenchOptions&);
 };
 
-constexpr Part kParts[] = {
-    {"disk", benchDisk},    {"append", benchAppend},     {"durability", benchDurability},
-    {"read", benchRead},    {"recovery", benchRecovery}, {"compaction", benchCompaction},
-    {"logs", benchManyLogs}};
+constexpr Part kParts[] = {{"disk", benchDisk},
+                           {"append", benchAppend},
+                           {"durability", benchDurability},
+                           {"read", benchRead},
+                           {"recovery", benchRecovery},
+                           {"linked", benchLinkedRecovery},
+                           {"compaction", benchCompaction},
+                           {"logs", benchManyLogs}};
 
 /// The text behind "--name=", if the argument is that option.
 const char* valueOf(std::string_view argument, std::string_view name) {
@@ -53,6 +57,8 @@ int run(int argc, char** argv) {
       options.seconds = static_cast<double>(numberIn(seconds)) / 1000;
     } else if (const char* mib = valueOf(argument, "--recovery-mib=")) {
       options.recovery_bytes = numberIn(mib) << 20;
+    } else if (const char* gib = valueOf(argument, "--linked-gib=")) {
+      options.linked_bytes = numberIn(gib) << 30;
     } else if (const char* directory = valueOf(argument, "--directory=")) {
       options.directory = directory;
     } else {

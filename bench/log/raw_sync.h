@@ -5,6 +5,8 @@
 #include "log/journal/format.h"
 
 #include <algorithm>
+#include <numeric>
+#include <thread>
 #include <vector>
 
 namespace millrace::bench {
@@ -44,6 +46,30 @@ class RawSync {
       orDie(file_->write(at, std::span(&part, 1)));
     }
     orDie(file_->sync());
+  }
+  /// The same with the requests divided among so many threads, each with rounds of its own in a
+  /// part of the file: a disk may take several at a time.
+  Pace turn(double seconds, std::size_t rounds_in_flight) {
+    const std::size_t share = std::max<std::size_t>(round_.size() / rounds_in_flight, 1);
+    std::vector<double> done(rounds_in_flight);
+    const Stopwatch watch;
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 0; i < rounds_in_flight; ++i)
+        threads.emplace_back([this, share, seconds, rounds_in_flight, &watch, &done, i] {
+          const std::uint64_t room = kFileBytes / rounds_in_flight;
+          const BytesView bytes = BytesView(round_).substr(0, share);
+          std::uint64_t at = 0;
+          do {
+            if (at + share > room) at = 0;
+            orDie(file_->write(i * room + at, std::span(&bytes, 1)));
+            orDie(file_->sync());
+            at = log::journal::aligned(at + share);
+            done[i] += requests_ / static_cast<double>(rounds_in_flight);
+          } while (watch.seconds() < seconds);
+        });
+    }
+    return {std::accumulate(done.begin(), done.end(), 0.0), watch.seconds()};
   }
   Pace turn(double seconds) {
     Pace pace;

@@ -22,6 +22,8 @@ struct LogBenchOptions {
   double seconds = 0.3;
   /// Data for the recovery figures.
   std::uint64_t recovery_bytes = 1ULL << 30;
+  /// The same where most of it is the same files again; takes a hundredth of it on the disk.
+  std::uint64_t linked_bytes = 100ULL << 30;
   /// Where the files go.
   std::string directory = std::filesystem::temp_directory_path().string();
 };
@@ -100,6 +102,7 @@ void benchAppend(const LogBenchOptions& options);
 void benchDurability(const LogBenchOptions& options);
 void benchRead(const LogBenchOptions& options);
 void benchRecovery(const LogBenchOptions& options);
+void benchLinkedRecovery(const LogBenchOptions& options);
 void benchCompaction(const LogBenchOptions& options);
 void benchManyLogs(const LogBenchOptions& options);
 

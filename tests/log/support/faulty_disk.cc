@@ -45,6 +45,12 @@ class FaultyDisk::OpenFile final : public File {
     MILLRACE_CHECK_OK(usable());
     return disk_.syncNode(*node_, path_);
   }
+  Result<bool> syncFileSystem() override {
+    const std::lock_guard lock(disk_.mutex_);
+    MILLRACE_CHECK_OK(usable());
+    MILLRACE_CHECK_OK(disk_.syncTree());
+    return true;
+  }
   Status truncate(std::uint64_t size) override {
     const std::lock_guard lock(disk_.mutex_);
     MILLRACE_CHECK_OK(usable());
@@ -321,16 +327,13 @@ Status FaultyDisk::truncateNode(Node& node, const std::string& path, std::uint64
   return outcome;
 }
 
-Status FaultyDisk::syncNode(Node& node, const std::string& path) {
-  Status outcome;
-  const Go go = begin(DiskCall::kSync, "sync " + path, outcome);
-  if (crashed_) return outcome;
-  if (go == Go::kWhole) {
-    node.synced = node.cached;
-    node.dirty.clear();
-    return {};
-  }
-  // What could not be written is forgotten: reads see the platter again, holes as zeros.
+void FaultyDisk::storeNode(Node& node) {
+  node.synced = node.cached;
+  node.dirty.clear();
+}
+
+/// What could not be written is forgotten: reads see the platter again, holes as zeros.
+void FaultyDisk::losePages(Node& node) {
   for (const std::size_t page : node.dirty) {
     const std::size_t at = page * kPage;
     const std::size_t n = std::min(kPage, node.cached.size() - at);
@@ -340,7 +343,37 @@ Status FaultyDisk::syncNode(Node& node, const std::string& path) {
                   std::min(n, node.synced.size() - at));
   }
   node.dirty.clear();
+}
+
+Status FaultyDisk::syncNode(Node& node, const std::string& path) {
+  Status outcome;
+  const Go go = begin(DiskCall::kSync, "sync " + path, outcome);
+  if (crashed_) return outcome;
+  if (go == Go::kWhole) {
+    storeNode(node);
+  } else {
+    losePages(node);
+  }
   return outcome;
+}
+
+Status FaultyDisk::syncTree() {
+  Status outcome;
+  const Go go = begin(DiskCall::kSync, "sync the file system", outcome);
+  // Of what a power failure interrupts, settle() keeps this and that.
+  if (!crashed_) storeTree(*root_, go);
+  return outcome;
+}
+
+void FaultyDisk::storeTree(Node& node, Go go) {
+  if (!node.directory) {
+    const bool stored = go == Go::kWhole || (go == Go::kPart && random_.below(2) == 0);
+    return stored ? storeNode(node) : losePages(node);
+  }
+  for (const auto& [name, child] : node.names) storeTree(*child, go);
+  if (go != Go::kWhole) return;
+  node.synced_names = node.names;
+  node.changes.clear();
 }
 
 void FaultyDisk::storePage(Node& node, std::size_t page, std::size_t bytes) {

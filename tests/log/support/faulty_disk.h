@@ -109,6 +109,12 @@ class FaultyDisk final : public FileSystem {
   [[nodiscard]] Status writeNode(Node& node, const std::string& path, std::uint64_t position,
                                  std::span<const BytesView> slices);
   [[nodiscard]] Status syncNode(Node& node, const std::string& path);
+  /// Everything below a directory, one change in all. Where it fails, some files have lost what was
+  /// not synced and some are synced, as with syncNode().
+  [[nodiscard]] Status syncTree();
+  static void storeNode(Node& node);
+  static void losePages(Node& node);
+  void storeTree(Node& node, Go go);
   [[nodiscard]] Status truncateNode(Node& node, const std::string& path, std::uint64_t size);
   [[nodiscard]] Status removeTree(const std::string& path);
   void settle(Node& node);

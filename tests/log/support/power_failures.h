@@ -54,6 +54,7 @@ class PowerFailures : public testing::Test {
   [[nodiscard]] std::unique_ptr<LogManager> open() {
     auto opened = LogManager::open({.directories = {"/data"},
                                     .defaults = config_,
+                                    .logs_synced_together = logs_synced_together_,
                                     .recovery_threads = 1,
                                     .journal_file_bytes = 64 << 10,
                                     .journal_direct_bytes = direct_bytes_,
@@ -115,6 +116,8 @@ class PowerFailures : public testing::Test {
   const TopicPartition name_{"orders", PartitionIndex{0}};
   /// From here on a round syncs a log itself.
   std::uint64_t direct_bytes_ = 1 << 20;
+  /// From so many logs on a clean stop syncs the whole file system.
+  std::size_t logs_synced_together_ = 256;
   LogConfig config_{.segment_bytes = 2000, .index_interval_bytes = 100};
   ManualClock clock_{1'000'000};
   bool start_fails_ = true;

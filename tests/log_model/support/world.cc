@@ -38,7 +38,8 @@ World::World(std::uint64_t seed, std::uint64_t salt)
     : random_(seed + saltBits(salt)),
       disk_(seed + saltBits(salt) + 1),
       names_(seed + saltBits(salt) + 2),
-      direct_bytes_(seed % 2 == 0 ? 300 : 1 << 20) {
+      direct_bytes_(seed % 2 == 0 ? 300 : 1 << 20),
+      logs_synced_together_(seed % 4 < 2 ? 1 : 256) {
   const auto logs = 1 + random_.below(3);
   for (std::uint64_t i = 0; i < logs; ++i) {
     auto t = std::make_unique<Tracked>();
@@ -101,6 +102,7 @@ void World::open() {
                               return LogConfig{};
                             },
                         .on_failure = [this](const std::string&, const Error&) { broken_ = true; },
+                        .logs_synced_together = logs_synced_together_,
                         .recovery_threads = 1,
                         .journal_file_bytes = kJournalBytes,
                         .journal_direct_bytes = direct_bytes_,

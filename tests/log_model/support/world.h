@@ -173,6 +173,7 @@ class World {
   SeededRandom names_;
   /// A log that appends as much in one round is synced in its segment instead of being journaled.
   const std::uint64_t direct_bytes_;
+  const std::size_t logs_synced_together_;
   ManualClock clock_{1'000'000};
   std::unique_ptr<LogManager> manager_;
   std::vector<std::unique_ptr<Tracked>> logs_;
