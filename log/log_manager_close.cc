@@ -63,19 +63,17 @@ Status LogManager::close(std::int64_t broker_epoch) {
   State& s = *state_;
   const std::lock_guard lock(s.mutex);
   std::map<const DataDirectory*, Status> outcomes;
+  for (const auto& directory : s.directories) outcomes[directory.get()] = s.closeLogs(*directory);
+  MILLRACE_CHECK_OK(s.writeCheckpoints());
   Status first;
   for (const auto& directory : s.directories) {
-    const Status closed = s.closeLogs(*directory);
-    outcomes[directory.get()] = closed;
-    if (first && !closed) first = closed;
-  }
-  MILLRACE_CHECK_OK(s.writeCheckpoints());
-  for (const auto& directory : s.directories) {
-    if (outcomes[directory.get()] && directory->health()) {
-      const Status closed = s.judge(*directory, s.journals.at(directory.get())->close());
-      if (closed) (void)s.judge(*directory, directory->writeMarker(broker_epoch));
+    Status& outcome = outcomes[directory.get()];
+    if (outcome && directory->health()) {
+      outcome = s.judge(*directory, s.journals.at(directory.get())->close());
+      if (outcome) outcome = s.judge(*directory, directory->writeMarker(broker_epoch));
     }
     directory->unlock();
+    if (first) first = outcome;
   }
   s.logs.clear();
   return first;

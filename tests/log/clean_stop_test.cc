@@ -21,10 +21,16 @@ class SyncCounts final : public ForwardingFiles {
   int wholes = 0;
   /// What syncFileSystem() says.
   Result<bool> answer = true;
+  /// What writing the marker says.
+  Status marker;
 
   Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) override {
     MILLRACE_TRY(auto file, ForwardingFiles::open(path, mode));
     return std::make_shared<CountingFile>(std::move(file), *this);
+  }
+  Status writeAtomically(const std::string& path, BytesView content) override {
+    if (path.ends_with(".kafka_cleanshutdown") && !marker) return marker;
+    return ForwardingFiles::writeAtomically(path, content);
   }
 
  private:
@@ -109,6 +115,15 @@ TEST_F(CleanStopTest, AFailedSyncOfTheFileSystemIsAFailedSyncOfAllLogs) {
   EXPECT_EQ(manager->directoryStates().at(0).health.error().code, Errc::kIo);
   manager = open();
   EXPECT_FALSE(manager->report().clean);
+}
+
+TEST_F(CleanStopTest, AMarkerThatCannotBeWrittenIsAFailure) {
+  files_.marker = fail(Errc::kIo, "Input/output error");
+  const auto manager = open();
+  fill(*manager, 1);
+  const Status closed = manager->close();
+  ASSERT_FALSE(closed);
+  EXPECT_EQ(closed.error().code, Errc::kIo);
 }
 
 /// The marker vouches for all records; without it, what was flushed is there.
