@@ -17,8 +17,7 @@ class BitRotTest : public PowerFailures {
   void SetUp() override {
     config_.segment_bytes = 1 << 20;
     config_.index_interval_bytes = 1000;
-    disk_ = std::make_unique<FaultyDisk>(1);
-    start();
+    startOnNewDisk();
   }
   /// Ten batches of three records on disk, the log opened again.
   void fill(bool clean) {
@@ -56,16 +55,7 @@ class BitRotTest : public PowerFailures {
     ASSERT_TRUE(manager_->writeCheckpoints());
     ASSERT_TRUE(log().compacted(*plan, *outcome));
   }
-  /// Where a batch begins.
-  std::uint64_t positionOf(Offset base) {
-    const Bytes bytes = disk_->readAll(kLog, 1 << 20).value();
-    record::BatchIterator walk(bytes);
-    record::BatchView batch;
-    for (std::uint64_t at = 0; walk.next(batch); at = walk.position())
-      if (batch.baseOffset() == base) return at;
-    ADD_FAILURE() << "no batch at " << base.value();
-    return 0;
-  }
+  std::uint64_t positionOf(Offset base) { return positionIn(kLog, base); }
   void expectTold(const Error& error, std::uint64_t position) {
     EXPECT_EQ(error.code, Errc::kCorruptData);
     EXPECT_NE(error.detail.find(kLog + (" at position " + std::to_string(position))),

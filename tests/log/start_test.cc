@@ -13,21 +13,14 @@ class StartTest : public PowerFailures {
   void SetUp() override {
     config_.segment_bytes = 1 << 20;
     config_.index_interval_bytes = 1;
-    disk_ = std::make_unique<FaultyDisk>(1);
-    start();
+    startOnNewDisk();
   }
   [[nodiscard]] static std::string fileAt(Offset base, FileKind kind) {
     LogFiles files{systemFiles(), "/data/orders-0"};
     return files.path(base, kind);
   }
   std::uint64_t positionOf(Offset base) {
-    const Bytes bytes = disk_->readAll(fileAt(Offset{0}, FileKind::kLog), 1 << 20).value();
-    record::BatchIterator walk(bytes);
-    record::BatchView batch;
-    for (std::uint64_t at = 0; walk.next(batch); at = walk.position())
-      if (batch.baseOffset() == base) return at;
-    ADD_FAILURE() << "no batch at " << base.value();
-    return 0;
+    return positionIn(fileAt(Offset{0}, FileKind::kLog), base);
   }
   void kill() {
     manager_.reset();

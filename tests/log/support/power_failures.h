@@ -62,6 +62,10 @@ class PowerFailures : public testing::Test {
                                     .clock = &clock_});
     return opened ? std::move(*opened) : nullptr;
   }
+  void startOnNewDisk() {
+    disk_ = std::make_unique<FaultyDisk>(1);
+    start();
+  }
   void start() {
     manager_ = open();
     ASSERT_NE(manager_, nullptr);
@@ -80,6 +84,17 @@ class PowerFailures : public testing::Test {
       if (!p.file.ends_with(".snapshot")) ADD_FAILURE() << p.file << ": " << p.what;
     });
     EXPECT_TRUE(checked);
+  }
+
+  /// Where a batch begins in a segment's file.
+  std::uint64_t positionIn(const std::string& path, Offset base) {
+    const Bytes bytes = disk_->readAll(path, 1 << 20).value();
+    record::BatchIterator walk(bytes);
+    record::BatchView batch;
+    for (std::uint64_t at = 0; walk.next(batch); at = walk.position())
+      if (batch.baseOffset() == base) return at;
+    ADD_FAILURE() << "no batch at " << base.value();
+    return 0;
   }
 
   /// The log, made where it is not there.
