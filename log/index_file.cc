@@ -17,9 +17,11 @@ OffsetEntry decodeOffset(Offset base, const char* p) {
 
 /// No entry is made for a timestamp below 0: one that has it is damaged, and must not look like the
 /// -1 that stands for none.
+constexpr std::int64_t kDamagedTimestamp = -2;
+
 TimeEntry decodeTime(Offset base, const char* p) {
   const auto timestamp = loadBe<std::int64_t>(p);
-  return {timestamp < 0 ? -2 : timestamp, base + loadBe<std::int32_t>(p + 8)};
+  return {timestamp < 0 ? kDamagedTimestamp : timestamp, base + loadBe<std::int32_t>(p + 8)};
 }
 
 AbortedTransaction decodeTxn(const char* p) {

@@ -42,8 +42,11 @@ Result<Offset> PartitionLog::State::recover() {
   for (std::size_t i = first; i < segments.size(); ++i) {
     Segment& segment = *segments[i];
     Segment::Boundary from{0, std::max(next, segment.base())};
-    MILLRACE_TRY(const bool hole_before, isHole(next, i));
-    if (i > first && !sparse && hole_before) {
+    bool hole_before = false;
+    if (i > first && !sparse) {
+      MILLRACE_TRY(hole_before, isHole(next, i));
+    }
+    if (hole_before) {
       const std::uint64_t size = segments[i - 1]->size();
       const Error hole{Errc::kCorruptData,
                        fmt::format("{} begins at offset {}, the segment before ends at {}",

@@ -101,8 +101,10 @@ struct PartitionLog::State {
   /// Where the last batch ends that begins below an offset and does not hold it.
   [[nodiscard]] Result<Offset> endBelow(Offset offset) const;
 
+  // Closing (partition_log.cc): what a clean stop writes before its flush, and does after it.
   [[nodiscard]] Status prepareClose();
   [[nodiscard]] Status closeFiles();
+
   // Flushing (partition_log_flush.cc).
   [[nodiscard]] Status collectNames(FlushJob& job);
   [[nodiscard]] Status collectSegments(FlushJob& job, std::size_t end);
@@ -176,8 +178,7 @@ struct PartitionLog::State {
   /// Takes segment_jitter_ms into account, the same for the life of this object.
   double jitter = 0;
   UnsyncedNames unsynced;
-  /// A process died while it cut records off.
-  bool cut_found = false;
+  bool cut_found = false;  ///< a process died while it cut records off
   FlushedStable flushed_stable;
   /// A cut of what was flushed was announced: where the log is to end.
   std::optional<Offset> cut_to;
@@ -187,8 +188,7 @@ struct PartitionLog::State {
   std::uint64_t cuts = 0;
   /// Bytes behind the recovery point.
   std::uint64_t unflushed_bytes = 0;
-  /// There is no directory: nothing was ever appended.
-  bool absent = false;
+  bool absent = false;  ///< there is no directory: nothing was ever appended
   /// This log's part in the journal, from its first journaled append on.
   std::shared_ptr<JournaledLog> journaled;
   /// Everything below that is not below the recovery point is in the journal.
