@@ -48,18 +48,12 @@ ProducerTopic& Accumulator::topic(const std::string& name) {
   return *entry;
 }
 
-bool Accumulator::updatePartitions(const ClusterImage& image) {
-  bool changed = false;
+void Accumulator::updatePartitions(const TopicMeta& meta) {
   const std::unique_lock lock(topics_mutex_);
-  for (auto& [name, topic] : topics_) {
-    const TopicMeta* meta = image.topic(name);
-    if (meta == nullptr) continue;
-    const auto count = static_cast<std::int32_t>(meta->partitions.size());
-    if (count <= topic->partitionCount()) continue;
-    topic->grow(static_cast<std::size_t>(count));
-    changed = true;
-  }
-  return changed;
+  const auto it = topics_.find(meta.name);
+  if (it == topics_.end()) return;
+  const auto count = static_cast<std::int32_t>(meta.partitions.size());
+  if (count > it->second->partitionCount()) it->second->grow(static_cast<std::size_t>(count));
 }
 
 std::int32_t Accumulator::choosePartition(ProducerTopic& topic, const Appended& record,

@@ -100,8 +100,8 @@ class Accumulator {
 
   /// The topic of that name, made where new; its queues may not be there yet.
   [[nodiscard]] ProducerTopic& topic(const std::string& name);
-  /// Gives every topic the queues that metadata names. Returns whether anything changed.
-  bool updatePartitions(const ClusterImage& image);
+  /// Gives a topic, where it is produced to, the queues that metadata names.
+  void updatePartitions(const TopicMeta& meta);
   /// Appends to the open batch; `place` (may be null) makes an outcome. Blocks for memory.
   Status append(ProducerTopic& topic, const Appended& record, Place* place);
 

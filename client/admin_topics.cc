@@ -201,8 +201,9 @@ Result<AdminResults<std::string, void>> Admin::createPartitions(
 Result<std::vector<TopicListing>> Admin::listTopics() {
   MILLRACE_TRY(const client::ClusterImage image, core_->cluster(std::nullopt, core_->deadline()));
   std::vector<TopicListing> out;
-  for (const auto& [name, topic] : image.topics) {
-    if (topic.error == Errc::kNone) out.push_back(TopicListing{name, topic.id, topic.internal});
+  for (const auto& topic : image.topics) {
+    if (topic->error == Errc::kNone)
+      out.push_back(TopicListing{topic->name, topic->id, topic->internal});
   }
   return out;
 }
@@ -216,11 +217,10 @@ Result<AdminResults<std::string, TopicDescription>> Admin::describeTopics(
     MILLRACE_TRY(const client::ClusterImage image, core_->cluster(topics, deadline));
     bool again = false;
     for (const std::string& name : topics) {
-      const auto it = image.topics.find(name);
-      const Errc code =
-          it == image.topics.end() ? Errc::kUnknownTopicOrPartition : it->second.error;
+      const client::TopicMeta* const found = image.topics.find(name);
+      const Errc code = found == nullptr ? Errc::kUnknownTopicOrPartition : found->error;
       if (code == Errc::kNone) {
-        out.insert_or_assign(name, describe(it->second));
+        out.insert_or_assign(name, describe(*found));
         continue;
       }
       again = again || code == Errc::kLeaderNotAvailable;

@@ -129,8 +129,9 @@ std::optional<Error> ConsumerCore::takeError() {
 void ConsumerCore::onMetadata(const ClusterImage& image) {
   if (accepts_) {
     std::set<std::string> fresh;
-    for (const auto& [name, topic] : image.topics) {
-      if (topic.error == Errc::kNone && !topic.internal && accepts_(name)) fresh.insert(name);
+    for (const auto& topic : image.topics) {
+      const bool usable = topic->error == Errc::kNone && !topic->internal;
+      if (usable && accepts_(topic->name)) fresh.insert(topic->name);
     }
     if (fresh != topics_) {
       topics_ = std::move(fresh);
@@ -138,9 +139,9 @@ void ConsumerCore::onMetadata(const ClusterImage& image) {
     }
   }
   for (const std::string& name : topics_) {
-    const auto it = image.topics.find(name);
-    if (it == image.topics.end()) continue;
-    const Errc code = it->second.error;
+    const TopicMeta* const found = image.topics.find(name);
+    if (found == nullptr) continue;
+    const Errc code = found->error;
     if (code == Errc::kTopicAuthorizationFailed || code == Errc::kInvalidTopicException) {
       error_ = Error{code, fmt::format("topic {}: {}", name, errorMessage(code))};
     }

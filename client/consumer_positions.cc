@@ -220,12 +220,12 @@ Result<std::map<std::string, std::vector<PartitionInfo>>> ConsumerCore::topics(
   MILLRACE_TRY(const ClusterImage image,
                askCluster(base_, std::move(names), millisUntil(deadlineOf(timeout))));
   std::map<std::string, std::vector<PartitionInfo>> out;
-  for (const auto& [name, topic] : image.topics) {
-    if (topic.error != Errc::kNone) continue;
-    auto& partitions = out[name];
-    for (const PartitionMeta& p : topic.partitions) {
+  for (const auto& topic : image.topics) {
+    if (topic->error != Errc::kNone) continue;
+    auto& partitions = out[topic->name];
+    for (const PartitionMeta& p : topic->partitions) {
       partitions.push_back(
-          PartitionInfo{TopicPartition{name, p.index}, p.leader, p.replicas, p.in_sync});
+          PartitionInfo{TopicPartition{topic->name, p.index}, p.leader, p.replicas, p.in_sync});
     }
   }
   return out;

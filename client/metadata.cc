@@ -6,6 +6,7 @@
 #include "protocol/messages/metadata_response.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace millrace::client {
 namespace {
@@ -40,11 +41,29 @@ TopicMeta readTopic(const MetadataResponse::MetadataResponseTopic& from, const T
   return topic;
 }
 
+std::string_view nameOf(const TopicTable::Entry& topic) { return topic->name; }
+
 }  // namespace
 
+const TopicMeta* TopicTable::find(std::string_view name) const {
+  const auto it = std::ranges::lower_bound(sorted_, name, {}, nameOf);
+  return it == sorted_.end() || (*it)->name != name ? nullptr : it->get();
+}
+
+void TopicTable::put(std::vector<Entry> topics) {
+  std::ranges::stable_sort(topics, {}, nameOf);
+  const auto twice = std::ranges::unique(topics, {}, nameOf);
+  topics.erase(twice.begin(), twice.end());
+  std::vector<Entry> both;
+  both.reserve(sorted_.size() + topics.size());
+  // Of equal names, the first range's is taken.
+  std::ranges::set_union(topics, sorted_, std::back_inserter(both), {}, nameOf, nameOf);
+  sorted_ = std::move(both);
+}
+
 const TopicMeta* ClusterImage::topic(const std::string& name) const {
-  const auto it = topics.find(name);
-  return it == topics.end() || it->second.error != Errc::kNone ? nullptr : &it->second;
+  const TopicMeta* const found = topics.find(name);
+  return found == nullptr || found->error != Errc::kNone ? nullptr : found;
 }
 
 const PartitionMeta* ClusterImage::partition(const std::string& name, std::int32_t index) const {
@@ -76,13 +95,10 @@ ClusterImage mergeMetadata(const ClusterImage& before, const MetadataResponse& a
   if (!complete) after.topics = before.topics;
   for (const auto& topic : answer.topics) {
     if (!topic.name) continue;
-    const auto known = before.topics.find(topic.name->str());
-    after.topics[topic.name->str()] =
-        readTopic(topic, known == before.topics.end() ? nullptr : &known->second);
+    after.news.push_back(std::make_shared<const TopicMeta>(
+        readTopic(topic, before.topics.find(topic.name->view()))));
   }
-  for (const auto& [name, topic] : after.topics) {
-    if (!topic.id.isZero()) after.names[topic.id] = name;
-  }
+  after.topics.put(after.news);
   return after;
 }
 
@@ -214,13 +230,16 @@ void MetadataService::askNow() {
                    });
 }
 
-/// Whether a topic that somebody waits for does not exist yet, or has no leader (Kafka asks again,
-/// too, rather than waiting for metadata.max.age.ms).
-bool MetadataService::isMissingTopics() const {
-  return std::ranges::any_of(topics_, [this](const std::string& name) {
-    const auto found = image_->topics.find(name);
-    return found != image_->topics.end() && isRetriable(found->second.error);
-  });
+/// Under the lock: which topics do not exist yet, or have no leader.
+void MetadataService::noteMissing(bool complete) {
+  if (complete) missing_topics_.clear();
+  for (const auto& topic : image_->news) {
+    if (isRetriable(topic->error)) {
+      missing_topics_.insert(topic->name);
+    } else {
+      missing_topics_.erase(topic->name);
+    }
+  }
 }
 
 /// Under the lock. Returns when to ask again, ms from now.
@@ -229,8 +248,11 @@ Millis MetadataService::onPicture(const MetadataResponse& answer, bool complete,
   last_error_ = Error{Errc::kNone, {}};
   failures_ = 0;
   ++version_;
-  // A second request right after would see the same: what is still missing needs a moment.
-  const bool missing = isMissingTopics();
+  noteMissing(complete);
+  // Where somebody waits for one, it is asked again rather than after max_age_ms, as Kafka does. A
+  // request right after would see the same: what is still missing needs a moment.
+  const bool missing = std::ranges::any_of(
+      missing_topics_, [this](const std::string& name) { return topics_.contains(name); });
   missing_ = missing ? missing_ + 1 : 0;
   wanted_ = wanted_ || missing;
   const Millis delay = backoff_.delay(std::max(missing_ - 1, 0), systemRandom());

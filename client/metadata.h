@@ -8,7 +8,6 @@
 #include "client/transport.h"
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -37,13 +36,32 @@ struct TopicMeta {
   std::vector<PartitionMeta> partitions;  ///< by index
 };
 
+/// The topics of a picture, by name. Copies share what they have in common: a producer that meets
+/// its topics one by one gets a picture for each.
+class TopicTable {
+ public:
+  using Entry = std::shared_ptr<const TopicMeta>;
+
+  /// nullptr where unknown.
+  [[nodiscard]] const TopicMeta* find(std::string_view name) const;
+  [[nodiscard]] bool contains(std::string_view name) const { return find(name) != nullptr; }
+  /// Adds topics, or puts them in the place of others of their names.
+  void put(std::vector<Entry> topics);
+  [[nodiscard]] auto begin() const { return sorted_.begin(); }
+  [[nodiscard]] auto end() const { return sorted_.end(); }
+
+ private:
+  std::vector<Entry> sorted_;
+};
+
 /// A picture of the cluster. Immutable once published.
 struct ClusterImage {
   std::string cluster_id;
   NodeId controller = kAnyNode;
   std::vector<NodeAddress> nodes;
-  std::map<std::string, TopicMeta> topics;
-  std::map<Uuid, std::string> names;
+  TopicTable topics;
+  /// What the answer named that made this picture of the one before.
+  std::vector<TopicTable::Entry> news;
 
   /// nullptr where unknown or in error.
   [[nodiscard]] const TopicMeta* topic(const std::string& name) const;
@@ -99,7 +117,7 @@ class MetadataService : public std::enable_shared_from_this<MetadataService> {
   void onAnswer(Result<Reply> reply, bool complete);
   [[nodiscard]] Millis onPicture(const protocol::MetadataResponse& answer, bool complete,
                                  Millis now_ms);
-  [[nodiscard]] bool isMissingTopics() const;
+  void noteMissing(bool complete);
   void schedule(Millis delay_ms);
 
   std::shared_ptr<ClientRuntime> runtime_;
@@ -110,7 +128,9 @@ class MetadataService : public std::enable_shared_from_this<MetadataService> {
   ImagePtr image_ = std::make_shared<const ClusterImage>();
   std::set<std::string> topics_;
   std::set<std::string> fresh_;  ///< of topics_, not asked for yet
-  Millis full_due_ms_ = 0;       ///< when all of topics_ are to be asked for again
+  /// Not there yet, or without a leader, when last heard of; of topics_ or not.
+  std::set<std::string> missing_topics_;
+  Millis full_due_ms_ = 0;  ///< when all of topics_ are to be asked for again
   std::vector<std::function<void(const ImagePtr&)>> listeners_;
   Error last_error_{Errc::kNone, {}};
   std::uint64_t version_ = 0;

@@ -80,7 +80,8 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
     base_.metadata->addTopics({name});
     const auto deadline = std::chrono::steady_clock::now() +
                           std::chrono::milliseconds(accumulator_.options().max_block_ms);
-    accumulator_.updatePartitions(*base_.metadata->image());
+    if (const TopicMeta* const known = base_.metadata->image()->topic(name))
+      accumulator_.updatePartitions(*known);
     std::unique_lock lock(mutex_);
     while (topic.queues.load(std::memory_order_acquire) == nullptr) {
       if (closed_) return fail(Errc::kClosed, "the producer is closed");
@@ -99,14 +100,13 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   /// Also counts as a request for news where the cluster does not know the topic yet.
   Status topicError(const std::string& name) {
     const auto image = base_.metadata->image();
-    const auto it = image->topics.find(name);
-    if (it == image->topics.end() || it->second.error == Errc::kNone) return {};
-    if (isRetriable(it->second.error)) {
+    const TopicMeta* const found = image->topics.find(name);
+    if (found == nullptr || found->error == Errc::kNone) return {};
+    if (isRetriable(found->error)) {
       base_.metadata->requestUpdate();
       return {};
     }
-    return fail(it->second.error,
-                fmt::format("topic {}: {}", name, errorMessage(it->second.error)));
+    return fail(found->error, fmt::format("topic {}: {}", name, errorMessage(found->error)));
   }
 
   Future<RecordMetadata> send(ProducerRecord record) {
@@ -159,7 +159,8 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
 
  private:
   void onMetadata(const ClusterImage& image) {
-    accumulator_.updatePartitions(image);
+    for (const auto& topic : image.news)
+      if (topic->error == Errc::kNone) accumulator_.updatePartitions(*topic);
     {
       const std::lock_guard lock(mutex_);  // no wake-up may fall between check and wait
     }

@@ -257,7 +257,11 @@ bool Sender::addBatch(Request& request, PartitionQueue& queue, Millis now_ms) {
     topic.name = Text::borrow(name);
     const TopicMeta* meta = base_.metadata->image()->topic(name);
     if (meta != nullptr) topic.topic_id = meta->id;
-    if (topic.topic_id.isZero()) request.has_all_topic_ids = false;
+    if (topic.topic_id.isZero()) {
+      request.has_all_topic_ids = false;
+    } else {
+      request.names.emplace(topic.topic_id, name);
+    }
     topics.push_back(std::move(topic));
   }
   ProduceRequest::PartitionProduceData data;
@@ -316,15 +320,14 @@ void Sender::onAnswer(const std::shared_ptr<Request>& request, Result<Reply> rep
 }
 
 void Sender::onResponse(const Request& request, const ProduceResponse& response) {
-  const auto image = base_.metadata->image();
   std::map<std::pair<std::string_view, std::int32_t>,
            const ProduceResponse::PartitionProduceResponse*>
       answers;
   for (const auto& topic : response.responses) {
     std::string_view name = topic.name.view();
     if (name.empty()) {
-      const auto it = image->names.find(topic.topic_id);
-      if (it == image->names.end()) continue;
+      const auto it = request.names.find(topic.topic_id);
+      if (it == request.names.end()) continue;
       name = it->second;
     }
     for (const auto& p : topic.partition_responses) answers[{name, p.index}] = &p;

@@ -53,6 +53,8 @@ class Sender : public std::enable_shared_from_this<Sender> {
     NodeId node = kAnyNode;
     std::vector<Sent> batches;
     std::shared_ptr<protocol::ProduceRequest> message;
+    /// Of the topics in it; the answer names their ids only.
+    std::map<Uuid, std::string_view> names;
     bool has_all_topic_ids = true;
     std::size_t bytes = 0;
   };

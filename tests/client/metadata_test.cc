@@ -68,6 +68,33 @@ class MetadataServiceTest : public ::testing::Test {
           .max_age_ms = 10 * kHour, .retry_backoff_ms = kHour, .retry_backoff_max_ms = kHour});
 };
 
+TopicTable::Entry topic(const std::string& name, Errc error = Errc::kNone) {
+  auto made = std::make_shared<TopicMeta>();
+  made->name = name;
+  made->error = error;
+  return made;
+}
+
+std::vector<std::string> namesIn(const TopicTable& table) {
+  std::vector<std::string> out;
+  for (const auto& entry : table) out.push_back(entry->name);
+  return out;
+}
+
+TEST(TopicTable, KeepsNamesInOrderAndTheNewestOfEach) {
+  TopicTable table;
+  EXPECT_EQ(table.find("a"), nullptr);
+  table.put({topic("c"), topic("a")});
+  const TopicTable before = table;
+  table.put({topic("b"), topic("c", Errc::kLeaderNotAvailable), topic("b")});
+  EXPECT_EQ(namesIn(before), (std::vector<std::string>{"a", "c"}));
+  EXPECT_EQ(namesIn(table), (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(table.find("c")->error, Errc::kLeaderNotAvailable);
+  EXPECT_EQ(before.find("c")->error, Errc::kNone);
+  EXPECT_EQ(before.find("a"), table.find("a"));
+  EXPECT_EQ(table.find("bb"), nullptr);
+}
+
 using Topics = std::vector<std::set<std::string>>;
 
 TEST_F(MetadataServiceTest, ANewTopicIsAskedForAtOnceAndAlone) {

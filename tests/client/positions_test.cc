@@ -41,10 +41,11 @@ DecodedFetch decode(const Bytes& bytes, std::int64_t offset) {
 
 ClusterImage cluster() {
   ClusterImage image;
-  TopicMeta& topic = image.topics["t"];
+  TopicMeta topic;
   topic.name = "t";
   topic.id = Uuid{1, 1};
   topic.partitions = {PartitionMeta{0, 1, 4, {}, {}}, PartitionMeta{1, 2, 4, {}, {}}};
+  image.topics.put({std::make_shared<const TopicMeta>(std::move(topic))});
   return image;
 }
 
