@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 
 namespace millrace::broker {
@@ -13,13 +14,16 @@ GroupCommit::GroupCommit(ShardPool& shards, BlockingPool& blocking, log::Journal
       blocking_(blocking),
       journal_(journal),
       settle_(std::move(settle)),
-      noted_(static_cast<std::size_t>(shards.size())),
-      waiters_(static_cast<std::size_t>(shards.size())) {}
+      shard_(static_cast<std::size_t>(shards.size())) {}
 
 GroupCommit::~GroupCommit() { quiesce(); }
 
+GroupCommit::PerShard& GroupCommit::here() {
+  return shard_[static_cast<std::size_t>(Shard::current()->index())];
+}
+
 void GroupCommit::note(const Noted& appended) {
-  noted_[static_cast<std::size_t>(Shard::current()->index())].push_back(appended);
+  here().noted.push_back(appended);
   begin();
 }
 
@@ -35,6 +39,7 @@ void GroupCommit::begin() {
 void GroupCommit::run() {
   for (;;) {
     const log::Journal::Committed done = journal_.commit();
+    if (!done.status) fails(done);
     settleEverywhere(done);
     if (done.status && journal_.checkpointDue()) checkpointInBackground();
     const std::lock_guard lock(mutex_);
@@ -61,6 +66,13 @@ void GroupCommit::checkpointInBackground() {
   });
 }
 
+void GroupCommit::fails(const log::Journal::Committed& done) {
+  const std::lock_guard lock(mutex_);
+  if (done.round >= failed_.load(std::memory_order_relaxed)) return;
+  failure_ = done.status;
+  failed_.store(done.round, std::memory_order_release);
+}
+
 void GroupCommit::settleEverywhere(log::Journal::Committed done) {
   struct Progress {
     log::Journal::Committed done;
@@ -69,35 +81,38 @@ void GroupCommit::settleEverywhere(log::Journal::Committed done) {
   const auto progress = std::make_shared<Progress>(std::move(done), shards_.size());
   for (int i = 0; i < shards_.size(); ++i) {
     shards_.at(i).post([this, progress] {
-      settleHere(progress->done.round, progress->done.status);
-      if (progress->left.fetch_sub(1, std::memory_order_acq_rel) == 1) wakeWaiters(progress->done);
+      settleHere(progress->done);
+      if (progress->left.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        settledEverywhere(progress->done.round);
     });
   }
 }
 
-void GroupCommit::settleHere(Round round, const Status& status) {
-  auto& noted = noted_[static_cast<std::size_t>(Shard::current()->index())];
-  const auto later = std::ranges::upper_bound(noted, round, {}, &Noted::round);
-  for (auto one = noted.begin(); one != later; ++one) settle_(*one, status);
-  noted.erase(noted.begin(), later);
+void GroupCommit::settleHere(const log::Journal::Committed& done) {
+  PerShard& shard = here();
+  const auto later = std::ranges::upper_bound(shard.noted, done.round, {}, &Noted::round);
+  for (auto one = shard.noted.begin(); one != later; ++one) settle_(*one, done.status);
+  shard.noted.erase(shard.noted.begin(), later);
+  shard.settled = std::max(shard.settled, done.round);
+  wake(shard.for_this, done.round);
 }
 
-void GroupCommit::wakeWaiters(const log::Journal::Committed& done) {
+void GroupCommit::settledEverywhere(Round round) {
   {
     const std::lock_guard lock(mutex_);
-    settled_ = std::max(settled_, done.round);
-    if (!done.status && done.round < failed_) {
-      failed_ = done.round;
-      failure_ = done.status;
-    }
+    settled_ = std::max(settled_, round);
+    if (waiting_for_all_ == 0) return;
   }
   // One hop for all that wait on a shard: from there each goes on for the price of a function call.
   for (int i = 0; i < shards_.size(); ++i)
-    shards_.at(i).post([this, round = done.round] { wakeHere(round); });
+    shards_.at(i).post([this, round] {
+      const std::size_t woken = wake(here().for_all, round);
+      const std::lock_guard lock(mutex_);
+      waiting_for_all_ -= woken;
+    });
 }
 
-void GroupCommit::wakeHere(Round round) {
-  auto& waiters = waiters_[static_cast<std::size_t>(Shard::current()->index())];
+std::size_t GroupCommit::wake(std::vector<Waiter>& waiters, Round round) {
   std::vector<Resume> ready;
   std::erase_if(waiters, [round, &ready](Waiter& waiter) {
     if (waiter.round > round) return false;
@@ -105,15 +120,21 @@ void GroupCommit::wakeHere(Round round) {
     return true;
   });
   for (Resume& resume : ready) resume();
+  return ready.size();
 }
 
-Task<Status> GroupCommit::wait(Round round) {
-  auto start = [this, round](Resume resume) {
-    {
+Task<Status> GroupCommit::wait(Round round, Settled where) {
+  auto start = [this, round, where](Resume resume) {
+    PerShard& shard = here();
+    if (where == Settled::kOnThisShard && round > shard.settled) {
+      shard.for_this.push_back({round, std::move(resume)});
+      return;
+    }
+    if (where == Settled::kOnAllShards) {
       const std::lock_guard lock(mutex_);
       if (round > settled_) {
-        waiters_[static_cast<std::size_t>(Shard::current()->index())].push_back(
-            {round, std::move(resume)});
+        ++waiting_for_all_;
+        shard.for_all.push_back({round, std::move(resume)});
         return;
       }
     }
@@ -124,8 +145,9 @@ Task<Status> GroupCommit::wait(Round round) {
 }
 
 Status GroupCommit::outcomeOf(Round round) {
+  if (round < failed_.load(std::memory_order_acquire)) return {};
   const std::lock_guard lock(mutex_);
-  return round < failed_ ? Status{} : failure_;
+  return failure_;
 }
 
 void GroupCommit::quiesce() {
@@ -148,7 +170,7 @@ CommitTicket GroupCommits::note(const log::Journal* journal, const TopicIdPartit
   if (!appended.duplicate)
     commit.note({appended.round, partition, appended.last_offset + 1,
                  static_cast<std::int64_t>(appended.bytes)});
-  return {&commit, appended.round};
+  return {&commit, appended.round, Shard::current()->index()};
 }
 
 Task<Status> GroupCommits::committed(std::vector<CommitTicket> tickets) {
@@ -156,12 +178,20 @@ Task<Status> GroupCommits::committed(std::vector<CommitTicket> tickets) {
   std::ranges::sort(tickets, [](const CommitTicket& a, const CommitTicket& b) {
     return std::pair(a.commit, a.round) < std::pair(b.commit, b.round);
   });
+  const int here = Shard::current()->index();
   Status first_error;
-  for (std::size_t i = 0; i < tickets.size(); ++i) {
-    const CommitTicket& last = tickets[i];
-    const bool superseded = i + 1 < tickets.size() && tickets[i + 1].commit == last.commit;
-    if (last.commit == nullptr || superseded) continue;
-    const Status done = co_await last.commit->wait(last.round);
+  for (auto first = tickets.cbegin(); first != tickets.cend();) {
+    const auto behind = std::ranges::find_if(first, tickets.cend(), [first](const auto& ticket) {
+      return ticket.commit != first->commit;
+    });
+    const CommitTicket& last = *std::prev(behind);
+    const bool only_here = std::ranges::all_of(
+        first, behind, [here](const CommitTicket& ticket) { return ticket.shard == here; });
+    first = behind;
+    if (last.commit == nullptr) continue;
+    const auto where =
+        only_here ? GroupCommit::Settled::kOnThisShard : GroupCommit::Settled::kOnAllShards;
+    const Status done = co_await last.commit->wait(last.round, where);
     if (!done && first_error) first_error = fail(Errc::kKafkaStorageError, done.error().toString());
   }
   co_return first_error;

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -19,10 +20,11 @@ namespace millrace::broker {
 
 /// Group commit for one data directory. Appends of all shards gather in the journal's round; one
 /// call on the blocking pool commits round after round for as long as something has gathered. When
-/// a round is on disk, every shard first settles what it noted (high watermarks move, fetches
-/// wake), then whoever waits for the round goes on: an acknowledged record can be read.
+/// a round is on disk, every shard settles what it noted (high watermarks move, fetches wake); then
+/// whoever waits for the round goes on: an acknowledged record can be read. Who appended on one
+/// shard only waits for that one's settling.
 ///
-/// Thread-safe but for note(), which belongs to the shard it runs on.
+/// Thread-safe but for note() and wait(), which belong to the shard they run on.
 class GroupCommit {
  public:
   using Round = log::Journal::Round;
@@ -45,9 +47,11 @@ class GroupCommit {
   /// After an append on this shard: it is settled here when its round is done. Begins a commit
   /// where none runs.
   void note(const Noted& appended);
-  /// Goes on when the round is on disk and settled everywhere. Called on a shard. Errors: what
-  /// the journal failed with.
-  [[nodiscard]] Task<Status> wait(Round round);
+  /// Where a round is to be settled before whoever waits for it goes on.
+  enum class Settled { kOnThisShard, kOnAllShards };
+  /// Goes on when the round is on disk and settled. Called on a shard. Errors: what the journal
+  /// failed with.
+  [[nodiscard]] Task<Status> wait(Round round, Settled where);
   /// Blocks until no commit runs. Nothing may be noted any more.
   void quiesce();
 
@@ -56,32 +60,44 @@ class GroupCommit {
     Round round;
     Resume resume;
   };
+  /// Touched on its shard only.
+  struct alignas(64) PerShard {
+    /// In the order of rounds.
+    std::vector<Noted> noted;
+    std::vector<Waiter> for_this;
+    std::vector<Waiter> for_all;
+    Round settled = 0;
+  };
 
   void begin();
   /// On the blocking pool: rounds until nothing has gathered.
   void run();
   void checkpointInBackground();
+  /// The first round that fails; those behind it fail, too.
+  void fails(const log::Journal::Committed& done);
   void settleEverywhere(log::Journal::Committed done);
-  void settleHere(Round round, const Status& status);
-  void wakeWaiters(const log::Journal::Committed& done);
-  void wakeHere(Round round);
+  void settleHere(const log::Journal::Committed& done);
+  void settledEverywhere(Round round);
+  /// Lets those go on that wait for rounds up to this one; how many.
+  static std::size_t wake(std::vector<Waiter>& waiters, Round round);
+  [[nodiscard]] PerShard& here();
   [[nodiscard]] Status outcomeOf(Round round);
 
   ShardPool& shards_;
   BlockingPool& blocking_;
   log::Journal& journal_;
   const Settle settle_;
-  /// By shard, each touched there only, in the order of rounds.
-  std::vector<std::vector<Noted>> noted_;
-  /// By shard, each touched there only.
-  std::vector<std::vector<Waiter>> waiters_;
+  std::vector<PerShard> shard_;
+  /// The first round that failed; failure_ says why.
+  std::atomic<Round> failed_{std::numeric_limits<Round>::max()};
 
   std::mutex mutex_;
   std::condition_variable idle_;
-  Round settled_ = 0;
-  /// The first round that failed, and why; later ones fail, too.
-  Round failed_ = std::numeric_limits<Round>::max();
   Status failure_;
+  /// Settled on all shards.
+  Round settled_ = 0;
+  /// How many wait for that.
+  std::size_t waiting_for_all_ = 0;
   bool running_ = false;
   bool checkpointing_ = false;
 };
@@ -90,6 +106,7 @@ class GroupCommit {
 struct CommitTicket {
   GroupCommit* commit = nullptr;  ///< null: nothing
   GroupCommit::Round round = 0;
+  int shard = 0;  ///< where it was noted
 };
 
 /// The group commits of all data directories.

@@ -246,8 +246,9 @@ Task<Result<Appended>> PartitionStore::append(TopicIdPartition id, Bytes batch) 
     if (!flushed) co_return std::unexpected(flushed.error());
   }
   if (ticket.commit == nullptr) co_return appended;
-  const Status durable = co_await ticket.commit->wait(ticket.round);
-  if (!durable) co_return fail(Errc::kKafkaStorageError, durable.error().toString());
+  std::vector<CommitTicket> tickets(1, ticket);
+  const Status durable = co_await commits().committed(std::move(tickets));
+  if (!durable) co_return std::unexpected(durable.error());
   co_return appended;
 }
 

@@ -106,8 +106,9 @@ class GroupCommitTest : public ::testing::Test {
     done.wait();
     return round;
   }
-  Status wait(int shard, GroupCommit::Round round) {
-    return runAndWait(shards_.at(shard).executor(), commit_.wait(round));
+  Status wait(int shard, GroupCommit::Round round,
+              GroupCommit::Settled where = GroupCommit::Settled::kOnAllShards) {
+    return runAndWait(shards_.at(shard).executor(), commit_.wait(round, where));
   }
   int settled(int shard) {
     int count = 0;
@@ -171,11 +172,30 @@ TEST_F(GroupCommitTest, WhatComesDuringASyncSharesTheNextRound) {
   EXPECT_EQ(settled(1), 1);
 }
 
+TEST_F(GroupCommitTest, WhoAppendedOnOneShardDoesNotWaitForAnother) {
+  std::latch busy(1);
+  shards_.at(1).post([&busy] { busy.wait(); });
+  const auto round = append(0);
+  EXPECT_TRUE(wait(0, round, GroupCommit::Settled::kOnThisShard));
+  EXPECT_EQ(settled(0), 1);
+  std::atomic<bool> everywhere = false;
+  std::jthread waiter([&] {
+    EXPECT_TRUE(wait(0, round));
+    everywhere = true;
+  });
+  ASSERT_TRUE(wait(0, append(0), GroupCommit::Settled::kOnThisShard));
+  EXPECT_FALSE(everywhere);
+  busy.count_down();
+  waiter.join();
+  EXPECT_TRUE(everywhere);
+}
+
 TEST_F(GroupCommitTest, AFailedSyncIsNeverAcknowledged) {
   const auto sound = append(0);
   ASSERT_TRUE(wait(0, sound));
   files_.failSyncs();
   const auto lost = append(0);
+  EXPECT_FALSE(wait(0, lost, GroupCommit::Settled::kOnThisShard));
   EXPECT_FALSE(wait(0, lost));
   EXPECT_TRUE(wait(0, sound)) << "what was on disk before stays acknowledged";
   EXPECT_EQ(settled(0), 1);
