@@ -7,6 +7,7 @@
 
 #include <sys/uio.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -44,7 +45,16 @@ struct FileSlice {
   std::uint32_t size = 0;
 };
 
-enum class OpenMode { kRead, kReadWrite, kCreate };
+enum class OpenMode {
+  kRead,
+  kReadWrite,
+  kCreate,
+  /// kReadWrite past the page cache where the file system can do that: for a file that is written
+  /// in whole blocks and synced after each write. Positions, sizes and addresses of what is written
+  /// are multiples of kDirectBlock; where they are not, the page cache takes it.
+  kDirect
+};
+inline constexpr std::size_t kDirectBlock = 4096;
 
 /// The directory operations the log needs. One real implementation; tests wrap it to lose and break
 /// things.

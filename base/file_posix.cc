@@ -81,7 +81,7 @@ class PosixFile final : public File {
         vectors[static_cast<std::size_t>(count++)] = {const_cast<char*>(part.data()), part.size()};
       }
       const ssize_t n = ::pwritev(fd_, vectors.data(), count, static_cast<off_t>(position));
-      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && (errno == EINTR || (errno == EINVAL && usePageCache()))) continue;
       if (n < 0) return ioError("cannot write", path_);
       position += static_cast<std::uint64_t>(n);
       within += static_cast<std::size_t>(n);
@@ -120,6 +120,12 @@ class PosixFile final : public File {
   const std::string& path() const override { return path_; }
 
  private:
+  /// Whether writes went past the page cache; from now on they do not.
+  [[nodiscard]] bool usePageCache() const {
+    const int flags = ::fcntl(fd_, F_GETFL);
+    return flags >= 0 && (flags & O_DIRECT) != 0 && ::fcntl(fd_, F_SETFL, flags & ~O_DIRECT) == 0;
+  }
+
   int fd_;
   std::string path_;
 };
@@ -127,10 +133,13 @@ class PosixFile final : public File {
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    const int flags = mode == OpenMode::kRead        ? O_RDONLY
-                      : mode == OpenMode::kReadWrite ? O_RDWR
-                                                     : O_RDWR | O_CREAT;
-    const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
+    const int flags = mode == OpenMode::kRead     ? O_RDONLY
+                      : mode == OpenMode::kCreate ? O_RDWR | O_CREAT
+                      : mode == OpenMode::kDirect ? O_RDWR | O_DIRECT
+                                                  : O_RDWR;
+    int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
+    if (fd < 0 && errno == EINVAL && mode == OpenMode::kDirect)
+      fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     if (fd < 0) return ioError("cannot open", path);
     return std::make_shared<PosixFile>(fd, path);
   }

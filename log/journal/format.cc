@@ -16,12 +16,6 @@ constexpr std::size_t kCrcAt = 4, kGenerationAt = 8, kSequenceAt = 16, kEntriesA
 // Positions in an entry, behind its size.
 constexpr std::size_t kIdAt = 1, kPartitionAt = 17, kNameSizeAt = 21, kNameAt = 23;
 
-void putU32(Bytes& out, std::uint32_t value) {
-  char raw[4];
-  storeBe(raw, value);
-  out.append(raw, sizeof raw);
-}
-
 std::unexpected<Error> broken(std::string_view why) {
   return fail(Errc::kCorruptData, fmt::format("a journal entry {}", why));
 }
@@ -53,14 +47,6 @@ Bytes entryPrefix(EntryKind kind, const LogKey& key) {
   storeBe(out.data() + kPartitionAt, key.partition.partition.value());
   storeBe(out.data() + kNameSizeAt, static_cast<std::uint16_t>(topic.size()));
   return out + topic;
-}
-
-void putEntry(Bytes& body, BytesView prefix, std::span<const BytesView> payload) {
-  std::size_t size = prefix.size();
-  for (const BytesView part : payload) size += part.size();
-  putU32(body, static_cast<std::uint32_t>(size));
-  body.append(prefix);
-  for (const BytesView part : payload) body.append(part);
 }
 
 Result<Entry> takeEntry(BytesView& body) {

@@ -17,8 +17,9 @@ namespace millrace::log::journal {
 
 /// "MLJ1": Millrace log journal, version 1.
 inline constexpr std::uint32_t kMagic = 0x4D4C4A31;
-/// Frames begin at multiples of this, so that no sector that was synced is ever written again.
-inline constexpr std::uint64_t kAlignment = 4096;
+/// Frames begin at multiples of this, so that no sector that was synced is ever written again, and
+/// are written past the page cache.
+inline constexpr std::uint64_t kAlignment = kDirectBlock;
 inline constexpr std::size_t kHeaderSize = 32;
 
 [[nodiscard]] constexpr std::uint64_t aligned(std::uint64_t bytes) {
@@ -67,8 +68,6 @@ struct Entry {
 /// Everything of an entry in front of its payload, but the size: the same for all entries of a
 /// kind and log.
 [[nodiscard]] Bytes entryPrefix(EntryKind kind, const LogKey& key);
-/// Appends an entry to a body.
-void putEntry(Bytes& body, BytesView prefix, std::span<const BytesView> payload);
 /// Takes the first entry off a body. Errors: kCorruptData.
 [[nodiscard]] Result<Entry> takeEntry(BytesView& body);
 

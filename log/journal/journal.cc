@@ -1,16 +1,15 @@
 #include "log/journal/journal.h"
 
-#include "base/checksum.h"
 #include "base/varint.h"
+#include "log/journal/frame.h"
 #include "log/journal/in_threads.h"
 
 #include <algorithm>
-#include <array>
 
 namespace millrace::log {
 
+using journal::Frame;
 using journal::FrameHead;
-using journal::kHeaderSize;
 
 /// What one round writes and syncs.
 struct Journal::Gathered {
@@ -20,17 +19,16 @@ struct Journal::Gathered {
     /// Its files are synced; its entries are not written.
     bool direct = false;
   };
-  /// One entry in `body`.
+  /// One entry in `frame`.
   struct Piece {
     std::size_t member = 0;
-    std::size_t begin = 0;
-    std::size_t size = 0;
+    Frame::Extent extent;
     /// Written even where the member is direct.
     bool always = false;
   };
 
   Round number = 1;
-  Bytes body;
+  Frame frame;
   std::vector<Piece> pieces;
   std::vector<Member> members;
   std::size_t appends = 0;
@@ -45,16 +43,19 @@ struct Journal::Gathered {
   }
   void addPiece(const JournaledLog& log, BytesView prefix, std::span<const BytesView> payload,
                 bool always) {
-    const std::size_t begin = body.size();
-    journal::putEntry(body, prefix, payload);
-    pieces.push_back({log.member, begin, body.size() - begin, always});
+    pieces.push_back({log.member, frame.put(prefix, payload), always});
   }
-  [[nodiscard]] bool isWritten(const Piece& piece) const {
-    return piece.always || !members[piece.member].direct;
+  /// What of the frame is to be written.
+  [[nodiscard]] std::vector<Frame::Extent> written() const {
+    std::vector<Frame::Extent> out;
+    out.reserve(pieces.size());
+    for (const Piece& piece : pieces)
+      if (piece.always || !members[piece.member].direct) out.push_back(piece.extent);
+    return out;
   }
   void clear(Round next) {
     number = next;
-    body.clear();
+    frame.clear();
     pieces.clear();
     members.clear();
     appends = 0;
@@ -98,7 +99,7 @@ Result<Journal::Round> Journal::append(const std::shared_ptr<JournaledLog>& log,
   Gathered::Member& member = round.memberFor(log);
   for (const BytesView part : batches) member.bytes += part.size();
   const bool much = member.bytes >= options_.direct_bytes ||
-                    round.body.size() + member.bytes > options_.file_bytes / 2;
+                    round.frame.length() + member.bytes > options_.file_bytes / 2;
   if (alone || much) member.direct = true;
   if (!member.direct) round.addPiece(*log, log->batches_prefix, batches, false);
   log->note(file);
@@ -180,7 +181,7 @@ void Journal::awaitCompany(std::unique_lock<std::mutex>& lock) {
   }
 }
 
-Status Journal::write(const Gathered& round) {
+Status Journal::write(Gathered& round) {
   MILLRACE_CHECK_OK(writeFrame(round));
   std::vector<std::shared_ptr<JournaledLog>> direct;
   for (const Gathered::Member& member : round.members)
@@ -192,35 +193,19 @@ Status Journal::write(const Gathered& round) {
   return {};
 }
 
-Status Journal::writeFrame(const Gathered& round) {
-  std::array<char, kHeaderSize> header;
-  static constexpr std::array<char, journal::kAlignment> kPadding{};
-  std::vector<BytesView> slices = {BytesView(header.data(), header.size())};
-  FrameHead head{.salt = salt_};
-  for (const Gathered::Piece& piece : round.pieces) {
-    if (!round.isWritten(piece)) continue;
-    ++head.entries;
-    head.length += static_cast<std::uint32_t>(piece.size);
-    const char* const begin = round.body.data() + piece.begin;
-    if (slices.size() > 1 && slices.back().data() + slices.back().size() == begin) {
-      slices.back() = BytesView(slices.back().data(), slices.back().size() + piece.size);
-    } else {
-      slices.emplace_back(begin, piece.size);
-    }
-  }
-  if (head.entries == 0) return {};
-  const std::uint64_t size = journal::aligned(kHeaderSize + head.length);
+Status Journal::writeFrame(Gathered& round) {
+  const std::vector<Frame::Extent> entries = round.written();
+  if (entries.empty()) return {};
+  round.frame.keep(entries);
+  const std::uint64_t size = round.frame.size();
   MILLRACE_TRY(const std::size_t index, fileFor(size));
   JournalFile& file = *journal_files_[index];
-  head.generation = file.generation;
-  head.sequence = file.sequence;
-  std::uint32_t crc = head.crcSeed();
-  for (std::size_t i = 1; i < slices.size(); ++i) crc = crc32c(crc, slices[i]);
-  head.store(header.data(), crc);
-  // Whole pages: the kernel need not read what the rest of the last one holds.
-  slices.emplace_back(kPadding.data(), size - kHeaderSize - head.length);
   list(round, index);
-  MILLRACE_CHECK_OK(file.file->write(file.position, slices));
+  const BytesView bytes = round.frame.seal({.generation = file.generation,
+                                            .sequence = file.sequence,
+                                            .entries = static_cast<std::uint32_t>(entries.size()),
+                                            .salt = salt_});
+  MILLRACE_CHECK_OK(file.file->write(file.position, std::span(&bytes, 1)));
   MILLRACE_CHECK_OK(file.file->sync());
   const std::lock_guard lock(mutex_);
   file.position += size;
@@ -287,6 +272,7 @@ Status Journal::create(JournalFile& file) {
   }
   MILLRACE_CHECK_OK(file.file->sync());
   MILLRACE_CHECK_OK(options_.files->syncDirectory(options_.directory));
+  MILLRACE_TRY(file.file, options_.files->open(file.path, OpenMode::kDirect));
   const std::lock_guard lock(mutex_);
   file.made = true;
   return {};

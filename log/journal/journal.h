@@ -116,8 +116,8 @@ class Journal {
   /// Waits a moment for those that the last round let go on, so that they share this round.
   void awaitCompany(std::unique_lock<std::mutex>& lock);
 
-  [[nodiscard]] Status write(const Gathered& round);
-  [[nodiscard]] Status writeFrame(const Gathered& round);
+  [[nodiscard]] Status write(Gathered& round);
+  [[nodiscard]] Status writeFrame(Gathered& round);
   /// Which file has room for a frame; begins the other one anew where needed.
   [[nodiscard]] Result<std::size_t> fileFor(std::uint64_t bytes);
   /// The file exists and nothing in it is needed.

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace millrace {
 namespace {
 
@@ -31,6 +33,25 @@ TEST_F(FileTest, WritesManySlicesInOrder) {
   EXPECT_EQ((*file)->size().value(), whole.size() + 3);
   ASSERT_TRUE((*file)->truncate(5).has_value());
   EXPECT_EQ((*file)->size().value(), 5U);
+}
+
+TEST_F(FileTest, DirectWritesOfWholeBlocksAndOfAnythingElse) {
+  ASSERT_TRUE(systemFiles().writeAtomically(path("direct"), Bytes(4 * kDirectBlock, '0')));
+  const auto file = systemFiles().open(path("direct"), OpenMode::kDirect);
+  ASSERT_TRUE(file.has_value());
+  alignas(kDirectBlock) static char blocks[2 * kDirectBlock];
+  std::ranges::fill(blocks, 'b');
+  const BytesView whole(blocks, sizeof blocks);
+  ASSERT_TRUE((*file)->write(kDirectBlock, std::span(&whole, 1)));
+  ASSERT_TRUE((*file)->sync());
+  const BytesView odd[] = {whole.substr(1, 5), "xy"};
+  ASSERT_TRUE((*file)->write(7, odd)) << "the page cache takes what is not in blocks";
+  ASSERT_TRUE((*file)->write(3 * kDirectBlock, std::span(&whole, 1)).has_value());
+  ASSERT_TRUE((*file)->sync());
+  Bytes expected = Bytes(kDirectBlock, '0') + Bytes(4 * kDirectBlock, 'b');
+  expected.replace(7, 7, "bbbbbxy");
+  EXPECT_EQ(systemFiles().readAll(path("direct")).value(), expected);
+  EXPECT_EQ(systemFiles().open(path("none"), OpenMode::kDirect).error().code, Errc::kNotFound);
 }
 
 TEST_F(FileTest, AtomicWriteReplacesAndLeavesNothingBehind) {
