@@ -1,6 +1,7 @@
-// bench_acks MILLRACE [MILLISECONDS [PRODUCERS IN_FLIGHT RECORDS SIZE]]: producers on connections
-// of their own, acks=all, to a broker process: a topic with flush.on.ack beside one without, and
-// what the disk can do at best.
+// bench_acks MILLRACE|HOST:PORT [MILLISECONDS [PRODUCERS IN_FLIGHT RECORDS SIZE]]: producers on
+// connections of their own, acks=all, to a broker process: a topic that is flushed before it
+// acknowledges beside one that is not, and what the disk can do at best. HOST:PORT is a broker that
+// runs already, of Apache Kafka: there flush.messages=1 is what comes next to flush.on.ack.
 #include "bench/log/raw_sync.h"
 #include "bench/suite/process.h"
 #include "client/admin.h"
@@ -10,6 +11,7 @@
 #include "protocol/messages/produce_response.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -18,7 +20,10 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <map>
+#include <optional>
 #include <stdexcept>
+#include <string>
 
 namespace millrace::bench {
 namespace {
@@ -102,7 +107,8 @@ class Connection {
     const auto& api = protocol::apiInfo(protocol::ApiKey::kProduce);
     const auto split = orDie(protocol::splitResponse(frame, api, kVersion));
     const auto answer = orDie(protocol::decode<protocol::ProduceResponse>(split.body, kVersion));
-    require(answer.responses.at(0).partition_responses.at(0).error_code == 0, "refused");
+    const auto code = answer.responses.at(0).partition_responses.at(0).error_code;
+    if (code != 0) throw std::runtime_error(fmt::format("refused with error {}", code));
   }
 
   int fd_;
@@ -166,29 +172,63 @@ struct Case {
   std::int64_t value_size;
 };
 
-void measure(const std::string& millrace, const Case& c, const LogBenchOptions& options) {
-  BrokerProcess broker(millrace);
-  const std::uint16_t port = portOf(broker.bootstrap());
-  Admin admin({.bootstrapServers = broker.bootstrap()});
+/// The broker that is measured: a process of its own, or one that runs already.
+class Target {
+ public:
+  explicit Target(const std::string& where) {
+    if (where.contains(':')) {
+      bootstrap_ = where;
+    } else {
+      process_.emplace(where);
+      bootstrap_ = process_->bootstrap();
+    }
+  }
+  [[nodiscard]] const std::string& bootstrap() const { return bootstrap_; }
+  [[nodiscard]] std::uint16_t port() const { return portOf(bootstrap_); }
+  /// What makes a topic flush before it acknowledges.
+  [[nodiscard]] std::map<std::string, std::string> flushing() const {
+    if (process_) return {{"flush.on.ack", "true"}};
+    return {{"flush.messages", "1"}};
+  }
+  /// 0 for a broker that runs already.
+  [[nodiscard]] double cpuSeconds() { return process_ ? process_->process().cpuSeconds() : 0; }
+
+ private:
+  std::optional<BrokerProcess> process_;
+  std::string bootstrap_;
+};
+
+std::string makeTopic(const Target& target, const std::string& name, int partitions,
+                      const std::map<std::string, std::string>& configs) {
+  Admin admin({.bootstrapServers = target.bootstrap()});
   const std::vector<NewTopic> topics = {
-      {.name = "plain", .partitions = c.producers},
-      {.name = "synced", .partitions = c.producers, .configs = {{"flush.on.ack", "true"}}}};
-  for (const auto& [name, made] : orDie(admin.createTopics(topics)))
+      {.name = name, .partitions = partitions, .configs = configs}};
+  for (const auto& [topic, made] : orDie(admin.createTopics(topics)))
     if (!made) throw std::runtime_error(name + ": " + made.error().toString());
+  return name;
+}
+
+void measure(const std::string& where, const Case& c, const LogBenchOptions& options) {
+  Target target(where);
+  const std::string suffix =
+      fmt::format("-{}-{}x{}x{}", ::getpid(), c.producers, c.in_flight, c.records);
+  const std::string plain_topic = makeTopic(target, "plain" + suffix, c.producers, {});
+  const std::string synced_topic =
+      makeTopic(target, "synced" + suffix, c.producers, target.flushing());
   const Bytes batch = batchOf(c.records, c.value_size);
-  Producers plain_producers(port, "plain", c.producers, c.in_flight, batch);
-  Producers synced_producers(port, "synced", c.producers, c.in_flight, batch);
+  Producers plain_producers(target.port(), plain_topic, c.producers, c.in_flight, batch);
+  Producers synced_producers(target.port(), synced_topic, c.producers, c.in_flight, batch);
   RawSync raw_file(options, batch.size(), static_cast<std::size_t>(c.producers) * c.in_flight);
   (void)plain_producers.turn(kTurnSeconds);  // makes the partitions' files
   (void)synced_producers.turn(kTurnSeconds);
   Turns plain, synced, raw;
   double plain_cpu = 0, synced_cpu = 0;
   while (synced.sum.seconds < options.seconds) {
-    const double before = broker.process().cpuSeconds();
+    const double before = target.cpuSeconds();
     plain.add(plain_producers.turn(kTurnSeconds));
-    const double between = broker.process().cpuSeconds();
+    const double between = target.cpuSeconds();
     synced.add(synced_producers.turn(kTurnSeconds));
-    synced_cpu += broker.process().cpuSeconds() - between;
+    synced_cpu += target.cpuSeconds() - between;
     plain_cpu += between - before;
     raw.add(raw_file.turn(kTurnSeconds));
   }
@@ -207,7 +247,8 @@ void measure(const std::string& millrace, const Case& c, const LogBenchOptions& 
 int run(int argc, char** argv) {
   if (argc != 2 && argc != 3 && argc != 7) {
     std::fprintf(stderr,
-                 "usage: bench_acks MILLRACE [MILLISECONDS [PRODUCERS IN_FLIGHT RECORDS SIZE]]\n");
+                 "usage: bench_acks MILLRACE|HOST:PORT [MILLISECONDS "
+                 "[PRODUCERS IN_FLIGHT RECORDS SIZE]]\n");
     return 2;
   }
   LogBenchOptions options;
