@@ -16,6 +16,14 @@ constexpr std::size_t kCrcAt = 4, kGenerationAt = 8, kSequenceAt = 16, kEntriesA
 // Positions in an entry, behind its size.
 constexpr std::size_t kIdAt = 1, kPartitionAt = 17, kNameSizeAt = 21, kNameAt = 23;
 
+FrameHead headOf(const std::array<char, kHeaderSize>& raw) {
+  return {.generation = loadBe<std::uint64_t>(raw.data() + kGenerationAt),
+          .sequence = loadBe<std::uint32_t>(raw.data() + kSequenceAt),
+          .entries = loadBe<std::uint32_t>(raw.data() + kEntriesAt),
+          .length = loadBe<std::uint32_t>(raw.data() + kLengthAt),
+          .salt = loadBe<std::uint32_t>(raw.data() + kSaltAt)};
+}
+
 std::unexpected<Error> broken(std::string_view why) {
   return fail(Errc::kCorruptData, fmt::format("a journal entry {}", why));
 }
@@ -74,16 +82,30 @@ Result<Entry> takeEntry(BytesView& body) {
   return broken(fmt::format("is of an unknown kind, {}", int{bytes[0]}));
 }
 
+void storeRetirement(std::span<char, kAlignment> block, std::uint64_t generation,
+                     std::uint32_t salt) {
+  const FrameHead head{.generation = generation, .salt = salt};
+  head.store(block.data(), head.crcSeed());
+}
+
+Result<std::uint64_t> readRetirement(const File& file, std::uint64_t size) {
+  if (size < kAlignment) return 0;
+  std::array<char, kHeaderSize> raw;
+  MILLRACE_TRY(const std::size_t got, file.read(size - kAlignment, raw.data(), raw.size()));
+  if (got != raw.size()) return 0;
+  const FrameHead head = headOf(raw);
+  std::array<char, kHeaderSize> sound;
+  head.store(sound.data(), head.crcSeed());
+  return raw == sound && head.entries == 0 ? head.generation : 0;
+}
+
 Result<bool> FrameReader::load(std::uint64_t position) {
   if (position + kHeaderSize > size_) return false;
   std::array<char, kHeaderSize> raw;
   MILLRACE_TRY(const std::size_t got, file_.read(position, raw.data(), raw.size()));
   if (got != raw.size() || loadBe<std::uint32_t>(raw.data()) != kMagic) return false;
-  head_ = {.generation = loadBe<std::uint64_t>(raw.data() + kGenerationAt),
-           .sequence = loadBe<std::uint32_t>(raw.data() + kSequenceAt),
-           .entries = loadBe<std::uint32_t>(raw.data() + kEntriesAt),
-           .length = loadBe<std::uint32_t>(raw.data() + kLengthAt),
-           .salt = loadBe<std::uint32_t>(raw.data() + kSaltAt)};
+  head_ = headOf(raw);
+  if (head_.entries == 0) return false;  // a retirement
   if (head_.length > size_ - position - kHeaderSize) return false;
   body_.resize(head_.length);
   MILLRACE_TRY(const std::size_t read,
@@ -94,12 +116,14 @@ Result<bool> FrameReader::load(std::uint64_t position) {
 
 Result<bool> FrameReader::next() {
   MILLRACE_TRY(const bool whole, load(position_));
-  if (!whole || head_.sequence != next_sequence_) return false;
-  if (any_ && (head_.generation != generation_ || head_.salt != salt_)) return false;
+  if (!whole) return false;
+  if (any_ &&
+      (head_.sequence != next_sequence_ || head_.generation != generation_ || head_.salt != salt_))
+    return false;
   any_ = true;
   generation_ = head_.generation;
   salt_ = head_.salt;
-  ++next_sequence_;
+  next_sequence_ = head_.sequence + 1;
   position_ += aligned(kHeaderSize + head_.length);
   return true;
 }

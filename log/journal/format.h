@@ -30,7 +30,7 @@ inline constexpr std::size_t kHeaderSize = 32;
 struct FrameHead {
   /// How often the journal's files were begun anew; the same for all frames of a file that count.
   std::uint64_t generation = 0;
-  /// Frames of this generation before this one.
+  /// Frames of this journal before this one, modulo 2^32: it goes on from one file to the other.
   std::uint32_t sequence = 0;
   std::uint32_t entries = 0;
   /// Bytes of the body.
@@ -71,6 +71,13 @@ struct Entry {
 /// Takes the first entry off a body. Errors: kCorruptData.
 [[nodiscard]] Result<Entry> takeEntry(BytesView& body);
 
+/// A block for the end of a journal file: the segments of all logs with an entry in its frames of
+/// this generation, or an earlier one, are on disk. The frames do not count any more.
+void storeRetirement(std::span<char, kAlignment> block, std::uint64_t generation,
+                     std::uint32_t salt);
+/// The generation that the end of a file says; 0 where it says none. Errors: kIo.
+[[nodiscard]] Result<std::uint64_t> readRetirement(const File& file, std::uint64_t size);
+
 /// Walks the frames of one journal file from its beginning.
 class FrameReader {
  public:
@@ -84,6 +91,8 @@ class FrameReader {
   [[nodiscard]] BytesView body() const { return body_; }
   /// Where the next frame would stand.
   [[nodiscard]] std::uint64_t position() const { return position_; }
+  /// The sequence that it would have; of no meaning in front of the first frame.
+  [[nodiscard]] std::uint32_t nextSequence() const { return next_sequence_; }
 
   /// The position of a whole frame behind position() that is of generation `least` or later and has
   /// this salt (any, where there is none to compare with); nothing where there is none. A frame is

@@ -225,8 +225,9 @@ void Journal::list(const Gathered& round, std::size_t index) {
 }
 
 Result<std::size_t> Journal::fileFor(std::uint64_t bytes) {
-  if (current_ && journal_files_[*current_]->position + bytes <= options_.file_bytes)
-    return *current_;
+  // The last block is for retirement.
+  const std::uint64_t room = options_.file_bytes - journal::kAlignment;
+  if (current_ && journal_files_[*current_]->position + bytes <= room) return *current_;
   const std::size_t next = current_ ? 1 - *current_ : 0;
   if (current_) {
     const std::lock_guard lock(mutex_);
@@ -239,7 +240,7 @@ Result<std::size_t> Journal::fileFor(std::uint64_t bytes) {
   }
   const std::lock_guard lock(mutex_);
   file.position = 0;
-  file.sequence = 0;
+  file.sequence = current_ ? journal_files_[*current_]->sequence : 0;
   file.generation = ++generation_;
   current_ = next;
   return next;
@@ -248,17 +249,31 @@ Result<std::size_t> Journal::fileFor(std::uint64_t bytes) {
 Status Journal::makeReady(JournalFile& file) {
   if (!file.made) MILLRACE_CHECK_OK(create(file));
   std::vector<std::shared_ptr<JournaledLog>> logs;
+  std::uint64_t generation = 0;
   {
     const std::lock_guard lock(mutex_);
     if (!file.full) return {};
     logs = file.logs;
+    generation = file.generation;
   }
   MILLRACE_CHECK_OK(syncAll(logs));
+  MILLRACE_CHECK_OK(retire(file, generation));
   const std::lock_guard lock(mutex_);
   file.logs.clear();
   file.full = false;
   ++counters_.checkpoints;
   return {};
+}
+
+/// Were the first frame of the next generation torn, those of this one behind it would look as if
+/// they were needed and their first one was damaged.
+Status Journal::retire(JournalFile& file, std::uint64_t generation) const {
+  alignas(journal::kAlignment) std::array<char, journal::kAlignment> block{};
+  journal::storeRetirement(block, generation, salt_);
+  const BytesView bytes(block.data(), block.size());
+  MILLRACE_CHECK_OK(
+      file.file->write(options_.file_bytes - journal::kAlignment, std::span(&bytes, 1)));
+  return file.file->sync();
 }
 
 /// Filled with zeros, so that a frame's sync has nothing to do but to write the frame.
@@ -343,14 +358,16 @@ Journal::Counters Journal::counters() const {
 }
 
 Status Journal::close() {
-  bool any = false;
-  for (const auto& file : journal_files_) {
-    if (!file->made) continue;
-    any = true;
-    file->file.reset();
-    MILLRACE_CHECK_OK(options_.files->remove(file->path));
+  // What a newer file cancels of an older one must not come back without it.
+  const std::size_t newer = current_.value_or(0);
+  for (const std::size_t index : {1 - newer, newer}) {
+    JournalFile& file = *journal_files_[index];
+    if (!file.made) continue;
+    file.file.reset();
+    MILLRACE_CHECK_OK(options_.files->remove(file.path));
+    MILLRACE_CHECK_OK(options_.files->syncDirectory(options_.directory));
   }
-  return any ? options_.files->syncDirectory(options_.directory) : Status{};
+  return {};
 }
 
 }  // namespace millrace::log

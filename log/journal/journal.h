@@ -123,6 +123,8 @@ class Journal {
   /// The file exists and nothing in it is needed.
   [[nodiscard]] Status makeReady(JournalFile& file);
   [[nodiscard]] Status create(JournalFile& file);
+  /// Writes into the file that its frames, of this generation, are not needed any more.
+  [[nodiscard]] Status retire(JournalFile& file, std::uint64_t generation) const;
   /// Lists the round's logs as those that a checkpoint of the file must sync.
   void list(const Gathered& round, std::size_t file);
   [[nodiscard]] Status syncLog(JournaledLog& log);

@@ -34,8 +34,38 @@ struct Found {
   std::uint64_t size = 0;
   /// Of its first frame; 0 where it has none.
   std::uint64_t generation = 0;
+  std::uint32_t sequence = 0;
   std::uint32_t salt = 0;
+  /// Frames up to this generation are not needed any more.
+  std::uint64_t retired = 0;
+
+  [[nodiscard]] bool counts() const { return generation > retired; }
 };
+
+/// The files that there are, the older one first.
+Result<std::vector<Found>> findFiles(FileSystem& files, const std::string& directory) {
+  std::vector<Found> out;
+  for (const std::string_view name : kJournalFiles) {
+    Found found;
+    found.path = directory + "/" + std::string(name);
+    auto opened = files.open(found.path, OpenMode::kRead);
+    if (!opened && opened.error().code == Errc::kNotFound) continue;
+    if (!opened) return std::unexpected(std::move(opened).error());
+    found.file = std::move(*opened);
+    MILLRACE_TRY(found.size, found.file->size());
+    FrameReader reader(*found.file, found.size);
+    MILLRACE_TRY(const bool any, reader.next());
+    if (any) {
+      found.generation = reader.head().generation;
+      found.sequence = reader.head().sequence;
+      found.salt = reader.head().salt;
+    }
+    MILLRACE_TRY(found.retired, journal::readRetirement(*found.file, found.size));
+    out.push_back(std::move(found));
+  }
+  std::ranges::sort(out, {}, &Found::generation);
+  return out;
+}
 
 class Replay {
  public:
@@ -44,9 +74,9 @@ class Replay {
       : files_(files), directory_(directory), find_(find), complain_(complain) {}
 
   Result<ReplayReport> run() {
-    MILLRACE_CHECK_OK(open());
+    MILLRACE_TRY(found_, findFiles(files_, directory_));
     MILLRACE_CHECK_OK(checkEmptyOnes());
-    std::ranges::sort(found_, {}, &Found::generation);
+    MILLRACE_CHECK_OK(checkOrder());
     MILLRACE_CHECK_OK(forEachEntry([this](const Entry& e) { return noteKey(e); }));
     position_ = 0;
     report_.frames = 0;
@@ -62,8 +92,8 @@ class Replay {
     std::optional<PartitionLog::Gap> gap = {};
   };
 
-  Status open();
   Status checkEmptyOnes() const;
+  Status checkOrder() const;
   template <class Fn>
   Status forEachEntry(Fn fn);
   Status damaged(const Found& file, std::uint64_t at, const std::string& why) const {
@@ -116,26 +146,6 @@ void Replay::flushAll() {
     if (!outcomes[i]) complain_(*logs[i].first, outcomes[i].error());
 }
 
-Status Replay::open() {
-  for (const std::string_view name : kJournalFiles) {
-    Found found;
-    found.path = directory_ + "/" + std::string(name);
-    auto opened = files_.open(found.path, OpenMode::kRead);
-    if (!opened && opened.error().code == Errc::kNotFound) continue;
-    if (!opened) return std::unexpected(std::move(opened).error());
-    found.file = std::move(*opened);
-    MILLRACE_TRY(found.size, found.file->size());
-    FrameReader reader(*found.file, found.size);
-    MILLRACE_TRY(const bool any, reader.next());
-    if (any) {
-      found.generation = reader.head().generation;
-      found.salt = reader.head().salt;
-    }
-    found_.push_back(std::move(found));
-  }
-  return {};
-}
-
 /// A file without a first frame is new, or was about to be used anew. Frames behind it that are
 /// newer than the other file's tell that its beginning was lost.
 Status Replay::checkEmptyOnes() const {
@@ -145,16 +155,34 @@ Status Replay::checkEmptyOnes() const {
     FrameReader reader(*one.file, one.size);
     const std::optional<std::uint32_t> salt =
         newest->generation == 0 ? std::nullopt : std::optional(newest->salt);
-    MILLRACE_TRY(const auto behind, reader.findBehind(newest->generation + 1, salt));
-    if (behind) return damaged(one, 0, "the first frame is damaged");
+    const std::uint64_t least = std::max(newest->generation, one.retired) + 1;
+    MILLRACE_TRY(const auto behind, reader.findBehind(least, salt));
+    // Or the newest file says that there was one before it, which is needed still.
+    if (behind || one.retired + 1 < newest->generation)
+      return damaged(one, 0, "the first frame is damaged");
   }
+  return {};
+}
+
+/// All frames of a file are on disk before the next file has one.
+Status Replay::checkOrder() const {
+  if (found_.size() < 2 || !found_[0].counts() || !found_[1].counts()) return {};
+  const Found& older = found_[0];
+  const Found& newer = found_[1];
+  FrameReader reader(*older.file, older.size);
+  std::uint64_t end = 0;
+  for (bool more = true; more; end = reader.position()) {
+    MILLRACE_TRY(more, reader.next());
+  }
+  if (newer.salt == older.salt && newer.sequence != reader.nextSequence())
+    return damaged(older, end, "a frame that was on disk is damaged");
   return {};
 }
 
 template <class Fn>
 Status Replay::forEachEntry(Fn fn) {
   for (const Found& one : found_) {
-    if (one.generation == 0) continue;
+    if (!one.counts()) continue;
     FrameReader reader(*one.file, one.size);
     for (;;) {
       const std::uint64_t at = reader.position();
@@ -291,23 +319,29 @@ Result<bool> hasJournal(FileSystem& files, const std::string& directory) {
   return false;
 }
 
-Status keepJournal(FileSystem& files, const std::string& directory) {
-  for (const std::string_view name : kJournalFiles) {
-    const std::string path = directory + "/" + std::string(name);
-    const Status kept = files.rename(path, path + ".kept");
-    if (!kept && kept.error().code != Errc::kNotFound) return kept;
+namespace {
+
+/// Without the newer file, what it cancels of the older one would come back: the older one goes
+/// first.
+template <class Fn>
+Status dismiss(FileSystem& files, const std::string& directory, Fn fn) {
+  MILLRACE_TRY(const std::vector<Found> found, findFiles(files, directory));
+  for (const Found& one : found) {
+    MILLRACE_CHECK_OK(fn(one.path));
+    MILLRACE_CHECK_OK(files.syncDirectory(directory));
   }
-  return files.syncDirectory(directory);
+  return {};
+}
+
+}  // namespace
+
+Status keepJournal(FileSystem& files, const std::string& directory) {
+  return dismiss(files, directory,
+                 [&](const auto& path) { return files.rename(path, path + ".kept"); });
 }
 
 Status removeJournal(FileSystem& files, const std::string& directory) {
-  bool any = false;
-  for (const std::string_view name : kJournalFiles) {
-    const Status removed = files.remove(directory + "/" + std::string(name));
-    if (!removed && removed.error().code != Errc::kNotFound) return removed;
-    any = any || removed;
-  }
-  return any ? files.syncDirectory(directory) : Status{};
+  return dismiss(files, directory, [&](const auto& path) { return files.remove(path); });
 }
 
 }  // namespace millrace::log

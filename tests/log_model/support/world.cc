@@ -10,8 +10,6 @@ namespace millrace::log::test {
 namespace {
 
 constexpr const char* kRoot = "/data";
-/// So small that the two files take turns.
-constexpr std::uint64_t kJournalBytes = 32 << 10;
 
 std::uint64_t saltBits(std::uint64_t salt) { return salt == 0 ? 0 : SeededRandom(salt).next(); }
 
@@ -39,6 +37,7 @@ World::World(std::uint64_t seed, std::uint64_t salt)
       disk_(seed + saltBits(salt) + 1),
       names_(seed + saltBits(salt) + 2),
       direct_bytes_(seed % 2 == 0 ? 300 : 1 << 20),
+      journal_bytes_((seed % 8 < 5 ? 3 : 8) * journal::kAlignment),
       logs_synced_together_(seed % 4 < 2 ? 1 : 256) {
   const auto logs = 1 + random_.below(3);
   for (std::uint64_t i = 0; i < logs; ++i) {
@@ -104,11 +103,12 @@ void World::open() {
                         .on_failure = [this](const std::string&, const Error&) { broken_ = true; },
                         .logs_synced_together = logs_synced_together_,
                         .recovery_threads = 1,
-                        .journal_file_bytes = kJournalBytes,
+                        .journal_file_bytes = journal_bytes_,
                         .journal_direct_bytes = direct_bytes_,
                         .files = &disk_,
                         .clock = &clock_,
                         .random = &names_});
+  if (!opened && isJournalTold(opened.error())) return open();
   if (!opened) {
     (void)worked(std::unexpected(opened.error()), "open");
     manager_.reset();
@@ -202,7 +202,8 @@ void World::reopen(Restart how) {
   damageSomething();
   for (int tries = 0;; ++tries) {
     // Bit rot is enough for one start.
-    const bool rot = std::ranges::any_of(logs_, [](const auto& t) { return t->rot.has_value(); });
+    const bool rot = journal_rot_ ||
+                     std::ranges::any_of(logs_, [](const auto& t) { return t->rot.has_value(); });
     const bool trouble = !rot && tries < 4 && chance(3);
     if (trouble && chance(4)) {
       disk_.failAfter(DiskCall::kRead, random_.below(20));
@@ -212,6 +213,7 @@ void World::reopen(Restart how) {
     open();
     if (!down() && !disk_.faultMet()) {
       // Anything armed and not met yet may still come.
+      journal_rot_.reset();
       return;
     }
     if (testing::Test::HasFailure()) return;

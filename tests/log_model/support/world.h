@@ -8,6 +8,7 @@
 #include "log/log_manager.h"
 #include "tests/log/support/faulty_disk.h"
 #include "tests/log_model/support/log_model.h"
+#include "tests/log_model/support/world_counts.h"
 
 #include <cstdio>
 #include <map>
@@ -17,25 +18,6 @@
 #include <vector>
 
 namespace millrace::log::test {
-
-/// What happened in a run, for the report of a long one.
-struct WorldCounts {
-  std::uint64_t steps = 0;
-  std::uint64_t appends = 0;
-  std::uint64_t power_failures = 0;
-  std::uint64_t kills = 0;
-  std::uint64_t clean_stops = 0;
-  std::uint64_t faults = 0;
-  std::uint64_t crashes_in_recovery = 0;
-  std::uint64_t damaged_files = 0;
-  std::uint64_t compactions = 0;
-  std::uint64_t rounds = 0;
-  /// Logs that were synced in a round instead of being journaled.
-  std::uint64_t direct_syncs = 0;
-  std::uint64_t repairs = 0;
-  std::uint64_t records_lost_unsynced = 0;
-  WorldCounts& operator+=(const WorldCounts& other);
-};
 
 class World {
  public:
@@ -95,6 +77,11 @@ class World {
   void damage(const std::string& path);
   void damageTransaction(const std::string& path, const Bytes& content);
   void damageRecords(Tracked& t);
+  /// Bits or a page of the journal, but not of the last frame: that one may be a round that nobody
+  /// was told of.
+  void damageJournal();
+  /// Whether the start failed because of that damage, and said so. It is put right then.
+  bool isJournalTold(const Error& failure);
   static bool findBatch(const Bytes& content, Tracked::Rot& rot);
   /// What cannot be made again must have been told with file and position, and not served; it is
   /// put right, as from a replica.
@@ -117,7 +104,6 @@ class World {
   void endTransaction(Tracked& t);
   void resend(Tracked& t);
   void append(Tracked& t, ModelBatch batch);
-  void noteAppended(Tracked& t, ModelBatch batch, const AppendInfo& info);
   void flush(Tracked& t);
   void prepareFlush(Tracked& t);
   void finishFlush(Tracked& t);
@@ -173,6 +159,8 @@ class World {
   SeededRandom names_;
   /// A log that appends as much in one round is synced in its segment instead of being journaled.
   const std::uint64_t direct_bytes_;
+  /// So small that the two files take turns.
+  const std::uint64_t journal_bytes_;
   const std::size_t logs_synced_together_;
   ManualClock clock_{1'000'000};
   std::unique_ptr<LogManager> manager_;
@@ -181,6 +169,13 @@ class World {
   bool broken_ = false;
   /// The worst that happened between the last life and this one.
   Restart how_worst_ = Restart::kProcess;
+  /// What was damaged of the journal for this start, and what stood there.
+  struct JournalRot {
+    std::string path;
+    std::uint64_t position = 0;
+    Bytes original;
+  };
+  std::optional<JournalRot> journal_rot_;
   int value_counter_ = 0;
   WorldCounts counts_;
   std::FILE* trace_ = nullptr;

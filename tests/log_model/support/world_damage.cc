@@ -37,6 +37,7 @@ std::uint64_t tornSize(std::uint64_t size, std::uint32_t entry) {
 /// What recovery can make again: indexes, producer snapshots, the epochs' file, recovery points.
 void World::damageSomething() {
   if (chance(6)) return damageRecords(*logs_[random_.below(logs_.size())]);
+  if (chance(5)) return damageJournal();
   if (!chance(3)) return;
   // Without recovery points, gaps that a compaction left which had not reached its own checkpoint
   // look like Kafka's: a hole between segments that a power failure makes then is not told from
@@ -145,6 +146,58 @@ void World::damageRecords(Tracked& t) {
   disk_.overwrite(rot.path, rot.position, BytesView(&bad, 1));
   if (!metadata) t.damaged_at = rot.base;
   t.rot = std::move(rot);
+}
+
+void World::damageJournal() {
+  struct Found {
+    std::string path;
+    Bytes content;
+    std::uint64_t generation = 0;
+    // Of the last whole frame.
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+  };
+  std::vector<Found> files;
+  for (const std::string_view name : kJournalFiles) {
+    Found found{.path = "/data/" + std::string(name)};
+    const auto file = disk_.open(found.path, OpenMode::kRead);
+    if (!file) continue;
+    found.content = disk_.readAll(found.path, 1 << 20).value_or(Bytes{});
+    if (found.content.empty()) continue;
+    journal::FrameReader reader(**file, found.content.size());
+    while (reader.next().value()) {
+      found.generation = reader.head().generation;
+      found.begin = std::exchange(found.end, reader.position());
+    }
+    files.push_back(std::move(found));
+  }
+  if (files.empty()) return;
+  const std::size_t newest = files.size() > 1 && files[1].generation > files[0].generation ? 1 : 0;
+  const std::size_t chosen = random_.below(files.size());
+  const Found& file = files[chosen];
+  const bool used = file.end > 0 && !chance(4);
+  const std::uint64_t at = random_.below(used ? file.end : file.content.size());
+  if (chosen == newest && at >= file.begin && at < file.end) return;
+  const std::uint64_t page = at / FaultyDisk::kPage * FaultyDisk::kPage;
+  journal_rot_ = {file.path, page, file.content.substr(page, FaultyDisk::kPage)};
+  ++counts_.damaged_files;
+  note(fmt::format("damage {} at {}", file.path, at));
+  if (chance(2)) return disk_.flipBit(file.path, at * 8 + random_.below(8));
+  Bytes junk(journal_rot_->original.size(), '\0');
+  for (char& c : junk) c = static_cast<char>(random_.next());
+  disk_.overwrite(file.path, page, junk);
+}
+
+bool World::isJournalTold(const Error& failure) {
+  if (!journal_rot_ || failure.code != Errc::kCorruptData) return false;
+  EXPECT_NE(failure.detail.find(journal_rot_->path + " at position"), std::string::npos)
+      << failure.detail;
+  note("  told: " + failure.detail);
+  disk_.restart(Restart::kProcess);
+  disk_.overwrite(journal_rot_->path, journal_rot_->position, journal_rot_->original);
+  journal_rot_.reset();
+  ++counts_.repairs;
+  return true;
 }
 
 /// Whether damage was told: the log is offline, or a read finds it. Nothing else may be served.

@@ -57,6 +57,7 @@ void World::noteRound(Tracked& t, Journal::Round round, Offset base) {
   if (round == 0) return;
   if (!t.journaled_from) t.journaled_from = base;
   t.journaled_to = t.model.end();
+  if (chance(3)) commitRound();
 }
 
 void World::truncateToEpoch(Tracked& t) {
