@@ -161,6 +161,8 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Status createDirectories(const std::string& path) override {
+    // Mostly the last one alone is missing.
+    if (::mkdir(path.c_str(), 0777) == 0) return {};
     std::error_code error;
     std::filesystem::create_directories(path, error);
     if (error) return ioError("cannot create directory", path, error.value());

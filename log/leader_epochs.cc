@@ -12,6 +12,7 @@ Result<bool> LeaderEpochs::load() {
   const std::string path = files_->path(kEpochCheckpoint);
   const auto text = files_->system.readAll(path);
   if (!text && text.error().code == Errc::kNotFound) return false;
+  exists_ = true;
   if (!text) return std::unexpected(text.error());
   entries_.clear();
   loaded_.reset();
@@ -80,8 +81,12 @@ Status LeaderEpochs::save() {
   std::vector<std::string> lines;
   for (const EpochEntry& e : entries_)
     lines.push_back(fmt::format("{} {}", e.epoch.value(), e.start_offset.value()));
-  MILLRACE_CHECK_OK(
-      replaceFile(files_->system, files_->path(kEpochCheckpoint), formatCheckpoint(lines)));
+  const std::string path = files_->path(kEpochCheckpoint);
+  const Bytes text = formatCheckpoint(lines);
+  // A torn one is as good as none: there was none before.
+  MILLRACE_CHECK_OK(exists_ ? replaceFile(files_->system, path, text)
+                            : writeFile(files_->system, path, text));
+  exists_ = true;
   changed_ = false;
   return {};
 }

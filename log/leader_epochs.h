@@ -49,6 +49,7 @@ class LeaderEpochs {
   std::optional<std::vector<EpochEntry>> loaded_;
   bool changed_ = false;
   bool saved_ = false;
+  bool exists_ = false;  ///< the file; where none was looked for, the log's directory is new
 };
 
 }  // namespace millrace::log

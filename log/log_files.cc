@@ -68,13 +68,15 @@ Status setLength(File& file, std::uint64_t length) {
 
 }  // namespace
 
+Status writeFile(FileSystem& system, const std::string& path, BytesView content) {
+  MILLRACE_TRY(const auto file, system.open(path, OpenMode::kCreate));
+  MILLRACE_CHECK_OK(file->write(0, std::span(&content, 1)));
+  return setLength(*file, content.size());
+}
+
 Status replaceFile(FileSystem& system, const std::string& path, BytesView content) {
   const std::string temporary = path + std::string(kTemporarySuffix);
-  {
-    MILLRACE_TRY(const auto file, system.open(temporary, OpenMode::kCreate));
-    MILLRACE_CHECK_OK(setLength(*file, 0));
-    MILLRACE_CHECK_OK(file->write(0, std::span(&content, 1)));
-  }
+  MILLRACE_CHECK_OK(writeFile(system, temporary, content));
   return system.rename(temporary, path);
 }
 
@@ -98,12 +100,7 @@ std::string partitionMetadata(const Uuid& topic_id) {
 }
 
 Status writePartitionMetadata(const LogFiles& files, const Uuid& topic_id) {
-  const std::string text = partitionMetadata(topic_id);
-  const BytesView content = text;
-  MILLRACE_TRY(const auto file,
-               files.system.open(files.path(kPartitionMetadata), OpenMode::kCreate));
-  MILLRACE_CHECK_OK(file->write(0, std::span(&content, 1)));
-  return setLength(*file, text.size());  // a torn one may have been longer
+  return writeFile(files.system, files.path(kPartitionMetadata), partitionMetadata(topic_id));
 }
 
 Result<std::vector<std::string>> parseCheckpoint(const std::string& path, BytesView text) {

@@ -54,6 +54,9 @@ struct DoomedFile {
   Millis due_ms;
 };
 
+/// Writes a small file where there is none, or a torn one: a crash may tear it, so its reader can
+/// tell. Not synced.
+[[nodiscard]] Status writeFile(FileSystem& system, const std::string& path, BytesView content);
 /// Replaces a small file: temporary name, write, rename. Not synced: for what recovery can rebuild.
 [[nodiscard]] Status replaceFile(FileSystem& system, const std::string& path, BytesView content);
 

@@ -1,6 +1,8 @@
 // What many partitions cost a broker process: to create, to start with (after a clean stop and
 // after kill -9), in memory, and while nothing happens. Once without records, once with five in
-// each.
+// each. On ext4 nothing large should have been removed in the minutes before, not by an earlier run
+// either: the kernel looks at the inodes of files that are gone since a short time, one by one, for
+// every file that is made. TMPDIR says where the data lie.
 #include "bench/suite/process.h"
 #include "client/admin.h"
 #include "client/producer.h"

@@ -84,6 +84,18 @@ TEST_F(RecoveryBound, ARecoveryBeginsAtTheCheckpoint) {
   appendNext(*log);
 }
 
+/// With 20 000 logs every call counts: the directory, three files, and a write to each.
+TEST(FirstRecordOfALog, ChangesTheDiskNoMoreThanItMust) {
+  test::FaultyDisk disk(42);
+  ASSERT_TRUE(disk.createDirectories("/data"));
+  const auto log = PartitionLog::open(
+      {.directory = "/data/orders-0", .topic_id = {1, 2}, .clean_shutdown = false, .files = &disk});
+  ASSERT_TRUE(log) << log.error().toString();
+  const std::uint64_t before = disk.changes();
+  ASSERT_TRUE(append(**log, simpleBatch(1)));
+  EXPECT_EQ(disk.changes() - before, 7U);
+}
+
 /// With 20 000 logs every file that a start writes anew counts.
 TEST(RecoveryOfSmallLogs, WritesNothingWhereNothingIsWrong) {
   test::FaultyDisk disk(42);
