@@ -1,13 +1,18 @@
 // Opening very much data without so large a disk: the sealed segments of one log are linked into
 // the directories of many, each with an active segment of its own. The log manager sees as many
-// files and as much data as it would otherwise; what it reads of the sealed ones lies in the page
-// cache after the first log. It is told apart where the time goes: recovery points as after a crash
-// that followed a flush of the sealed segments, and a clean stop.
+// files and as much data as it would otherwise; only the log files are links, indexes and snapshots
+// are each log's own. It is told apart where the time goes: recovery points as after a crash that
+// followed a flush of the sealed segments, and a clean stop; each with nothing in the page cache,
+// and with all.
 #include "bench/log/support.h"
 #include "log/log_files.h"
 #include "log/log_manager.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
+#include <string>
 
 namespace millrace::bench {
 namespace {
@@ -39,7 +44,7 @@ Offset writeFirst(const TempDir& dir, std::int32_t segment_bytes) {
   return sealed;  // and the manager goes as a process that dies
 }
 
-/// The same for the other partitions: links to what is sealed, copies of the rest.
+/// The same for the other partitions: links to the sealed log files, copies of the rest.
 void multiply(const fs::path& data, Offset tail) {
   const std::string active = log::LogFiles{systemFiles(), ""}.path(tail, log::FileKind::kLog);
   const std::string active_base = fs::path(active).stem().string();
@@ -48,9 +53,7 @@ void multiply(const fs::path& data, Offset tail) {
     const fs::path to = data / ("topic-" + std::to_string(i));
     fs::create_directory(to);
     for (const auto& file : fs::directory_iterator(data / "topic-0")) {
-      const bool sealed = file.path().stem().string().size() == active_base.size() &&
-                          file.path().stem() != active_base;
-      if (sealed) {
+      if (file.path().extension() == ".log" && file.path().stem() != active_base) {
         fs::create_hard_link(file.path(), to / file.path().filename());
       } else {
         fs::copy_file(file.path(), to / file.path().filename());
@@ -62,7 +65,24 @@ void multiply(const fs::path& data, Offset tail) {
     orDie(systemFiles().writeAtomically((data / name).string(), log::formatCheckpoint(points)));
 }
 
-void print(const char* what, double seconds, const log::LogManager& manager) {
+/// Empties the machine's caches of files and names; where that is not allowed, those of the
+/// content of the files below `directory`. Returns which.
+const char* dropCaches(const fs::path& directory) {
+  ::sync();  // what is not on the disk yet stays in memory
+  const int all = ::open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+  const bool dropped = all >= 0 && ::write(all, "3", 1) == 1;
+  if (all >= 0) ::close(all);
+  if (dropped) return "cold (pages, inodes and names)";
+  for (const auto& file : fs::recursive_directory_iterator(directory)) {
+    if (!file.is_regular_file()) continue;
+    const int fd = ::open(file.path().c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0) std::abort();
+    ::close(fd);
+  }
+  return "cold (pages only: inodes and names need root)";
+}
+
+void print(const std::string& what, double seconds, const log::LogManager& manager) {
   std::uint64_t bytes = 0;
   std::size_t segments = 0;
   for (const auto& [tp, log] : manager.all()) {
@@ -70,8 +90,8 @@ void print(const char* what, double seconds, const log::LogManager& manager) {
     segments += log->segmentCount();
   }
   const log::LoadReport& report = manager.report();
-  std::printf("open %-46s %7.3f s for %6.1f GB in %d logs, %zu segments; %6.1f MB checked%s\n",
-              what, seconds, static_cast<double>(bytes) / 1e9, report.logs, segments,
+  std::printf("open %-56s %7.3f s for %6.1f GB in %d logs, %zu segments; %6.1f MB checked%s\n",
+              what.c_str(), seconds, static_cast<double>(bytes) / 1e9, report.logs, segments,
               static_cast<double>(report.scanned_bytes) / 1e6, report.clean ? ", clean" : "");
   std::fflush(stdout);
   if (!report.notes.empty() || report.logs != kPartitions) std::abort();
@@ -84,17 +104,28 @@ void benchLinkedRecovery(const LogBenchOptions& options) {
   const auto segment_bytes =
       static_cast<std::int32_t>(options.linked_bytes / kPartitions / kSegments);
   multiply(dir.path("d"), writeFirst(dir, segment_bytes));
-  const Stopwatch crashed;
-  auto manager = openAll(dir);
-  print("after a crash, sealed segments flushed before", crashed.seconds(), *manager);
-  for (const auto& [tp, log] : manager->all()) log->setHighWatermark(log->endOffset());
+  std::unique_ptr<log::LogManager> manager;
+  const auto open = [&](const std::string& what) {
+    const Stopwatch watch;
+    manager = openAll(dir);
+    print(what, watch.seconds(), *manager);
+  };
+  const auto stop = [&] {
+    for (const auto& [tp, log] : manager->all()) log->setHighWatermark(log->endOffset());
+    orDie(manager->close());
+    manager.reset();
+  };
+  const std::string cold = dropCaches(dir.path());
+  open("after a crash, " + cold);
+  manager.reset();  // as a process that dies
+  open("after a crash, warm");
   const Stopwatch stopping;
-  orDie(manager->close());
+  stop();
   std::printf("a clean stop of it takes %.3f s\n", stopping.seconds());
-  manager.reset();
-  const Stopwatch clean;
-  manager = openAll(dir);
-  print("after a clean stop", clean.seconds(), *manager);
+  (void)dropCaches(dir.path());
+  open("after a clean stop, " + cold);
+  stop();
+  open("after a clean stop, warm");
 }
 
 }  // namespace millrace::bench
