@@ -100,7 +100,8 @@ Status EntryFile::save(bool create) {
   MILLRACE_CHECK_OK(load());
   if (!file_) {
     MILLRACE_TRY(auto opened, files_->system.open(path(), OpenMode::kCreate));
-    made_ = exists_ = true;
+    made_ = made_ || !exists_;
+    exists_ = true;
     MILLRACE_TRY(const std::uint64_t size, opened->size());
     if (size > std::uint64_t{saved_} * entry_size_)
       MILLRACE_CHECK_OK(opened->truncate(std::uint64_t{saved_} * entry_size_));

@@ -39,7 +39,9 @@ class EntryFile {
   [[nodiscard]] Status beginAnew();
   /// Returns whether the directory is to be synced: not where there is neither an entry nor a file.
   [[nodiscard]] Result<bool> settle();
-  /// Closes the file after saving; it is opened again when needed.
+  /// Closes the file, which is opened again when needed. What waits goes on waiting.
+  void close() { file_.reset(); }
+  /// Closes it after saving, and gives memory back, too.
   [[nodiscard]] Status release();
   /// Null where nothing was ever written.
   [[nodiscard]] Result<std::shared_ptr<File>> file();

@@ -8,36 +8,38 @@
 namespace millrace::log {
 namespace {
 
-std::atomic<std::int64_t> open_slots{0};
+std::atomic<std::int64_t> open_files{0};
 
-std::int64_t countMostSlots() {
+std::int64_t countMostFiles() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
     return std::numeric_limits<std::int64_t>::max();
   return static_cast<std::int64_t>(limit.rlim_cur / 2);
 }
 
-std::int64_t mostSlots() {
-  static const std::int64_t most = countMostSlots();
+std::int64_t mostFiles() {
+  static const std::int64_t most = countMostFiles();
   return most;
 }
 
 }  // namespace
 
 void FileSlot::set(std::shared_ptr<File> file) {
-  reset();
-  file_ = std::move(file);
-  if (file_ != nullptr) open_slots.fetch_add(1, std::memory_order_relaxed);
-}
-
-void FileSlot::reset() {
-  if (file_ == nullptr) return;
   file_.reset();
-  open_slots.fetch_sub(1, std::memory_order_relaxed);
+  if (file == nullptr) return;
+  File* const opened = file.get();
+  open_files.fetch_add(1, std::memory_order_relaxed);
+  // Whoever holds the file last, a read under way for instance, closes it.
+  file_ = std::shared_ptr<File>(opened, [held = std::move(file)](File*) mutable {
+    held.reset();
+    open_files.fetch_sub(1, std::memory_order_relaxed);
+  });
 }
 
-bool FileSlot::runningLow() { return open_slots.load(std::memory_order_relaxed) > mostSlots(); }
+std::int64_t FileSlot::openFiles() { return open_files.load(std::memory_order_relaxed); }
 
-bool FileSlot::gettingLow() { return open_slots.load(std::memory_order_relaxed) > mostSlots() / 2; }
+bool FileSlot::runningLow() { return openFiles() > mostFiles(); }
+
+bool FileSlot::gettingLow() { return openFiles() > mostFiles() / 2; }
 
 }  // namespace millrace::log

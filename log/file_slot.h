@@ -1,10 +1,11 @@
-// An open file that may be closed at any time and opened again. All slots are counted, so that a
-// process with more logs than file descriptors keeps going: when they run low, logs close their
-// files after each use.
+// An open file that may be closed at any time and opened again. Files that were opened for a slot
+// are counted until they are closed, so that a process with more logs than file descriptors keeps
+// going: when they run low, logs close their files after each use.
 #pragma once
 
 #include "base/file.h"
 
+#include <cstdint>
 #include <memory>
 
 namespace millrace::log {
@@ -12,16 +13,20 @@ namespace millrace::log {
 class FileSlot {
  public:
   FileSlot() = default;
-  ~FileSlot() { reset(); }
+  ~FileSlot() = default;
   FileSlot(const FileSlot&) = delete;
   FileSlot& operator=(const FileSlot&) = delete;
 
+  /// Takes a file that was opened just now.
   void set(std::shared_ptr<File> file);
-  void reset();
+  void reset() { file_.reset(); }
   [[nodiscard]] const std::shared_ptr<File>& get() const { return file_; }
   [[nodiscard]] explicit operator bool() const { return file_ != nullptr; }
 
-  /// Whether more than half of the process's file descriptors are held by slots.
+  /// How many files are open that were opened for slots, whoever holds them now.
+  [[nodiscard]] static std::int64_t openFiles();
+  /// Whether more than half of the file descriptors that the process may have are open files of
+  /// logs.
   [[nodiscard]] static bool runningLow();
   /// Whether more than a quarter are: nobody should hold files for later.
   [[nodiscard]] static bool gettingLow();

@@ -97,7 +97,8 @@ Millis PartitionLog::State::maxAgeMs() const {
 }
 
 void PartitionLog::State::releaseIfLow() {
-  if (!FileSlot::runningLow()) return;
+  if (!FileSlot::gettingLow()) return;
+  if (!FileSlot::runningLow()) return active().closeIndexes();
   for (const auto& segment : segments)
     if (const Status released = segment->release(); !released) (void)goOffline(released.error());
 }

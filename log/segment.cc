@@ -286,6 +286,12 @@ Status Segment::releaseUnused() {
   return {};
 }
 
+void Segment::closeIndexes() {
+  offset_index_.entries().close();
+  time_index_.entries().close();
+  if (txn_index_ != nullptr) txn_index_->entries().close();
+}
+
 Status Segment::release() {
   MILLRACE_CHECK_OK(offset_index_.entries().release());
   MILLRACE_CHECK_OK(time_index_.entries().release());

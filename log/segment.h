@@ -149,6 +149,7 @@ class Segment {
   [[nodiscard]] Status saveIndexes(bool create);
   /// Lets go of open files that were not used since the last call, and of the tail directory.
   [[nodiscard]] Status releaseUnused();
+  void closeIndexes();  ///< their files: seldom written, and read from memory mostly
   /// Closes all files now; they are opened again when needed.
   [[nodiscard]] Status release();
   /// Files to sync so that everything written so far is on disk.
@@ -192,8 +193,7 @@ class Segment {
   std::int64_t first_timestamp_ = -1;
   bool max_timestamp_known_ = false;
   bool first_timestamp_known_ = false;
-  bool used_ = false;
-  bool preallocated_ = false;
+  bool used_ = false, preallocated_ = false;
   bool checked_ = false, distrusted_ = false, sealed_ = false;
 };
 

@@ -1,5 +1,6 @@
 #include "log/journal/journaled_log.h"
 
+#include "log/file_slot.h"
 #include "log/log_files.h"
 
 #include <algorithm>
@@ -8,20 +9,13 @@ namespace millrace::log {
 
 void JournaledLog::note(const std::shared_ptr<File>& file) {
   auto known = unsynced_.rbegin();  // the newest, nearly always
-  while (known != unsynced_.rend() && !(known->slot && known->slot->get() == file) &&
-         known->path != file->path())
-    ++known;
+  while (known != unsynced_.rend() && known->file != file && known->path != file->path()) ++known;
   if (known != unsynced_.rend()) {
     ++known->version;
-    if (known->slot && known->slot->get() != file) known->slot->set(file);
+    if (known->file != nullptr) known->file = file;
     return;
   }
-  Unsynced added{.path = file->path(), .slot = nullptr};
-  if (!FileSlot::gettingLow()) {
-    added.slot = std::make_unique<FileSlot>();
-    added.slot->set(file);
-  }
-  unsynced_.push_back(std::move(added));
+  unsynced_.push_back({.path = file->path(), .file = FileSlot::gettingLow() ? nullptr : file});
 }
 
 void JournaledLog::synced(const std::string& path) {
@@ -33,7 +27,7 @@ JournaledLog::Sync JournaledLog::plan() const {
   sync.removals = removals_;
   bool new_name = false;
   for (const Unsynced& one : unsynced_) {
-    sync.targets.push_back({one.path, one.slot ? one.slot->get() : nullptr, one.version});
+    sync.targets.push_back({one.path, one.file, one.version});
     new_name = new_name || one.path != named_;
     sync.newest = one.path;
   }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "base/file.h"
-#include "log/file_slot.h"
 #include "log/journal/format.h"
 #include "log/journal/late_writes.h"
 
@@ -71,7 +70,8 @@ class JournaledLog {
  private:
   struct Unsynced {
     std::string path;
-    std::unique_ptr<FileSlot> slot;
+    /// Null where the process was short of file descriptors.
+    std::shared_ptr<File> file;
     /// Counts what was added.
     std::uint64_t version = 0;
   };

@@ -24,8 +24,8 @@ Result<bool> LateWrites::add(const std::shared_ptr<File>& file, std::uint64_t po
   if (used_ > 0 && (!follows || used_ + size > kMost || size > kLargest))
     MILLRACE_CHECK_OK(writeLocked());
   if (!failed_) return std::unexpected(failed_.error());
-  // Whoever is short of file descriptors must be able to close this one.
-  if (size > kLargest || FileSlot::gettingLow()) return false;
+  // Whoever is short of file descriptors closes this one right away: nothing would gather.
+  if (size > kLargest || FileSlot::runningLow()) return false;
   if (used_ + size > capacity_) {
     const std::size_t wanted = std::min(kMost, std::max(2 * capacity_, 2 * size));
     if (room_of_all.load(std::memory_order_relaxed) + static_cast<std::int64_t>(wanted) >
