@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace millrace::log {
 namespace {
@@ -41,13 +42,25 @@ Result<std::optional<record::EndTxnMarker>> markerIn(const record::BatchView& ba
   return marker;
 }
 
+/// Whether a segment that begins at `base` can hold what ends with `last`.
+bool fitOneSegment(Offset base, Offset last) {
+  return last - base <= std::numeric_limits<std::int32_t>::max();
+}
+
 }  // namespace
 
 Status PartitionLog::State::rollIfNeeded(std::uint64_t bytes, std::int64_t timestamp, Offset first,
                                          Offset last, Millis now_ms) {
   MILLRACE_TRY(const bool roll,
                active().shouldRoll(bytes, timestamp, last, now_ms, maxAgeMs(), log.config_));
-  return roll ? rollTo(first) : Status{};
+  if (!roll) return {};
+  // Where offsets are missing in front of the first batch, they belong to the new segment: between
+  // segments only a crash leaves a hole.
+  const Offset end = log.endOffset();
+  if (fitOneSegment(end, last)) return rollTo(end);
+  // Too wide a hole for that: nothing in front of it can be lost, so it is told from a crash's.
+  MILLRACE_CHECK_OK(log.flush());
+  return rollTo(first);
 }
 
 Status PartitionLog::State::noteProducer(const record::BatchView& batch, Offset first, Offset last,
@@ -190,7 +203,8 @@ OneWrite takeSegmentful(OneWrite& left, std::uint64_t segment_bytes) {
   std::uint64_t bytes = 0;
   do {
     bytes += left.written[n++].size;
-  } while (n < left.written.size() && bytes + left.written[n].size <= segment_bytes);
+  } while (n < left.written.size() && bytes + left.written[n].size <= segment_bytes &&
+           fitOneSegment(left.written[0].base_offset, left.written[n].last_offset));
   const OneWrite taken{left.written.first(n), left.views.first(n), left.bytes.substr(0, bytes)};
   left = {left.written.subspan(n), left.views.subspan(n), left.bytes.substr(bytes)};
   return taken;

@@ -75,7 +75,7 @@ Result<bool> PartitionLog::State::readSegment(std::size_t index, Offset end, std
       start >= segment.size() || (found.head && found.head->base_offset > out.next_offset);
   if (gap) MILLRACE_CHECK_OK(segment.checkGap(start));
   if (start >= segment.size()) {
-    out.next_offset = endOf(index);
+    out.next_offset = std::min(endOf(index), end);
     return true;
   }
   std::uint64_t limit = segment.size();

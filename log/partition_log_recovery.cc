@@ -83,7 +83,11 @@ Result<bool> isSparse(Segment& segment) {
 }  // namespace
 
 Result<bool> PartitionLog::State::isHole(Offset next, std::size_t index) const {
-  if (next >= segments[index]->base() || next < options.recovery_point) return false;
+  const Offset base = segments[index]->base();
+  if (next >= base || next < options.recovery_point) return false;
+  // More than a segment's end: a leader's compaction (see rollIfNeeded).
+  const bool wide = base - next > std::numeric_limits<std::int32_t>::max();
+  if (wide && segments[index]->size() > 0) return false;
   for (std::size_t i = index; i < segments.size(); ++i) {
     MILLRACE_TRY(const bool sparse, isSparse(*segments[i]));
     if (sparse) return false;
@@ -95,12 +99,15 @@ namespace {
 
 /// One scan of a segment: judges its batches. Base offsets stand outside of the CRC, so a damaged
 /// one shows only as a gap that what follows contradicts: such a gap is where the sound part ends.
+/// A compacted topic's last batch may have one in front all the same.
 class SegmentScan {
  public:
   struct Bounds {
     Offset base;
     /// Records below may be missing.
     Offset compacted;
+    /// Above, too: batches may come from a leader that compacts.
+    bool gaps;
     /// The log is to be cut there.
     std::optional<Offset> cut_to;
   };
@@ -120,7 +127,7 @@ class SegmentScan {
     const bool gap = first > next_;
     const bool sparse = gap || batch.recordCount() != batch.lastOffsetDelta() + 1;
     sparse_ = sparse_ || (sparse && first >= bounds_.compacted);
-    if (gap && first >= bounds_.compacted) doubt_ = Doubt{position, next_};
+    if (gap && first >= bounds_.compacted && !bounds_.gaps) doubt_ = Doubt{position, next_};
     next_ = batch.nextOffset();
     if (epochs_.empty() || epochs_.back().epoch != batch.leaderEpoch())
       epochs_.push_back({batch.leaderEpoch(), first});
@@ -191,10 +198,12 @@ Result<Offset> PartitionLog::State::recoverSegment(std::size_t index, Segment::B
   const std::uint64_t file_size = segment.size();
   recovery.scanned_bytes += file_size - from.position;
   const Offset flushed = options.recovery_point;
-  MILLRACE_TRY(
-      auto outcome,
-      scanSegment(segment, from, flushed,
-                  {segment.base(), std::max(flushed, options.cleaned_to), cut_to}, log.config_));
+  MILLRACE_TRY(auto outcome, scanSegment(segment, from, flushed,
+                                         {.base = segment.base(),
+                                          .compacted = std::max(flushed, options.cleaned_to),
+                                          .gaps = log.config_.cleanup_compact,
+                                          .cut_to = cut_to},
+                                         log.config_));
   auto& [scan, scanned, anew] = outcome;
   for (const EpochEntry& e : scan.epochs()) epochs.assign(e.epoch, e.start_offset);
   Offset next = scan.next();

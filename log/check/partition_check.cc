@@ -103,6 +103,8 @@ Status PartitionCheck::list() {
 
 void PartitionCheck::checkContinues(Offset base) {
   if (damaged_ || next_offset_ >= base || base <= claims_.cleaned_to) return;
+  // More than can be lost of a segment: a compacted leader had nothing there.
+  if (base - next_offset_ > std::numeric_limits<std::int32_t>::max()) return;
   std::string what = fmt::format("begins at offset {}, the segment before it ends at {}",
                                  base.value(), next_offset_.value());
   if (!claims_.clean && next_offset_ >= claims_.recovery_point)

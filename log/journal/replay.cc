@@ -106,7 +106,8 @@ class Replay {
   /// Whether a later entry cancels what begins at `base`.
   [[nodiscard]] bool isCancelled(const LogKey& key, Offset base) const;
   Status append(Target& target, const LogKey& key, BytesView batches);
-  Status append(Target& target, const record::BatchView& batch);
+  /// `known` is the end of the batch in front, in the same entry; -1 for the first one.
+  Status append(Target& target, const record::BatchView& batch, Offset known);
 
   FileSystem& files_;
   const std::string& directory_;
@@ -215,8 +216,9 @@ Status Replay::noteKey(const Entry& entry) {
   Summary& known = summaries_[entry.key];
   record::BatchIterator walk(entry.batches);
   record::BatchView batch;
-  while (walk.next(batch)) {
-    known.gaps = known.gaps || (known.next >= Offset{0} && batch.baseOffset() > known.next);
+  for (bool first = true; walk.next(batch); first = false) {
+    known.gaps =
+        known.gaps || (first && known.next >= Offset{0} && batch.baseOffset() > known.next);
     known.next = batch.nextOffset();
   }
   return {};
@@ -267,12 +269,15 @@ bool Replay::isCancelled(const LogKey& key, Offset base) const {
 Status Replay::append(Target& target, const LogKey& key, BytesView batches) {
   record::BatchIterator walk(batches);
   record::BatchView batch;
-  while (walk.next(batch))
-    if (!isCancelled(key, batch.baseOffset())) MILLRACE_CHECK_OK(append(target, batch));
+  Offset known{-1};
+  while (walk.next(batch)) {
+    if (!isCancelled(key, batch.baseOffset()))
+      MILLRACE_CHECK_OK(append(target, batch, std::exchange(known, batch.nextOffset())));
+  }
   return walk.status();
 }
 
-Status Replay::append(Target& target, const record::BatchView& batch) {
+Status Replay::append(Target& target, const record::BatchView& batch, Offset known) {
   PartitionLog& log = *target.log;
   const Offset base = batch.baseOffset();
   if (target.gap && base >= target.gap->begin && base < target.gap->end) {
@@ -281,7 +286,9 @@ Status Replay::append(Target& target, const record::BatchView& batch) {
     target.gap.reset();
   }
   if (batch.lastOffset() < log.endOffset()) return {};
-  if (base > log.endOffset()) {
+  // What a leader had compacted is missing within an entry.
+  const bool continues = known >= Offset{0} && known <= log.endOffset();
+  if (base > log.endOffset() && !continues) {
     if (log.sizeInBytes() > 0)
       return fail(Errc::kCorruptData,
                   fmt::format("{} ends at offset {}, but the journal goes on at {}: records that "

@@ -1,0 +1,103 @@
+// A follower of a compacted leader takes batches with offsets missing between them: recovery, the
+// journal and cuts must not take such holes for damage.
+#include "record/builder.h"
+#include "tests/log/support/power_failures.h"
+
+namespace millrace::log::test {
+namespace {
+
+class FollowerGaps : public PowerFailures {
+ protected:
+  FollowerGaps() { config_.cleanup_compact = true; }
+
+  static Bytes batchAt(std::int64_t offset, const std::string& key, std::size_t value_size = 300) {
+    record::BatchBuilder builder({.base_offset = Offset{offset}, .leader_epoch = LeaderEpoch{3}});
+    builder.append(1000, key, std::string(value_size, 'v'));
+    return *builder.build();
+  }
+  /// One call with a batch of one record at each of these offsets; keys from 'a' on.
+  void take(std::initializer_list<std::int64_t> offsets, char key = 'a') {
+    Bytes all;
+    for (const std::int64_t offset : offsets) all += batchAt(offset, std::string(1, key++));
+    const auto done = log().appendAsFollower(all);
+    ASSERT_TRUE(done) << done.error().toString();
+  }
+  void restart(Restart how) {
+    manager_.reset();
+    disk_->restart(how);
+    start();
+  }
+};
+
+TEST_F(FollowerGaps, AHoleInFrontOfTheLastBatchIsNoDamage) {
+  startOnNewDisk();
+  take({0, 1, 7});
+  restart(Restart::kProcess);
+  EXPECT_EQ(keys(), "abc");
+  EXPECT_EQ(log().endOffset(), Offset{8});
+}
+
+TEST_F(FollowerGaps, AHoleWhereASegmentBeginsIsNoDamage) {
+  startOnNewDisk();
+  take({0, 1});
+  ASSERT_TRUE(log().roll());
+  take({9, 10}, 'c');
+  for (int i = 0; i < 8; ++i) take({20 + 3 * i}, 'e');
+  restart(Restart::kProcess);
+  EXPECT_EQ(keys(), "abcdeeeeeeee");
+}
+
+TEST_F(FollowerGaps, AHoleBetweenSegmentsAloneIsNoDamage) {
+  startOnNewDisk();
+  take({0, 1, 2, 3, 4});
+  take({9}, 'f');  // rolls
+  take({10}, 'g');
+  restart(Restart::kProcess);
+  EXPECT_EQ(keys(), "abcdefg");
+}
+
+TEST_F(FollowerGaps, TheJournalKnowsHolesWithinOneAppend) {
+  config_.flush_on_ack = true;
+  for (const Restart how : {Restart::kProcess, Restart::kPower}) {
+    startOnNewDisk();
+    take({0, 1, 5, 9});
+    ASSERT_TRUE(journal().commit().status);
+    EXPECT_EQ(journal().counters().direct_syncs, 0U);
+    take({14, 15, 20}, 'e');
+    ASSERT_TRUE(journal().commit().status);
+    restart(how);
+    EXPECT_EQ(keys(), "abcdefg");
+    EXPECT_EQ(log().endOffset(), Offset{21});
+  }
+}
+
+TEST_F(FollowerGaps, AHoleTooWideForASegmentsIndexBeginsAnotherSegment) {
+  startOnNewDisk();
+  constexpr std::int64_t kFar = 5'000'000'000;
+  take({0, 1, kFar, kFar + 1, 3 * kFar});
+  EXPECT_EQ(keys(), "abcde");
+  restart(Restart::kProcess);
+  EXPECT_EQ(keys(), "abcde");
+  ASSERT_TRUE(log().flush());
+  restart(Restart::kPower);
+  EXPECT_EQ(keys(), "abcde");
+  expectSound();
+  EXPECT_EQ(log().endOffset(), Offset{3 * kFar + 1});
+}
+
+TEST_F(FollowerGaps, ACutInsideAHoleEndsTheLogWhereRecordsEnd) {
+  startOnNewDisk();
+  take({0, 1, 7, 8});
+  ASSERT_TRUE(log().truncateTo(Offset{4}));
+  const Offset end = log().endOffset();
+  EXPECT_EQ(keys(), "ab");
+  EXPECT_EQ(end, Offset{2});
+  restart(Restart::kProcess);
+  EXPECT_EQ(log().endOffset(), end);
+  take({5, 6}, 'x');
+  restart(Restart::kProcess);
+  EXPECT_EQ(keys(), "abxy");
+}
+
+}  // namespace
+}  // namespace millrace::log::test
