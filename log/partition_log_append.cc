@@ -81,7 +81,7 @@ Status PartitionLog::State::noteProducer(const record::BatchView& batch, Offset 
 }
 
 Result<std::optional<ProducerState::Duplicate>> PartitionLog::State::checkProducer(
-    const record::BatchView& batch, record::AppendOrigin origin) const {
+    const record::BatchView& batch, record::AppendOrigin origin) {
   if (!batch.hasProducerId()) return std::nullopt;
   if (origin == record::AppendOrigin::kClient) {
     if (const auto known = producers.findDuplicate(batch)) return known;
@@ -91,7 +91,13 @@ Result<std::optional<ProducerState::Duplicate>> PartitionLog::State::checkProduc
     if (origin != record::AppendOrigin::kReplication)
       MILLRACE_CHECK_OK(producers.checkMarker(batch, *marker));
   } else if (!batch.isControl()) {
-    MILLRACE_CHECK_OK(producers.checkData(batch, origin));
+    const Status may_follow = producers.checkData(batch, origin);
+    if (!may_follow && may_follow.error().code == Errc::kOutOfOrderSequenceNumber &&
+        producers_snapshot) {
+      MILLRACE_CHECK_OK(finish(recallBatches()));
+      if (const auto known = producers.findDuplicate(batch)) return known;
+    }
+    if (!may_follow) return std::unexpected(may_follow.error());
   }
   return std::nullopt;
 }

@@ -3,8 +3,18 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
+#include <utility>
 
 namespace millrace::log {
+namespace {
+
+/// How far in front of a snapshot its producers' earlier batches are looked for. What a producer
+/// may send again is what it had under way when the process ended: five requests at most, of a
+/// mebibyte by default.
+constexpr std::uint64_t kRecalledBytes = 16 << 20;
+
+}  // namespace
 
 template <class Visit>
 Status PartitionLog::State::walk(Offset from, Offset end, Visit visit) {
@@ -26,6 +36,7 @@ Status PartitionLog::State::walk(Offset from, Offset end, Visit visit) {
 
 Status PartitionLog::State::loadProducers(Offset end, std::optional<Offset> rebuild_from) {
   producers.clear();
+  producers_snapshot.reset();
   producers.setNow(options.now_ms);
   Offset from = log.startOffset();
   for (std::size_t i = snapshots.size(); i-- > 0;) {
@@ -38,6 +49,7 @@ Status PartitionLog::State::loadProducers(Offset end, std::optional<Offset> rebu
     if (bytes && at <= end && at >= segments.front()->base() && producers.loadSnapshot(*bytes)) {
       // Also below the log start offset: a transaction that is open in the snapshot may end there.
       from = at;
+      producers_snapshot = at;
       if (options.now_ms > 0)
         producers.expire(options.now_ms, log.config_.producer_id_expiration_ms);
       break;
@@ -152,6 +164,42 @@ Status PartitionLog::State::replayProducers(Offset from, Offset end,
   if (!rebuild_from) return {};
   for (std::size_t i = indexFor(*rebuild_from); i < segments.size(); ++i)
     MILLRACE_CHECK_OK(renewTxnIndex(i, *rebuild_from, made[segments[i].get()]));
+  return {};
+}
+
+namespace {
+
+/// The start of a batch about so many bytes in front of an offset, or the first one. `segments` end
+/// with the one that the offset lies in.
+Result<Offset> offsetBefore(std::span<const std::unique_ptr<Segment>> segments, Offset offset,
+                            std::uint64_t bytes) {
+  MILLRACE_TRY(std::uint64_t end, segments.back()->locate(offset));
+  while (end <= bytes) {
+    if (segments.size() == 1) return segments.front()->base();
+    bytes -= end;
+    segments = segments.first(segments.size() - 1);
+    end = segments.back()->size();
+  }
+  MILLRACE_TRY(const auto found, segments.back()->boundary({}, end - bytes, false));
+  return found.next;
+}
+
+}  // namespace
+
+Status PartitionLog::State::recallBatches() {
+  const Offset end = *std::exchange(producers_snapshot, std::nullopt);
+  if (end <= segments.front()->base()) return {};
+  MILLRACE_TRY(const Offset from,
+               offsetBefore(std::span(segments).first(indexFor(end) + 1), end, kRecalledBytes));
+  ProducerState before;
+  Bytes room;
+  MILLRACE_CHECK_OK(walk(
+      from, end, [&](Segment& segment, const File& file, const BatchReader::Head& head) -> Status {
+        if (head.producer_id <= record::kNoProducerId || head.isControl()) return {};
+        const auto taken = replay(before, segment, file, head, room, nullptr);
+        return taken ? Status{} : std::unexpected(taken.error());
+      }));
+  producers.recall(before);
   return {};
 }
 

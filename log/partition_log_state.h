@@ -59,6 +59,8 @@ struct PartitionLog::State {
   /// `rebuild_from` on.
   [[nodiscard]] Status loadProducers(Offset end, std::optional<Offset> rebuild_from);
   [[nodiscard]] Status replayProducers(Offset from, Offset end, std::optional<Offset> rebuild_from);
+  /// Looks for the batches that the loaded snapshot does not hold, once: see kRecalledBytes.
+  [[nodiscard]] Status recallBatches();
   /// Holds a transaction index against its segment when it is first used; rebuilds it if need be.
   [[nodiscard]] Status checkTxnIndex(std::size_t index);
   /// The same in recovery: entries behind `from` are to be these.
@@ -129,7 +131,7 @@ struct PartitionLog::State {
                                     Offset last, Millis now_ms);
   /// A producer's earlier append of the batch, nothing where it is new, or why it may not follow.
   [[nodiscard]] Result<std::optional<ProducerState::Duplicate>> checkProducer(
-      const record::BatchView& batch, record::AppendOrigin origin) const;
+      const record::BatchView& batch, record::AppendOrigin origin);
   /// Writes a validated batch at `first` and takes it into epochs, indexes and producers.
   [[nodiscard]] Status write(const record::BatchView& batch, const record::ValidBatch& valid,
                              Offset first, const AppendOptions& how);
@@ -170,13 +172,13 @@ struct PartitionLog::State {
   std::vector<std::unique_ptr<Segment>> segments;
   LeaderEpochs epochs;
   ProducerState producers;
+  std::optional<Offset> producers_snapshot;  ///< loaded; none once recallBatches() was called
   Uuid topic_id;
   Status health;
   RecoveryInfo recovery;
   std::vector<Offset> snapshots;
   std::vector<DoomedFile> doomed;
-  /// Takes segment_jitter_ms into account, the same for the life of this object.
-  double jitter = 0;
+  double jitter = 0;  ///< of segment_jitter_ms, the same for the life of this object
   UnsyncedNames unsynced;
   bool cut_found = false;  ///< a process died while it cut records off
   FlushedStable flushed_stable;
@@ -186,15 +188,13 @@ struct PartitionLog::State {
   bool cut_pending = false;
   /// How often records were cut off: a flush that began before says nothing about what came after.
   std::uint64_t cuts = 0;
-  /// Bytes behind the recovery point.
-  std::uint64_t unflushed_bytes = 0;
-  bool absent = false;  ///< there is no directory: nothing was ever appended
+  std::uint64_t unflushed_bytes = 0;  ///< behind the recovery point
+  bool absent = false;                ///< there is no directory: nothing was ever appended
   /// This log's part in the journal, from its first journaled append on.
   std::shared_ptr<JournaledLog> journaled;
   /// Everything below that is not below the recovery point is in the journal.
   Offset journaled_to{-1};
-  /// The newest round with something of this log.
-  std::uint64_t last_round = 0;
+  std::uint64_t last_round = 0;  ///< the newest one with something of this log
 };
 
 }  // namespace millrace::log

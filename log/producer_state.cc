@@ -29,6 +29,13 @@ void ProducerEntry::add(const ProducerBatch& batch) {
   last_timestamp = batch.timestamp;
 }
 
+void ProducerEntry::addOlder(const ProducerBatch& batch) {
+  if (count == kBatchesPerProducer) return;
+  std::ranges::move_backward(batches.begin(), batches.begin() + count, batches.begin() + count + 1);
+  batches[0] = batch;
+  ++count;
+}
+
 std::optional<ProducerState::Duplicate> ProducerState::findDuplicate(
     const record::BatchView& batch) const {
   const auto found = producers_.find(batch.producerId().value());
@@ -149,6 +156,20 @@ void ProducerState::expire(Millis now_ms, std::int64_t expiration_ms) {
 
 void ProducerState::onLogStart(Offset log_start) {
   std::erase_if(ended_, [=](const EndedTransaction& t) { return t.last_offset < log_start; });
+}
+
+void ProducerState::recall(const ProducerState& before) {
+  for (auto& [id, entry] : producers_) {
+    const auto found = before.producers_.find(id);
+    if (found == before.producers_.end() || found->second.epoch != entry.epoch) continue;
+    const ProducerEntry& older = found->second;
+    for (std::size_t i = older.count; i-- > 0 && entry.count > 0;) {
+      const ProducerBatch& oldest = entry.batches[0];
+      if (older.batches[i].last_offset >= oldest.firstOffset()) continue;
+      if (!follows(older.batches[i].last_sequence, oldest.firstSequence())) break;
+      entry.addOlder(older.batches[i]);
+    }
+  }
 }
 
 void ProducerState::clear() {

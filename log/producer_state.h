@@ -43,6 +43,8 @@ struct ProducerEntry {
     return count == 0 ? nullptr : &batches[count - 1U];
   }
   void add(const ProducerBatch& batch);
+  /// In front of the oldest one, where there is room.
+  void addOlder(const ProducerBatch& batch);
 };
 
 /// Sequences, duplicates, epochs and open transactions of one partition. Decides and remembers;
@@ -87,6 +89,10 @@ class ProducerState {
   /// Drops ended transactions that the log start offset has left behind. Open ones stay: what
   /// comes next of them is not decided yet.
   void onLogStart(Offset log_start);
+
+  /// Remembers of each producer what `before` knows of the batches in front of those known here: a
+  /// snapshot holds the newest one only.
+  void recall(const ProducerState& before);
 
   void clear();
   [[nodiscard]] bool empty() const { return producers_.empty(); }

@@ -191,30 +191,6 @@ record::BatchOptions producer(std::int32_t sequence, std::int16_t epoch = 0,
           .transactional = transactional};
 }
 
-TEST_F(PartitionLogTest, DuplicatesOfTheLastFiveBatchesGetTheirFirstOffsets) {
-  auto log = open();
-  std::vector<Bytes> sent;
-  for (int i = 0; i < 6; ++i) {
-    sent.push_back(simpleBatch(2, 1000, 10, producer(i * 2)));
-    EXPECT_EQ(append(*log, sent.back())->base_offset, Offset{i * 2});
-  }
-  for (int i = 1; i < 6; ++i) {
-    const auto again = append(*log, sent[static_cast<std::size_t>(i)]);
-    ASSERT_TRUE(again) << again.error().error.toString();
-    EXPECT_TRUE(again->duplicate);
-    EXPECT_EQ(again->base_offset, Offset{i * 2});
-  }
-  EXPECT_EQ(append(*log, sent[0]).error().error.code, Errc::kOutOfOrderSequenceNumber);
-  EXPECT_EQ(log->endOffset(), Offset{12});
-  // All five are known after a crash; the snapshot of a clean stop holds the last one, as Kafka's.
-  log = open(false);
-  for (int i = 1; i < 6; ++i)
-    EXPECT_TRUE(append(*log, sent[static_cast<std::size_t>(i)])->duplicate) << i;
-  ASSERT_TRUE(log->close());
-  log = open();
-  EXPECT_EQ(append(*log, sent[5])->base_offset, Offset{10});
-}
-
 TEST_F(PartitionLogTest, ProducersOfOldRecordsAreNotForgottenAtAStart) {
   constexpr Millis kNow = 1'800'000'000'000;
   constexpr Millis kDay = 86'400'000;
