@@ -18,18 +18,20 @@ def free_port():
 class Broker:
     """`millrace broker` with a directory of its own; a context manager that stops it by its own id.
 
+    `data` names its data directories.
     With MILLRACE_E2E_KEEP in the environment the directory outlives a failure.
     """
 
-    def __init__(self, binary, properties=None):
+    def __init__(self, binary, properties=None, data=("data",)):
         self.binary = binary
         self.directory = tempfile.mkdtemp(prefix="millrace-e2e-")
         self.port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.process = None
+        self.data = [os.path.join(self.directory, name) for name in data]
         settings = {
             "listeners": f"PLAINTEXT://{self.bootstrap}",
-            "log.dirs": os.path.join(self.directory, "data"),
+            "log.dirs": ",".join(self.data),
             "num.partitions": "4",
             "group.initial.rebalance.delay.ms": "0",
         }
