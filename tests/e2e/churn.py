@@ -1,12 +1,13 @@
-"""Everything at once, with kills in between: logs roll and are compacted, topics come and go, two data
-directories, group commit. Afterwards each promise is held against what was acknowledged.
+"""Everything at once, with kills in between: logs roll and are compacted, topics come and go, two
+data directories, group commit. Afterwards each promise is held against what was acknowledged.
 
 Idempotent producers write to three topics: `kept` by default settings, `synced` with flush.on.ack,
 `compact` with keys, deletions and a cleaner that never rests. The broker is killed (now and then
 stopped cleanly) each time after some more records were acknowledged. Then
   - every acknowledged record of `kept` and `synced` is at its offset, none is there twice, each
     producer's are in order, and no offset is missing;
-  - `compact` has for every key its newest acknowledged record or a later one; no deletion is undone;
+  - `compact` has for every key its newest acknowledged record or a later one, no deletion is
+    undone;
   - `millrace check-log` finds nothing wrong in either directory.
 
 usage: churn.py MILLRACE_BINARY [KILLS [SEED]]
@@ -38,7 +39,8 @@ TOPICS = {
     "kept": {},
     "synced": {"flush.on.ack": "true"},
     "compact": {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.05",
-                "max.compaction.lag.ms": "1000", "segment.ms": "1000", "delete.retention.ms": "1500"},
+                "max.compaction.lag.ms": "1000", "segment.ms": "1000",
+                "delete.retention.ms": "1500"},
 }
 QUIET = {"log_level": 0, "reconnect.backoff.max.ms": 200}
 
@@ -68,13 +70,14 @@ class Acknowledged:
 def produce(bootstrap, topic, name, seed, acknowledged, ending):
     from confluent_kafka import KafkaException, Producer
     choose = random.Random(seed)
+    codec = choose.choice(["none", "gzip", "snappy", "lz4", "zstd"])
     producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True,
-                         "linger.ms": choose.choice([0, 1, 5]),
-                         "compression.type": choose.choice(["none", "gzip", "snappy", "lz4", "zstd"]),
+                         "linger.ms": choose.choice([0, 1, 5]), "compression.type": codec,
                          "queue.buffering.max.messages": 5_000, **QUIET})
     number = 0
     while not ending.is_set():
-        value = f"{name}:{number}:".encode() + choose.randbytes(choose.choice([10, 100, 1000, 5000]))
+        size = choose.choice([10, 100, 1000, 5000])
+        value = f"{name}:{number}:".encode() + choose.randbytes(size)
         where = {"partition": choose.randrange(PARTITIONS)}
         if topic == "compact":
             where = {"key": f"{name}-{choose.randrange(KEYS)}".encode()}
@@ -147,7 +150,7 @@ def check_kept(name, acknowledged, start, end, records):
     found = {offset: value for offset, _, value in records}
     lost = [offset for offset, _, value in acknowledged if found.get(offset) != value]
     if lost:
-        raise RuntimeError(f"{name}: {len(lost)} acknowledged records are not there, e.g. {lost[0]}")
+        raise RuntimeError(f"{name}: {len(lost)} acknowledged records are lost, e.g. {lost[0]}")
     newest = {}
     for offset, _, value in records:
         producer, number = value.split(b":", 2)[:2]
@@ -178,7 +181,7 @@ def check_directories(binary, directories):
     for directory in directories:
         done = subprocess.run([binary, "check-log", directory], capture_output=True, text=True)
         if done.returncode != 0:
-            raise RuntimeError(f"check-log {directory}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+            raise RuntimeError(f"check-log {directory}:\n{(done.stdout + done.stderr)[-4000:]}")
 
 
 def under_load(broker, kills, seed):
@@ -235,8 +238,8 @@ def main():
         if broker.stop() != 0:
             raise RuntimeError("the broker did not stop cleanly")
         check_directories(binary, broker.data)
-    print(f"{kills} kills: {acknowledged.count} records acknowledged, {compacted} of them compacted "
-          "away; all promises hold")
+    print(f"{kills} kills: {acknowledged.count} records acknowledged, {compacted} of them "
+          "compacted away; all promises hold")
     return 0
 
 
