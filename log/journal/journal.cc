@@ -5,6 +5,7 @@
 #include "log/journal/in_threads.h"
 
 #include <algorithm>
+#include <array>
 
 namespace millrace::log {
 

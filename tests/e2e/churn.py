@@ -14,6 +14,7 @@ usage: churn.py MILLRACE_BINARY [KILLS [SEED]]
 """
 import collections
 import importlib.util
+import itertools
 import os
 import random
 import subprocess
@@ -102,7 +103,7 @@ def come_and_go(bootstrap, seed, ending):
     from confluent_kafka.admin import AdminClient, NewTopic
     choose = random.Random(seed)
     admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
-    for number in range(1_000_000):
+    for number in itertools.count():
         name = f"short-lived-{number % 3}"
         for change in (lambda: admin.create_topics([NewTopic(name, 3, 1)], request_timeout=5),
                        lambda: admin.delete_topics([name], request_timeout=5)):
@@ -209,6 +210,8 @@ def under_load(broker, kills, seed):
         ending.set()
         for thread in threads:
             thread.join(timeout=150)
+    if any(thread.is_alive() for thread in threads):
+        raise RuntimeError("a producer or the admin client does not end")
     if acknowledged.failed:
         raise RuntimeError(f"not delivered: {acknowledged.failed}")
     return acknowledged
