@@ -45,7 +45,7 @@ class LogCleanerRun : public ::testing::Test {
     ASSERT_EQ(client_->call(request, 7).topics.at(0).error_code, 0);
   }
   void put(const std::string& topic, const std::string& key, const std::string& value) {
-    record::BatchBuilder builder({});
+    record::BatchBuilder builder;
     time_ += 1000;
     builder.append(time_, key, value);
     const Bytes batch = builder.build().value();

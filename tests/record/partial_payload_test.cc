@@ -29,7 +29,7 @@ class PartialPayload : public ::testing::TestWithParam<Codec> {
   }
   /// Three records without key and headers, each with a value of that many bytes.
   static Bytes threeRecords(std::size_t value_bytes) {
-    BatchBuilder builder({});
+    BatchBuilder builder;
     for (int i = 0; i < 3; ++i) builder.append(1, std::nullopt, Bytes(value_bytes, 'v'));
     return builder.build().value().substr(kBatchHeaderSize);
   }
