@@ -23,6 +23,18 @@ Status checkNotFlushed(const PartitionLog& log, Offset from) {
                           from.value(), log.recoveryPoint().value()));
 }
 
+/// A cut drops what shows that an index is damaged, and what is missing in it then stays: before
+/// one at `offset`, such indexes are made anew. Returns whether they were.
+Result<bool> checkIndexes(Segment& segment, Offset offset, const LogConfig& config) {
+  if (segment.size() == 0) return false;
+  MILLRACE_TRY(const std::uint64_t position, segment.locate(offset));
+  MILLRACE_TRY(const Offset end, segment.endAt(position));
+  MILLRACE_TRY(const bool fit, segment.indexesFit({position, end}));
+  if (!fit) segment.distrustIndexes();
+  if (!segment.indexesDistrusted()) return false;
+  return segment.checkIndexes(config);
+}
+
 }  // namespace
 
 Status PartitionLog::State::dropBehind(std::size_t index) {
@@ -152,6 +164,9 @@ Status PartitionLog::truncateTo(Offset offset) {
   const auto cut = [&]() -> Status {
     ++s.cuts;
     MILLRACE_CHECK_OK(s.checkTxnIndex(s.lastBelow(offset)));
+    MILLRACE_TRY(const bool rebuilt,
+                 checkIndexes(*s.segments[s.lastBelow(offset)], offset, config_));
+    if (rebuilt) ++s.recovery.rebuilt_indexes;
     MILLRACE_TRY(const Offset kept, s.endBelow(offset));
     MILLRACE_CHECK_OK(s.cutJournal(kept));
     MILLRACE_CHECK_OK(s.beginCut());

@@ -22,15 +22,17 @@ Result<Segment::Boundary> PartitionLog::State::flushedPart(Segment& segment) {
   const auto end =
       behind ? segment.endAt(*behind) : Result<Offset>(std::unexpected(behind.error()));
   if (!end && end.error().code != Errc::kCorruptData) return std::unexpected(end.error());
+  Segment::Boundary known = nothing;
   if (end && *end == flushed) {
-    const Segment::Boundary exact{*behind, flushed};
-    MILLRACE_TRY(const bool fit, segment.indexesFit(exact));
-    if (fit) return exact;
-    segment.distrustIndexes();
-    return nothing;
+    known = {*behind, flushed};
+  } else if (believed) {
+    // Compaction left nothing there; or a header in between is damaged: the scan is to say which.
+    known = {believed->position, believed->base_offset};
   }
-  // A header in between is damaged: the scan is to say which.
-  return believed ? Segment::Boundary{believed->position, believed->base_offset} : nothing;
+  MILLRACE_TRY(const bool fit, segment.indexesFit(known));
+  if (fit) return known;
+  segment.distrustIndexes();
+  return nothing;
 }
 
 Result<Offset> PartitionLog::State::recover() {

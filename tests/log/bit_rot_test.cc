@@ -13,6 +13,8 @@ class BitRotTest : public PowerFailures {
  protected:
   static constexpr const char* kLog = "/data/orders-0/00000000000000000000.log";
   static constexpr const char* kTransactions = "/data/orders-0/00000000000000000000.txnindex";
+  static constexpr const char* kTimes = "/data/orders-0/00000000000000000000.timeindex";
+  static constexpr std::size_t kTimeEntry = 12;
 
   void SetUp() override {
     config_.segment_bytes = 1 << 20;
@@ -201,6 +203,70 @@ TEST_F(BitRotTest, DamageInFrontOfACutThatWasAnnouncedIsTold) {
   start();
   EXPECT_EQ(keys(), "bac");
   EXPECT_EQ(log().endOffset(), Offset{4});
+}
+
+/// A cut takes the entries behind a damaged one away, and with them what would have told of it.
+TEST_F(BitRotTest, ACutDoesNotHideDamageOfATimeIndex) {
+  for (const bool announced : {true, false}) {
+    SCOPED_TRACE(announced ? "a start makes the cut" : "the cut is made at once");
+    SetUp();
+    config_.index_interval_bytes = 100;
+    const std::vector<int> times = {0, 1000, 2000, 3000, 4000, 5000, 100, 100, 100, 100, 100, 100};
+    for (const int time : times)
+      ASSERT_TRUE(append(log(), makeBatch({{time, "k", std::string(300, 'v')}})));
+    ASSERT_TRUE(log().roll());
+    ASSERT_TRUE(add(log(), "z"));
+    stop(false);
+    ASSERT_EQ(disk_->readAll(kTimes, 1000)->size(), 5 * kTimeEntry);
+    disk_->overwrite(kTimes, 2 * kTimeEntry, Bytes(kTimeEntry, '\0'));
+    start();
+    ASSERT_TRUE(log().announceCut(Offset{10}));
+    ASSERT_TRUE(manager_->writeCheckpoints());
+    if (announced) loseUnsynced();
+    if (announced) start();
+    ASSERT_TRUE(log().truncateTo(Offset{10}));
+    for (int life = 0; life < 2; ++life) {
+      ASSERT_EQ(log().endOffset(), Offset{10});
+      EXPECT_EQ(log().offsetForTimestamp(4001, Isolation::kLogEnd)->offset, Offset{5});
+      EXPECT_EQ(log().offsetForTimestamp(kMaxTimestamp, Isolation::kLogEnd)->offset, Offset{5});
+      expectSound();
+      loseUnsynced();
+      start();
+    }
+  }
+}
+
+/// Where compaction took what stood in front of the recovery point, the indexes count up to some
+/// entry below it.
+TEST_F(BitRotTest, ARecoveryPointInAHoleDoesNotHideDamageOfATimeIndex) {
+  config_.index_interval_bytes = 100;
+  config_.cleanup_compact = true;
+  config_.min_cleanable_dirty_ratio = 0;
+  const auto addAt = [&](std::int64_t timestamp, const char* key) {
+    ASSERT_TRUE(append(log(), makeBatch({{timestamp, key, std::string(300, 'v')}})));
+  };
+  for (int i = 0; i < 6; ++i) addAt(1000 * i, std::to_string(i).c_str());
+  for (const char* key : {"b", "c", "d", "a"}) addAt(0, key);
+  ASSERT_TRUE(log().flush());
+  ASSERT_TRUE(manager_->writeCheckpoints());
+  for (const char* key : {"a", "e"}) addAt(0, key);
+  ASSERT_TRUE(log().roll());
+  addAt(0, "f");
+  log().setHighWatermark(log().endOffset());
+  ASSERT_TRUE(log().flush());
+  const auto plan = log().prepareCompaction(clock_.wallMs());
+  ASSERT_TRUE(plan);
+  const auto outcome = runCompaction(*plan, {.map_bytes = 1 << 12});
+  ASSERT_TRUE(outcome);
+  ASSERT_TRUE(log().compacted(*plan, *outcome));
+  manager_.reset();
+  disk_->restart(Restart::kProcess);
+  disk_->overwrite(kTimes, 2 * kTimeEntry, Bytes(kTimeEntry, '\0'));
+  start();
+  EXPECT_EQ(keys(), "012345bcdaef");
+  EXPECT_EQ(log().offsetForTimestamp(5000, Isolation::kLogEnd)->offset, Offset{5});
+  EXPECT_EQ(log().offsetForTimestamp(kMaxTimestamp, Isolation::kLogEnd)->offset, Offset{5});
+  expectSound();
 }
 
 TEST_F(BitRotTest, LeaderEpochsThatDoNotRiseAreMadeAnew) {
