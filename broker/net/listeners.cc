@@ -70,9 +70,13 @@ Listeners::Listeners(ShardPool& shards, std::vector<std::unique_ptr<ConnectionHo
       complaints_(complaints),
       counts_(std::make_shared<ConnectionCounts>(config.getInt("max.connections"),
                                                  config.getInt("max.connections.per.ip"))),
-      backlog_(config.getInt("socket.listen.backlog.size")) {
-  // Kafka's default of 100 KiB halves the throughput of a fast link; the kernel tunes the sizes
-  // better by itself.
+      backlog_(config.isSet("socket.listen.backlog.size")
+                   ? config.getInt("socket.listen.backlog.size")
+                   : TcpAcceptor::max_listen_connections) {
+  // What stands in the configuration counts. Kafka's default of 50 for the backlog lets clients
+  // that come back all at once wait for a second or more: the kernel drops whom it has no room for.
+  // Its default of 100 KiB for the buffers halves the throughput of a fast link; the kernel tunes
+  // the sizes better by itself.
   if (config.isSet("socket.send.buffer.bytes"))
     send_buffer_ = config.getInt("socket.send.buffer.bytes");
   if (config.isSet("socket.receive.buffer.bytes"))
