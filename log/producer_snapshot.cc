@@ -57,7 +57,7 @@ Bytes ProducerState::encodeSnapshot() const {
   return out;
 }
 
-Status ProducerState::loadSnapshot(BytesView bytes) {
+Result<std::vector<SnapshotEntry>> readSnapshot(BytesView bytes) {
   if (bytes.size() < kEntriesAt)
     return fail(Errc::kCorruptData, "a producer snapshot that is cut off");
   if (loadBe<std::int16_t>(bytes.data()) != kVersion)
@@ -68,11 +68,18 @@ Status ProducerState::loadSnapshot(BytesView bytes) {
   if (count < 0 || bytes.size() != kEntriesAt + static_cast<std::size_t>(count) * kEntrySize)
     return fail(Errc::kCorruptData,
                 fmt::format("a producer snapshot of {} entries in {} bytes", count, bytes.size()));
-  clear();
+  std::vector<SnapshotEntry> entries;
   for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
     const char* p = bytes.data() + kEntriesAt + i * kEntrySize;
-    addEntry(ProducerId{loadBe<std::int64_t>(p)}, decodeEntry(p));
+    entries.push_back({ProducerId{loadBe<std::int64_t>(p)}, decodeEntry(p)});
   }
+  return entries;
+}
+
+Status ProducerState::loadSnapshot(BytesView bytes) {
+  MILLRACE_TRY(const auto entries, readSnapshot(bytes));
+  clear();
+  for (const SnapshotEntry& one : entries) addEntry(one.id, one.producer);
   return {};
 }
 

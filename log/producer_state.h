@@ -47,6 +47,14 @@ struct ProducerEntry {
   void addOlder(const ProducerBatch& batch);
 };
 
+/// A producer in a .snapshot file, with its newest batch only.
+struct SnapshotEntry {
+  ProducerId id;
+  ProducerEntry producer;
+};
+/// The producers of a snapshot's bytes, in the file's order. Errors: kCorruptData.
+[[nodiscard]] Result<std::vector<SnapshotEntry>> readSnapshot(BytesView bytes);
+
 /// Sequences, duplicates, epochs and open transactions of one partition. Decides and remembers;
 /// writes nothing itself.
 class ProducerState {

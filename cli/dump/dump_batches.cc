@@ -1,5 +1,6 @@
 #include "cli/dump/dump_batches.h"
 
+#include "cli/dump/each_record.h"
 #include "cli/output.h"
 #include "log/batch_reader.h"
 
@@ -107,20 +108,9 @@ std::string recordText(const RecordView& record, const std::optional<DecodedReco
   return out;
 }
 
-/// Calls visit(record, decoded) for each record of a batch.
-template <class Visit>
-Status eachRecord(const BatchView& batch, Decoding decoding, Visit visit) {
-  if (batch.recordCount() == 0 && batch.payload().empty()) return {};
-  Bytes scratch;
-  MILLRACE_TRY(record::RecordCursor cursor, record::openRecords(batch, scratch));
-  RecordView record;
-  while (cursor.next(record)) {
-    if (batch.isControl())
-      visit(record, std::optional(decodeControl(record)));
-    else
-      visit(record, decodeRecord(decoding, record));
-  }
-  return cursor.status();
+std::optional<DecodedRecord> decodedIn(const BatchView& batch, Decoding decoding,
+                                       const RecordView& record) {
+  return batch.isControl() ? std::optional(decodeControl(record)) : decodeRecord(decoding, record);
 }
 
 Status printBatch(const BatchView& batch, std::uint64_t at, Decoding decoding, bool records,
@@ -131,8 +121,8 @@ Status printBatch(const BatchView& batch, std::uint64_t at, Decoding decoding, b
       Status read;
       if (records && batch.checkCrc()) {
         json::array all;
-        read = eachRecord(batch, decoding, [&all](const auto& r, const auto& decoded) {
-          all.push_back(recordObject(r, decoded));
+        read = eachRecord(batch, [&](const RecordView& r) {
+          all.push_back(recordObject(r, decodedIn(batch, decoding, r)));
         });
         line["records"] = std::move(all);
       }
@@ -141,8 +131,8 @@ Status printBatch(const BatchView& batch, std::uint64_t at, Decoding decoding, b
     }
     printer.text(headerText(batch, at));
     if (!records || !batch.checkCrc()) return {};
-    return eachRecord(batch, decoding, [&printer](const auto& r, const auto& decoded) {
-      printer.text(recordText(r, decoded));
+    return eachRecord(batch, [&](const RecordView& r) {
+      printer.text(recordText(r, decodedIn(batch, decoding, r)));
     });
   }());
   return batch.checkCrc();
