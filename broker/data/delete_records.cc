@@ -51,8 +51,9 @@ Response plan(Services& services, Request& request, PartitionWork<Work>& work) {
 void remove(Partition& partition, const Work& work) {
   PartitionAnswer& answer = *work.answer;
   log::PartitionLog& log = partition.log();
-  // A compacted topic's records are its state: Kafka refuses, too.
-  if (!log.config().cleanup_delete) return refuse(answer, Errc::kPolicyViolation);
+  // A compacted topic's records are its state: Kafka refuses, too, but with no policy at all.
+  if (log.config().cleanup_compact && !log.config().cleanup_delete)
+    return refuse(answer, Errc::kPolicyViolation);
   const Offset end = work.offset == kToHighWatermark ? log.highWatermark() : Offset(work.offset);
   if (work.offset < kToHighWatermark || end > log.highWatermark()) {
     return refuse(answer, Errc::kOffsetOutOfRange);

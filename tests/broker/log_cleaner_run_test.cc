@@ -27,22 +27,12 @@ class LogCleanerRun : public ::testing::Test {
   }
   /// Compacted, with a segment for each record.
   void createCompacted(const std::string& name) {
-    protocol::CreateTopicsRequest request;
-    auto& topic = request.topics.emplace_back();
-    topic.name = Text(name);
-    topic.num_partitions = 1;
-    topic.replication_factor = 1;
-    for (const auto& [key, value] : std::map<std::string, std::string>{
-             {"cleanup.policy", "compact"},
-             {"segment.ms", "1"},
-             {"min.cleanable.dirty.ratio", "0.01"},
-             {"message.timestamp.before.max.ms", "9223372036854775807"}}) {
-      auto& config = topic.configs.emplace_back();
-      config.name = Text(key);
-      config.value = Text(value);
-    }
-    request.timeout_ms = 10'000;
-    ASSERT_EQ(client_->call(request, 7).topics.at(0).error_code, 0);
+    ASSERT_EQ(createTopic(*client_, name, 1,
+                          {{"cleanup.policy", "compact"},
+                           {"segment.ms", "1"},
+                           {"min.cleanable.dirty.ratio", "0.01"},
+                           {"message.timestamp.before.max.ms", "9223372036854775807"}}),
+              0);
   }
   void put(const std::string& topic, const std::string& key, const std::string& value) {
     record::BatchBuilder builder;

@@ -14,6 +14,7 @@
 #include "record/records.h"
 #include "tests/broker/support/wire_client.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,12 +25,18 @@ inline constexpr std::int16_t kFetchVersion = 12;
 
 /// The topic's error code.
 inline std::int16_t createTopic(WireClient& client, const std::string& name,
-                                std::int32_t partitions = 1) {
+                                std::int32_t partitions = 1,
+                                const std::map<std::string, std::string>& configs = {}) {
   protocol::CreateTopicsRequest request;
   auto& topic = request.topics.emplace_back();
   topic.name = Text(name);
   topic.num_partitions = partitions;
   topic.replication_factor = 1;
+  for (const auto& [key, value] : configs) {
+    auto& config = topic.configs.emplace_back();
+    config.name = Text(key);
+    config.value = Text(value);
+  }
   request.timeout_ms = 10'000;
   return client.call(request, 7).topics.at(0).error_code;
 }
