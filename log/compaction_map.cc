@@ -50,11 +50,31 @@ struct Chunk {
   }
 };
 
+/// The source that the dirty part begins in: what lies before it has no say in the map.
+std::size_t firstDirtySource(const CompactionPlan& plan) {
+  const auto above =
+      std::ranges::upper_bound(plan.sources, plan.first_dirty, {}, &CompactionPlan::Source::base);
+  return above == plan.sources.begin() ? 0
+                                       : static_cast<std::size_t>(above - plan.sources.begin() - 1);
+}
+
+/// Those that can touch a batch of this source or a later one.
+std::vector<AbortedTransaction> abortedFrom(const CompactionPlan& plan, std::size_t source) {
+  std::vector<AbortedTransaction> out = plan.aborted;
+  if (source < plan.sources.size())
+    std::erase_if(out, [&](const auto& t) { return t.last_offset < plan.sources[source].base; });
+  return out;
+}
+
 /// Reads chunks in order and follows the transactions.
 class ChunkSource {
  public:
   ChunkSource(const CompactionPlan& plan, std::size_t chunk_bytes, CompactionMeter& meter)
-      : plan_(plan), chunk_bytes_(chunk_bytes), meter_(meter), transactions_(plan.aborted) {}
+      : plan_(plan),
+        chunk_bytes_(chunk_bytes),
+        meter_(meter),
+        source_(firstDirtySource(plan)),
+        transactions_(abortedFrom(plan, source_)) {}
 
   /// False where nothing is left: the chunk is empty then.
   Result<bool> fill(Chunk& chunk) {
@@ -62,8 +82,9 @@ class ChunkSource {
       MILLRACE_TRY(const bool more, next());
       if (!more) break;
       const bool skipped = follow();
-      if (batch_.lastOffset() < plan_.first_dirty) continue;
       const std::size_t size = batch_.sizeInBytes();
+      MILLRACE_CHECK_OK(meter_.add(size));
+      if (batch_.lastOffset() < plan_.first_dirty) continue;
       chunk.parts.push_back({.begin = chunk.bytes.size(),
                              .size = size,
                              .next = batch_.nextOffset(),
@@ -71,7 +92,6 @@ class ChunkSource {
                              .position = reader_->position() - size,
                              .skipped = skipped});
       chunk.bytes.append(batch_.bytes());
-      MILLRACE_CHECK_OK(meter_.add(batch_.sizeInBytes()));
     }
     return !chunk.parts.empty();
   }
@@ -103,9 +123,9 @@ class ChunkSource {
   const CompactionPlan& plan_;
   const std::size_t chunk_bytes_;
   CompactionMeter& meter_;
+  std::size_t source_;
   TransactionFilter transactions_;
   std::optional<BatchReader> reader_;
-  std::size_t source_ = 0;
   record::BatchView batch_;
   Bytes scratch_;
 };

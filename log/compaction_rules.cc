@@ -50,7 +50,8 @@ bool CompactionRules::isLastOfProducer(const record::BatchView& batch) const {
 }
 
 bool CompactionRules::isLastOfSegment(const record::BatchView& batch) const {
-  return std::ranges::binary_search(plan_.sources, batch.nextOffset(), {},
+  return batch.nextOffset() == plan_.end ||
+         std::ranges::binary_search(plan_.sources, batch.nextOffset(), {},
                                     &CompactionPlan::Source::base);
 }
 

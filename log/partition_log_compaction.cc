@@ -32,11 +32,13 @@ Result<Offset> PartitionLog::State::cleanableEnd(Millis now_ms) const {
   const Offset synced = segments[indexFor(log.recoveryPoint())]->base();
   Offset end = std::min({segments.back()->base(), stable, synced});
   if (log.config_.min_compaction_lag_ms <= 0) return end;
-  for (const auto& segment : segments) {
-    if (segment->base() >= end) break;
-    MILLRACE_TRY(const Millis newest_ms, segment->newestMs());
+  // What is compacted already does not hold back what lies behind it, however young it says it is.
+  for (std::size_t i = indexFor(log.cleanedTo()); i < segments.size(); ++i) {
+    Segment& segment = *segments[i];
+    if (segment.base() >= end) break;
+    MILLRACE_TRY(const Millis newest_ms, segment.newestMs());
     if (newest_ms > now_ms - log.config_.min_compaction_lag_ms)
-      return std::min(end, segment->base());
+      return std::min(end, segment.base());
   }
   return end;
 }
@@ -141,8 +143,8 @@ bool PartitionLog::State::stillFits(const CompactionPlan& plan) const {
 Status PartitionLog::compacted(const CompactionPlan& plan, const CompactionOutcome& outcome) {
   State& s = *state_;
   if (!s.health) return s.health;
-  if (!s.stillFits(plan)) {
-    // Truncated or deleted meanwhile: what was written is of no use.
+  if (!s.stillFits(plan) || !config_.cleanup_compact) {
+    // Truncated, deleted or no longer to be compacted: what was written is of no use.
     const LogFiles cleaned{s.files.system, directory_, std::string(kCleanedSuffix)};
     for (const auto& made : outcome.segments)
       for (const FileKind kind :

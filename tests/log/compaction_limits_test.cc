@@ -3,6 +3,7 @@
 #include "log/key_offset_map.h"
 #include "log/partition_log.h"
 #include "tests/log/support/temp_dir.h"
+#include "tests/support/forwarding_files.h"
 
 #include <gtest/gtest.h>
 
@@ -12,6 +13,21 @@
 
 namespace millrace::log {
 namespace {
+
+/// Counts what is read.
+class CountingFile final : public ForwardingFile {
+ public:
+  CountingFile(std::shared_ptr<File> file, std::uint64_t& count)
+      : ForwardingFile(std::move(file)), count_(count) {}
+  Result<std::size_t> read(std::uint64_t at, char* out, std::size_t n) const override {
+    auto got = ForwardingFile::read(at, out, n);
+    count_ += got.value_or(0);
+    return got;
+  }
+
+ private:
+  std::uint64_t& count_;
+};
 
 using test::append;
 using test::makeBatch;
@@ -115,6 +131,61 @@ class CompactionLimitsTest : public testing::Test {
   test::TempDir dir_;
   LogConfig config_;
 };
+
+TEST_F(CompactionLimitsTest, WhatIsCompactedAlreadyIsReadOnceAndTheRestTwice) {
+  const auto log = open();
+  const auto fill = [&](int records) {
+    for (int i = 0; i < records; ++i) put(*log, "key" + std::to_string(log->endOffset().value()));
+    ASSERT_TRUE(log->roll());
+    ASSERT_TRUE(log->flush());
+  };
+  fill(1000);
+  CompactionPlan plan = log->prepareCompaction(6000).value();
+  ASSERT_TRUE(log->compacted(plan, runCompaction(plan, {}).value()));
+  fill(100);
+  plan = log->prepareCompaction(6000).value();
+  std::uint64_t clean = 0;
+  std::uint64_t dirty = 0;
+  std::uint64_t read = 0;
+  for (auto& source : plan.sources) {
+    (source.base < plan.first_dirty ? clean : dirty) += source.size;
+    source.file = std::make_shared<CountingFile>(source.file, read);
+  }
+  ASSERT_GT(clean, 5 * dirty);
+  const auto outcome = runCompaction(plan, {});
+  ASSERT_TRUE(outcome) << outcome.error().toString();
+  EXPECT_LE(read, clean + 2 * dirty);
+}
+
+TEST_F(CompactionLimitsTest, WhatIsCompactedAlreadyDoesNotHoldBackWhatFollows) {
+  const auto log = open();
+  for (int i = 0; i < 100; ++i) put(*log, "key", 500'000);  // a clock that was ahead
+  ASSERT_TRUE(log->roll());
+  ASSERT_TRUE(log->flush());
+  const CompactionPlan plan = log->prepareCompaction(6000).value();
+  ASSERT_TRUE(log->compacted(plan, runCompaction(plan, {}).value()));
+  config_.min_compaction_lag_ms = 1000;
+  log->setConfig(config_);
+  for (int i = 0; i < 100; ++i) put(*log, "key", 6000);
+  ASSERT_TRUE(log->roll());
+  ASSERT_TRUE(log->flush());
+  EXPECT_FALSE(log->compactionNeed(6500)->due);
+  EXPECT_TRUE(log->compactionNeed(8000)->due);
+}
+
+TEST_F(CompactionLimitsTest, ATopicThatIsNoLongerCompactedKeepsItsRecords) {
+  const auto log = open();
+  for (int i = 0; i < 100; ++i) put(*log, "key");
+  ASSERT_TRUE(log->roll());
+  ASSERT_TRUE(log->flush());
+  const CompactionPlan plan = log->prepareCompaction(6000).value();
+  const CompactionOutcome outcome = runCompaction(plan, {}).value();
+  config_.cleanup_compact = false;
+  log->setConfig(config_);
+  ASSERT_TRUE(log->compacted(plan, outcome));
+  EXPECT_EQ(test::readAll(*log, Offset{0}).size(), 100U)
+      << "it changed while the run was under way";
+}
 
 TEST_F(CompactionLimitsTest, AMapThatIsTooSmallTakesSeveralRuns) {
   const auto log = open();
