@@ -161,6 +161,7 @@ Status PartitionStore::Impl::openLogs(std::vector<Plan>& plans,
   }
   // Before a topic of the same name can come: its logs must not find these.
   note(logs.syncRemovals());
+  if (!gone.empty()) askForRemovals();
   std::size_t failed = 0;
   for (auto& plan : plans) {
     Status opened = openLog(plan);
@@ -287,22 +288,6 @@ Task<Result<PartitionStore::Bounds>> PartitionStore::bounds(TopicIdPartition id)
   co_return co_await onShard(shardOf(id), std::ref(work));
 }
 
-Task<> PartitionStore::runUpkeep() {
-  auto work = [this](int shard) {
-    const Millis now = impl_->clock.wallMs();
-    for (auto& [id, partition] : impl_->maps[static_cast<std::size_t>(shard)]) {
-      const auto deleted = partition->log().runRetention(now);
-      if (deleted && *deleted > 0)
-        MILLRACE_LOG_INFO("{}: retention deleted {} segments", partition->name(), *deleted);
-      if (!deleted) MILLRACE_LOG_ERROR("{}: {}", partition->name(), deleted.error().toString());
-      const Status upkeep = partition->log().runUpkeep(now);
-      if (!upkeep) MILLRACE_LOG_ERROR("{}: {}", partition->name(), upkeep.error().toString());
-    }
-  };
-  const std::vector<int> all = impl_->allShards();
-  co_await onShards(impl_->shards, all, std::ref(work));
-}
-
 Task<std::vector<DirtyLog>> PartitionStore::dueForCompaction() {
   // Only what is on disk is compacted.
   co_await flushRolled(true);
@@ -313,7 +298,8 @@ Task<std::vector<DirtyLog>> PartitionStore::dueForCompaction() {
     for (auto& [id, partition] : impl_->maps[s]) {
       if (!partition->log().config().cleanup_compact) continue;
       const auto need = partition->log().compactionNeed(now);
-      if (need && need->due) found[s].push_back({id, need->dirty_ratio});
+      // A log that cannot be looked at is tried once: the run tells what is wrong with it.
+      if (!need || need->due) found[s].push_back({id, need ? need->dirty_ratio : 1});
     }
   };
   const std::vector<int> shards = impl_->allShards();
@@ -343,9 +329,12 @@ Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits 
   Status placed;
   auto place = [this, &id, &plan, &outcome, &placed] {
     Partition* partition = find(id);
-    if (partition != nullptr) placed = partition->log().compacted(*plan, *outcome);
+    if (partition == nullptr) return;
+    placed = partition->log().compacted(*plan, *outcome);
+    impl_->noteLeftovers(id);
   };
   co_await onShard(shardOf(id), std::ref(place));
+  impl_->askForRemovals();
   if (placed) {
     MILLRACE_LOG_INFO("{}: compacted up to offset {}: kept {} records, dropped {}", plan->directory,
                       outcome->cleaned_to.value(), outcome->records_kept, outcome->records_dropped);

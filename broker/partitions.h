@@ -92,8 +92,11 @@ class PartitionStore {
   [[nodiscard]] Task<Status> flush(std::vector<TopicIdPartition> ids,
                                    log::FlushScope scope = log::FlushScope::kAll);
 
-  /// Retention, rolling by age and upkeep of every log.
+  /// Retention and upkeep of every log.
   [[nodiscard]] Task<> runUpkeep();
+  /// Unlinks old segments and deleted logs when their delay is over, off the shards, until
+  /// cancelled; sleeps while there are none. On the first shard.
+  [[nodiscard]] Task<> runRemovals();
   /// Flushes logs by flush.ms until cancelled; sleeps while no topic asks for that. On the metadata
   /// service's shard.
   [[nodiscard]] Task<> runTimedFlushes();
@@ -129,6 +132,8 @@ class PartitionStore {
   /// As many at once as the disk is glad to have.
   [[nodiscard]] Task<Status> flushTogether(std::vector<TopicIdPartition> ids,
                                            log::FlushScope scope);
+  /// Unlinks what is due. Returns when more will be, wall clock; kNever where nothing waits.
+  [[nodiscard]] Task<Millis> removeLeftovers();
   /// Flushes what flush.ms asks for. Returns how long nothing more is due, ms.
   [[nodiscard]] Task<Millis> flushTimed();
 

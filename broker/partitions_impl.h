@@ -45,6 +45,7 @@ struct PartitionStore::Impl {
         topics(config, id),
         maps(static_cast<std::size_t>(shard_pool.size())),
         offline(maps.size()),
+        leftovers(maps.size()),
         meters(maps.size()),
         commits(shards, blocking, logs.journals(),
                 [this](const GroupCommit::Noted& noted, const Status& status) {
@@ -74,6 +75,11 @@ struct PartitionStore::Impl {
   std::vector<PartitionMap> maps;
   /// Partitions whose log cannot be used. As maps.
   std::vector<PartitionSet> offline;
+  /// Partitions whose logs have files to be unlinked. As maps.
+  std::vector<PartitionSet> leftovers;
+  /// Who unlinks them, and whether there are more since it looked. On the first shard.
+  WaitList removals;
+  bool removals_asked = false;
   /// What was appended, by shard. As maps.
   std::vector<GrowthMeter> meters;
   GroupCommits commits;
@@ -90,6 +96,10 @@ struct PartitionStore::Impl {
     return all;
   }
 
+  /// On the partition's shard: its log has files to be unlinked.
+  void noteLeftovers(const TopicIdPartition& id);
+  /// From any thread: runRemovals() is to look what there is.
+  void askForRemovals();
   void planTopic(const MetadataImage& image, const TopicImage& topic,
                  std::vector<Plan>& plans) const;
   void planRemoval(const TopicImage& topic, std::vector<TopicIdPartition>& removed,

@@ -23,6 +23,7 @@ constexpr std::uint64_t kMostUnflushedBytes = 1 << 30;
 void Upkeep::start() {
   Shard& shard = services_.shards->at(0);
   spawn(gate_, shard, "retention", runRetention());
+  spawn(gate_, shard, "removals", services_.partitions->runRemovals());
   spawn(gate_, shard, "checkpoints", runCheckpoints());
   spawn(gate_, shard, "recovery bound", boundRecovery());
   spawn(gate_, shard, "timed flush", services_.partitions->runTimedFlushes());
@@ -30,13 +31,12 @@ void Upkeep::start() {
 
 Task<> Upkeep::runRetention() {
   const std::chrono::milliseconds interval(config_.getLong("log.retention.check.interval.ms"));
+  std::chrono::milliseconds wait(config_.getLong("log.initial.task.delay.ms"));
   for (;;) {
-    const bool slept = co_await sleepFor(interval);
+    const bool slept = co_await sleepFor(std::min(wait, interval));
     if (!slept) co_return;
+    wait = interval;
     co_await services_.partitions->runUpkeep();
-    auto purge = [this] { return services_.logs->purge(services_.clock->wallMs()); };
-    const Status purged = co_await runBlocking(*services_.blocking, std::ref(purge));
-    if (!purged) MILLRACE_LOG_ERROR("removing deleted logs: {}", purged.error().toString());
   }
 }
 

@@ -181,7 +181,7 @@ class CopyPass {
   Result<Bytes> rewrite(const record::BatchView& batch, bool new_horizon) {
     MILLRACE_TRY(const record::Codec codec, batch.codec());
     std::optional<std::int64_t> horizon = batch.deleteHorizonMs();
-    if (new_horizon) horizon = plan_.now_ms + plan_.config.delete_retention_ms;
+    if (new_horizon) horizon = laterBy(plan_.now_ms, plan_.config.delete_retention_ms);
     if (kept_.empty()) horizon.reset();
     record::BatchBuilder builder({.codec = kept_.empty() ? record::Codec::kNone : codec,
                                   .base_offset = batch.baseOffset(),

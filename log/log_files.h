@@ -1,6 +1,7 @@
 // The files of one log's directory: their names, and small text files written and read whole.
 #pragma once
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/ids.h"
 #include "base/result.h"
@@ -8,6 +9,7 @@
 #include "log/types.h"
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,6 +49,12 @@ struct LogFiles {
   [[nodiscard]] std::string path(Offset base, FileKind kind) const;
   [[nodiscard]] std::string path(std::string_view name) const;
 };
+
+/// `time` and `delay`, at or above 0, together; the end of time where a setting asks for more.
+[[nodiscard]] constexpr Millis laterBy(Millis time, Millis delay) {
+  constexpr Millis kEnd = std::numeric_limits<Millis>::max();
+  return time > kEnd - delay ? kEnd : time + delay;
+}
 
 /// A file that is to be unlinked.
 struct DoomedFile {

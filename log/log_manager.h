@@ -116,8 +116,11 @@ class LogManager {
 
   /// Writes recovery-point, log-start-offset and replication-offset checkpoints.
   [[nodiscard]] Status writeCheckpoints();
-  /// Unlinks deleted logs whose delay is over.
-  [[nodiscard]] Status purge(Millis now_ms);
+  /// Unlinks deleted logs whose delay is over. Returns when the next one's will be; nothing where
+  /// none waits. Errors: the first; the others are gone.
+  [[nodiscard]] Result<std::optional<Millis>> purge(Millis now_ms);
+  /// Unlinks what PartitionLog::takeLeftovers() handed out. Errors: the first; the others are gone.
+  [[nodiscard]] Status unlink(const std::vector<std::string>& paths);
   /// Closes all logs (in parallel), writes the checkpoints and the clean-shutdown marker with this
   /// broker epoch.
   [[nodiscard]] Status close(std::int64_t broker_epoch = -1);

@@ -86,6 +86,8 @@ struct LogManager::State {
   [[nodiscard]] Result<DataDirectory*> leastUsed() const;
   /// Takes a directory out of use while it is in use; returns the status it was given.
   [[nodiscard]] Status judge(DataDirectory& directory, Status status) const;
+  /// The same, for the directory that a file lies in.
+  [[nodiscard]] Status judgeAt(const std::string& path, Status status) const;
   [[nodiscard]] std::function<void(const Error&)> failureOf(DataDirectory& directory);
   void abandon(const DataDirectory& directory);
   /// Renames a log's directory to end with this; returns its new path.

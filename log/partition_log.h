@@ -91,6 +91,7 @@ class PartitionLog {
   [[nodiscard]] EpochEnd endOfEpoch(LeaderEpoch epoch) const;
   [[nodiscard]] std::vector<EpochEntry> epochs() const;
 
+  // Cuts are for followers (replication between brokers); the only replica cuts nothing off.
   /// What was flushed is not cut off: before a truncation below the recovery point comes this, then
   /// LogManager::writeCheckpoints(), so that a crash does not look like records that the disk lost.
   /// After it, a start makes the cut where this process does not come to it.
@@ -113,9 +114,10 @@ class PartitionLog {
   /// Deletes old segments by time, size and log start offset (renames; unlinked later). Rolls a
   /// segment that is too old. Returns how many segments went.
   [[nodiscard]] Result<std::int32_t> runRetention(Millis now_ms);
-  /// Forgets producers that were silent for longer than producer.id.expiration.ms, unlinks what
-  /// runRetention renamed and whose delay is over, lets go of files that nobody used since the last
-  /// call.
+  /// Hands out what runRetention and compacted() renamed and whose delay is over, once.
+  [[nodiscard]] Leftovers takeLeftovers(Millis now_ms);
+  /// Forgets producers that were silent for longer than producer.id.expiration.ms, unlinks
+  /// leftovers, lets go of files that nobody used since the last call.
   [[nodiscard]] Status runUpkeep(Millis now_ms);
 
   // Flush: prepare on the shard, run anywhere, report back on the shard.

@@ -83,8 +83,8 @@ Status PartitionLog::State::removeFiles(Offset base) {
 }
 
 Status PartitionLog::State::dropFirst(std::size_t n, Millis now_ms) {
-  for (std::size_t i = 0; i < n; ++i)
-    MILLRACE_CHECK_OK(doom(*segments[i], now_ms + log.config_.file_delete_delay_ms));
+  const Millis due_ms = laterBy(now_ms, log.config_.file_delete_delay_ms);
+  for (std::size_t i = 0; i < n; ++i) MILLRACE_CHECK_OK(doom(*segments[i], due_ms));
   segments.erase(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(n));
   const Offset first = segments.front()->base();
   MILLRACE_CHECK_OK(dropSnapshots(Offset{0}, first));
@@ -141,13 +141,24 @@ Result<std::int32_t> PartitionLog::runRetention(Millis now_ms) {
   return static_cast<std::int32_t>(going);
 }
 
+Leftovers PartitionLog::takeLeftovers(Millis now_ms) {
+  Leftovers out;
+  for (DoomedFile& file : state_->doomed) {
+    if (file.due_ms <= now_ms)
+      out.due.push_back(std::move(file.path));
+    else
+      out.next_ms = std::min(out.next_ms.value_or(file.due_ms), file.due_ms);
+  }
+  std::erase_if(state_->doomed, [now_ms](const auto& d) { return d.due_ms <= now_ms; });
+  return out;
+}
+
 Status PartitionLog::runUpkeep(Millis now_ms) {
   State& s = *state_;
   if (!s.health) return s.health;
   s.producers.expire(now_ms, config_.producer_id_expiration_ms);
-  for (const auto& doomed : s.doomed)
-    if (doomed.due_ms <= now_ms) MILLRACE_CHECK_OK(s.finish(s.files.system.remove(doomed.path)));
-  std::erase_if(s.doomed, [now_ms](const auto& d) { return d.due_ms <= now_ms; });
+  for (const std::string& path : takeLeftovers(now_ms).due)
+    MILLRACE_CHECK_OK(s.finish(s.files.system.remove(path)));
   for (const auto& segment : s.segments) MILLRACE_CHECK_OK(s.finish(segment->releaseUnused()));
   return {};
 }

@@ -123,6 +123,14 @@ struct ProducerInfo {
   std::optional<Offset> current_txn_first_offset;
 };
 
+/// Files of segments that are no longer part of a log.
+struct Leftovers {
+  /// Their delay is over: to be unlinked, on any thread (LogManager::unlink).
+  std::vector<std::string> due;
+  /// When the next ones will be, wall clock; nothing where none wait.
+  std::optional<std::int64_t> next_ms;
+};
+
 /// What a flush is to cover: everything; all but the active segment; everything, with a snapshot of
 /// the producers there, so that a recovery begins at this point in every respect; or everything by
 /// a sync of the whole file system, for which the job names no files.

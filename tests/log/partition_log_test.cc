@@ -210,6 +210,28 @@ TEST_F(PartitionLogTest, ProducersOfOldRecordsAreNotForgottenAtAStart) {
   EXPECT_TRUE(log->producers().empty()) << "silent for a day";
 }
 
+TEST_F(PartitionLogTest, OldSegmentsStayForTheirDelay) {
+  config_.segment_bytes = 1000;
+  config_.retention_ms = 10'000;
+  config_.file_delete_delay_ms = 60'000;
+  auto log = open();
+  for (int i = 0; i < 30; ++i) (void)append(*log, simpleBatch(5, i * 1000), i * 1000);
+  log->setHighWatermark(log->endOffset());
+  ASSERT_GT(log->runRetention(20'000).value(), 0);
+  Leftovers some = log->takeLeftovers(79'999);
+  EXPECT_TRUE(some.due.empty());
+  EXPECT_EQ(some.next_ms, 80'000);
+  log->setConfig([&] {
+    config_.file_delete_delay_ms = std::numeric_limits<Millis>::max();
+    return config_;
+  }());
+  ASSERT_GT(log->runRetention(30'000).value(), 0);
+  some = log->takeLeftovers(80'000);
+  EXPECT_FALSE(some.due.empty());
+  EXPECT_EQ(some.next_ms, std::numeric_limits<Millis>::max()) << "the longest delay is no past";
+  EXPECT_TRUE(log->takeLeftovers(80'000).due.empty()) << "they are handed out once";
+}
+
 TEST_F(PartitionLogTest, SequencesAndEpochsAreChecked) {
   const auto log = open();
   EXPECT_TRUE(append(

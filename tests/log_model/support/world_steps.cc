@@ -51,8 +51,14 @@ void World::upkeepStep(Tracked& t) {
     case 2: return retain(t);
     case 3: return chance(8) ? remove(t) : checkpoint();
     case 4: return (void)worked(t.log->roll(), "roll");
-    case 5: return (void)worked(t.log->runUpkeep(clock_.wallMs()), "upkeep");
-    case 6: return (void)worked(manager_->purge(clock_.wallMs()), "purge");
+    case 5:
+      if (!worked(manager_->unlink(t.log->takeLeftovers(clock_.wallMs()).due), "unlink")) return;
+      return (void)worked(t.log->runUpkeep(clock_.wallMs()), "upkeep");
+    case 6: {
+      const auto purged = manager_->purge(clock_.wallMs());
+      if (!purged) (void)worked(std::unexpected(purged.error()), "purge");
+      return;
+    }
     case 7:
       if (chance(4)) toggleFlushOnAck(t);
       return;

@@ -1,0 +1,117 @@
+// Logs and files that go: topics that were deleted, segments that are no longer part of a log.
+#include "log/log_manager_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace millrace::log {
+
+Status LogManager::remove(const TopicPartition& tp, Millis now_ms) {
+  State& s = *state_;
+  const std::lock_guard lock(s.mutex);
+  if (const auto offline = s.offline.find(tp); offline != s.offline.end()) {
+    DataDirectory& directory = *offline->second.directory;
+    s.offline.erase(offline);
+    // On a directory that is offline, the next start with it finds a stray.
+    if (!directory.health()) return {};
+    return s.doom(directory, tp, laterBy(now_ms, s.options.defaults.file_delete_delay_ms));
+  }
+  const auto found = s.logs.find(tp);
+  if (found == s.logs.end()) return fail(Errc::kNotFound, "no log " + tp.toString());
+  PartitionLog& log = *found->second.log;
+  if (log.hasDirectory())
+    MILLRACE_CHECK_OK(
+        s.doom(*found->second.directory, tp, laterBy(now_ms, log.config().file_delete_delay_ms)));
+  const Status left = log.leaveJournal();
+  s.logs.erase(found);
+  return left;
+}
+
+Status LogManager::State::doom(DataDirectory& directory, const TopicPartition& tp, Millis due_ms) {
+  MILLRACE_TRY(std::string away, moveAway(directory, tp, kDeleteDirSuffix));
+  doomed.push_back({std::move(away), due_ms});
+  return {};
+}
+
+Result<std::string> LogManager::State::moveAway(DataDirectory& directory, const TopicPartition& tp,
+                                                std::string_view suffix) {
+  // Kafka's name: topic-partition.uniqueid-delete. Ids are 32 characters long, without dashes.
+  const std::uint64_t high = random.next();
+  std::string id = makeUuid(high, random.next()).toString();
+  std::erase(id, '-');
+  std::string away = directory.path(fmt::format("{}.{}{}", tp.toString(), id, suffix));
+  MILLRACE_CHECK_OK(judge(directory, files.rename(directory.path(tp.toString()), away)));
+  unsynced.insert(&directory);
+  removed.insert(tp);
+  return away;
+}
+
+Status LogManager::syncRemovals() {
+  std::set<DataDirectory*> changed;
+  {
+    const std::lock_guard lock(state_->mutex);
+    changed.swap(state_->unsynced);
+  }
+  for (DataDirectory* directory : changed)
+    MILLRACE_CHECK_OK(state_->judge(*directory, state_->files.syncDirectory(directory->path())));
+  return {};
+}
+
+Status LogManager::State::forgetRemoved(const TopicPartition& tp) {
+  if (!removed.contains(tp)) return {};
+  for (const auto& directory : directories) {
+    // After a crash, the old one's records must not go into the new one.
+    if (directory->health()) MILLRACE_CHECK_OK(journals.at(directory.get())->commit().status);
+    if (directory->health())
+      MILLRACE_CHECK_OK(judge(*directory, files.syncDirectory(directory->path())));
+  }
+  MILLRACE_CHECK_OK(writeCheckpoints());
+  removed.clear();
+  return {};
+}
+
+Result<std::optional<Millis>> LogManager::purge(Millis now_ms) {
+  std::vector<std::string> due;
+  std::optional<Millis> next_ms;
+  {
+    const std::lock_guard lock(state_->mutex);
+    for (const auto& doomed : state_->doomed) {
+      if (doomed.due_ms <= now_ms)
+        due.push_back(doomed.path);
+      else
+        next_ms = std::min(next_ms.value_or(doomed.due_ms), doomed.due_ms);
+    }
+    std::erase_if(state_->doomed, [now_ms](const auto& d) { return d.due_ms <= now_ms; });
+  }
+  // Were the name lost in a crash, and its files not, a log without its records would be back.
+  if (!due.empty()) MILLRACE_CHECK_OK(syncRemovals());
+  Status outcome;
+  for (const std::string& path : due) {
+    Status removed = state_->judgeAt(path, state_->files.removeAll(path));
+    if (!removed && outcome) outcome = std::move(removed);
+  }
+  if (!outcome) return std::unexpected(outcome.error());
+  return next_ms;
+}
+
+Status LogManager::unlink(const std::vector<std::string>& paths) {
+  Status outcome;
+  for (const std::string& path : paths) {
+    Status removed = state_->files.remove(path);
+    // Its log was deleted meanwhile.
+    if (!removed && removed.error().code == Errc::kNotFound) continue;
+    removed = state_->judgeAt(path, std::move(removed));
+    if (!removed && outcome) outcome = std::move(removed);
+  }
+  return outcome;
+}
+
+Status LogManager::State::judgeAt(const std::string& path, Status status) const {
+  if (status) return status;
+  for (const auto& directory : directories)
+    if (path.starts_with(directory->path() + "/")) return judge(*directory, std::move(status));
+  return status;
+}
+
+}  // namespace millrace::log
