@@ -10,7 +10,6 @@
 
 #include <cctype>
 #include <cmath>
-#include <cstdlib>
 
 namespace millrace::cli {
 
@@ -29,8 +28,7 @@ std::string javaDouble(double number) {
     std::string plain = fmt::format("{}", number);
     return plain.contains('.') ? plain : plain + ".0";
   }
-  const std::string text = fmt::format("{:e}", number);
-  const int exponent = std::atoi(text.c_str() + text.find('e') + 1);
+  const int exponent = static_cast<int>(std::floor(std::log10(size)));
   std::string digits = fmt::format("{}", number / std::pow(10, exponent));
   if (!digits.contains('.')) digits += ".0";
   return fmt::format("{}E{}", digits, exponent);
