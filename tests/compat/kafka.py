@@ -65,6 +65,7 @@ class Kafka:
         return [
             "java",
             heap,
+            "-Dfile.encoding=UTF-8",
             f"-Dlog4j2.configurationFile={self.logging}",
             "-cp",
             f"{self.libs}/*",
