@@ -153,7 +153,10 @@ Status PartitionLog::State::prepareClose() {
 }
 
 Status PartitionLog::State::closeFiles() {
-  for (const auto& gone : doomed) MILLRACE_CHECK_OK(files.system.remove(gone.path));
+  for (const auto& gone : doomed) {
+    const Status removed = files.system.remove(gone.path);
+    if (!removed && removed.error().code != Errc::kNotFound) return removed;
+  }
   doomed.clear();
   // Others are to be closed, too, and the process has only so many file descriptors.
   for (const auto& segment : segments) MILLRACE_CHECK_OK(finish(segment->release()));

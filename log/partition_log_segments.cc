@@ -37,8 +37,7 @@ Status PartitionLog::State::takeSnapshot(Offset offset) {
   unsynced.changeSnapshot();
   // Kafka keeps one per segment and the newest.
   const auto needless = [&](Offset at) {
-    return at != offset &&
-           std::ranges::none_of(segments, [at](const auto& s) { return s->base() == at; });
+    return at != offset && segments[indexFor(at)]->base() != at;
   };
   for (const Offset at : snapshots)
     if (needless(at)) MILLRACE_CHECK_OK(files.system.remove(files.path(at, FileKind::kSnapshot)));
@@ -59,10 +58,11 @@ Status PartitionLog::State::doom(Segment& segment, Millis due_ms) {
        {FileKind::kLog, FileKind::kOffsetIndex, FileKind::kTimeIndex, FileKind::kTxnIndex}) {
     const std::string path = files.path(segment.base(), kind);
     const std::string away = path + std::string(kDeletedSuffix);
+    MILLRACE_TRY(const bool taken, files.system.exists(away));
     const Status renamed = files.system.rename(path, away);
-    // Compacted twice, a segment's name is there already; the later of the two takes it over.
     if (renamed) {
-      std::erase_if(doomed, [&](const DoomedFile& d) { return d.path == away; });
+      // Compacted twice, a segment's name is there already; the later of the two takes it over.
+      if (taken) std::erase_if(doomed, [&](const DoomedFile& d) { return d.path == away; });
       doomed.push_back({away, due_ms});
     }
     if (!renamed && renamed.error().code != Errc::kNotFound) return renamed;
@@ -157,8 +157,11 @@ Status PartitionLog::runUpkeep(Millis now_ms) {
   State& s = *state_;
   if (!s.health) return s.health;
   s.producers.expire(now_ms, config_.producer_id_expiration_ms);
-  for (const std::string& path : takeLeftovers(now_ms).due)
-    MILLRACE_CHECK_OK(s.finish(s.files.system.remove(path)));
+  for (const std::string& path : takeLeftovers(now_ms).due) {
+    // One of the same name that was handed out before may have gone by now, and this one with it.
+    const Status removed = s.files.system.remove(path);
+    if (!removed && removed.error().code != Errc::kNotFound) return s.goOffline(removed.error());
+  }
   for (const auto& segment : s.segments) MILLRACE_CHECK_OK(s.finish(segment->releaseUnused()));
   return {};
 }

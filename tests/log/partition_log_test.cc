@@ -232,6 +232,25 @@ TEST_F(PartitionLogTest, OldSegmentsStayForTheirDelay) {
   EXPECT_TRUE(log->takeLeftovers(80'000).due.empty()) << "they are handed out once";
 }
 
+TEST_F(PartitionLogTest, FilesThatAreGoneAlreadyDoNotDisturb) {
+  config_.segment_bytes = 1000;
+  config_.retention_ms = 10'000;
+  config_.file_delete_delay_ms = 0;
+  auto log = open();
+  const auto fill = [&](Millis from_ms) {
+    for (Millis i = 0; i < 10; ++i)
+      (void)append(*log, simpleBatch(5, from_ms + i * 1000), from_ms + i * 1000);
+    log->setHighWatermark(log->endOffset());
+    ASSERT_GT(log->runRetention(from_ms + 30'000).value(), 0);
+    for (const auto& file : std::filesystem::directory_iterator(log->directory()))
+      if (file.path().string().ends_with(".deleted")) std::filesystem::remove(file.path());
+  };
+  fill(0);
+  EXPECT_TRUE(log->runUpkeep(100'000));
+  fill(100'000);
+  EXPECT_TRUE(log->close());
+}
+
 TEST_F(PartitionLogTest, SequencesAndEpochsAreChecked) {
   const auto log = open();
   EXPECT_TRUE(append(
