@@ -6,7 +6,8 @@ namespace millrace::log {
 
 IoBudget::Clock::time_point IoBudget::charge(std::uint64_t bytes, Clock::time_point now) {
   if (unlimited()) return now;
-  const std::chrono::duration<double> cost(static_cast<double>(bytes) / rate_);
+  const std::chrono::duration<double> cost = std::min<std::chrono::duration<double>>(
+      std::chrono::duration<double>(static_cast<double>(bytes) / rate_), kLongest);
   paid_until_ =
       std::max(paid_until_, now - kBurst) + std::chrono::duration_cast<Clock::duration>(cost);
   return paid_until_;

@@ -15,9 +15,13 @@ class IoBudget {
   /// Time that may be used at once after a pause: bursts are no longer than this.
   static constexpr std::chrono::milliseconds kBurst{100};
 
-  /// Bytes per second, above 0; what is larger than any disk counts as no limit.
+  /// The longest that one charge is waited for.
+  static constexpr std::chrono::hours kLongest{24};
+
+  /// Bytes per second; what is larger than any disk counts as no limit, and so does, as in Kafka,
+  /// what is below 0. With 0 next to nothing is allowed.
   explicit IoBudget(double bytes_per_second) : rate_(bytes_per_second) {}
-  [[nodiscard]] bool unlimited() const { return rate_ >= 1e15; }
+  [[nodiscard]] bool unlimited() const { return !(rate_ >= 0 && rate_ < 1e15); }
   /// Takes `bytes` and returns the moment from which the next ones may be taken.
   Clock::time_point charge(std::uint64_t bytes, Clock::time_point now);
 

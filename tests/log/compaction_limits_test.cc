@@ -65,6 +65,15 @@ TEST(IoBudget, KafkasDefaultIsNoLimit) {
   EXPECT_EQ(budget.charge(std::uint64_t{1} << 60, now), now);
 }
 
+TEST(IoBudget, NothingAllowedIsALongWaitAndLessThanNothingNoLimit) {
+  const IoBudget::Clock::time_point now{1h};
+  IoBudget nothing(0);
+  EXPECT_FALSE(nothing.unlimited());
+  EXPECT_GT(nothing.charge(1, now), now + 23h);
+  IoBudget below(-1);
+  EXPECT_EQ(below.charge(1, now), now);
+}
+
 TEST(IoPace, WhoWaitsIsWokenByStop) {
   IoPace pace(1);
   std::thread waiter([&pace] { EXPECT_FALSE(pace.spend(1 << 20)); });
