@@ -1,6 +1,7 @@
 #include "broker/node_config.h"
 
 #include "base/log.h"
+#include "broker/metadata/config_rules.h"
 
 #include <fmt/format.h>
 
@@ -123,6 +124,8 @@ Result<NodeConfig> readNodeConfig(const BrokerOptions& options) {
   if (node.config.getInt("broker.id") != node.config.getInt("node.id")) {
     return fail(Errc::kConfig, "node.id and broker.id differ: leave out broker.id");
   }
+  if (const Status fits = checkLogSettings(given); !fits)
+    return fail(Errc::kConfig, fits.error().detail);
   for (const std::string& key : node.config.unknown()) {
     if (!key.starts_with("millrace."))
       MILLRACE_LOG_WARN("configuration key {} is not known and has no effect", key);

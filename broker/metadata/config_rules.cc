@@ -292,6 +292,33 @@ std::string describeInvalidValue(const ConfigKey& key, std::string_view value) {
   return text(value, parsed ? "it is not allowed here" : parsed.error().detail);
 }
 
+Status checkLogSettings(const ConfigMap& settings) {
+  const auto number = [&](std::string_view name) {
+    return numberOf(brokerConfigDef(), settings, {}, name);
+  };
+  // Of those for one quantity the first that is set counts.
+  const auto first_set = [&](auto... names) -> std::optional<std::int64_t> {
+    std::optional<std::int64_t> found;
+    for (const std::string_view name : {std::string_view(names)...})
+      if (!found && settings.contains(name)) found = number(name);
+    return found;
+  };
+  if (first_set("log.roll.ms", "log.roll.hours").value_or(1) < 1)
+    return fail(Errc::kInvalidConfig, "log.roll.ms must be greater than or equal to 1");
+  if (first_set("log.roll.jitter.ms", "log.roll.jitter.hours").value_or(0) < 0)
+    return fail(Errc::kInvalidConfig, "log.roll.jitter.ms must be greater than or equal to 0");
+  // Anything below 0 is no limit.
+  if (first_set("log.retention.ms", "log.retention.minutes", "log.retention.hours") == 0)
+    return fail(Errc::kInvalidConfig,
+                "log.retention.ms must be unlimited (-1) or, greater than or equal to 1");
+  constexpr std::int64_t kLeastMap = 1 << 20;
+  const std::int64_t cleaners = std::max<std::int64_t>(number("log.cleaner.threads"), 1);
+  if (number("log.cleaner.dedupe.buffer.size") / cleaners <= kLeastMap)
+    return fail(Errc::kInvalidConfig,
+                "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.");
+  return {};
+}
+
 bool isListKey(ConfigResourceType type, std::string_view name) {
   const ConfigDef* def = definitionOf(type);
   const ConfigKey* key = def ? def->find(name) : nullptr;

@@ -38,6 +38,10 @@ struct ConfigChange {
 /// kInvalidRequest, kInvalidTopicException.
 [[nodiscard]] Status validateConfig(const ConfigResource& resource, const ConfigMap& after,
                                     const ConfigMap& broker_given);
+/// What a broker's settings of its logs must keep to, whether they stand in its file or were
+/// altered while it runs: `settings` are all that are set. In Kafka's words
+/// (KafkaConfig.validateValues). Errors: kInvalidConfig.
+[[nodiscard]] Status checkLogSettings(const ConfigMap& settings);
 /// A value that does not parse, in the words that Kafka's tools show: "Invalid value x for
 /// configuration segment.ms: Not a number of type LONG".
 [[nodiscard]] std::string describeInvalidValue(const ConfigKey& key, std::string_view value);

@@ -220,6 +220,13 @@ Result<MetadataRecords> Controller::decideConfig(const MetadataImage& image,
   MILLRACE_CHECK_OK(validateConfig(resource, after, config_.static_config));
   if (resource.type == ConfigResourceType::kBroker) {
     MILLRACE_CHECK_OK(checkThreadCounts(after, *before, config_.static_config));
+    ConfigMap all = after;
+    if (!resource.name.empty()) {
+      const ConfigMapPtr of_all_brokers = image.config(ConfigResourceType::kBroker, "");
+      all.insert(of_all_brokers->begin(), of_all_brokers->end());
+    }
+    all.insert(config_.static_config.begin(), config_.static_config.end());
+    if (const Status fits = checkLogSettings(all); !fits) return invalid(fits.error().detail);
   }
   return records;
 }

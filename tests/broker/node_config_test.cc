@@ -31,5 +31,21 @@ TEST(NodeConfig, TwoDifferentIdsAreRefused) {
   EXPECT_EQ(node.error().code, Errc::kConfig);
 }
 
+TEST(NodeConfig, LogSettingsThatWouldLoseOrStopEverythingAreRefused) {
+  for (const auto& [key, value] : Properties{{"log.roll.ms", "0"},
+                                             {"log.roll.jitter.ms", "-1"},
+                                             {"log.retention.ms", "0"},
+                                             {"log.retention.minutes", "0"},
+                                             {"log.retention.hours", "0"},
+                                             {"log.cleaner.dedupe.buffer.size", "1048576"}}) {
+    const auto node = read({{key, value}});
+    ASSERT_FALSE(node) << key;
+    EXPECT_EQ(node.error().code, Errc::kConfig);
+  }
+  EXPECT_TRUE(read({{"log.retention.ms", "-1"}, {"log.retention.hours", "0"}}));
+  EXPECT_TRUE(read({{"log.roll.ms", "1"}, {"log.cleaner.dedupe.buffer.size", "1048577"}}));
+  EXPECT_FALSE(read({{"log.cleaner.threads", "128"}})) << "128 MB of memory for so many";
+}
+
 }  // namespace
 }  // namespace millrace::broker::testing

@@ -130,6 +130,29 @@ TEST(Controller, ListConfigsAreAppendedToAndSubtractedFrom) {
   EXPECT_EQ(alter("retention.ms", 2, "1"), Errc::kInvalidConfig);
 }
 
+TEST(Controller, BrokerConfigsThatWouldLoseOrStopEverythingAreRefused) {
+  Cluster c;
+  const auto alter = [&](const std::string& name, const std::string& key,
+                         const std::string& value) {
+    protocol::IncrementalAlterConfigsRequest request;
+    auto& resource = request.resources.emplace_back();
+    resource.resource_type = static_cast<std::int8_t>(ConfigResourceType::kBroker);
+    resource.resource_name = Text(name);
+    auto& config = resource.configs.emplace_back();
+    config.name = Text(key);
+    config.value = Text(value);
+    const auto decision = c.controller().incrementalAlterConfigs(c.image(), request);
+    c.apply(decision.records);
+    return fromWire(decision.response.responses.at(0).error_code);
+  };
+  EXPECT_EQ(alter("", "log.roll.ms", "0"), Errc::kInvalidRequest);
+  EXPECT_EQ(alter("", "log.retention.ms", "0"), Errc::kInvalidRequest);
+  EXPECT_EQ(alter("", "log.cleaner.dedupe.buffer.size", "1000000"), Errc::kInvalidRequest);
+  EXPECT_EQ(alter("", "log.cleaner.threads", "2"), Errc::kNone);
+  EXPECT_EQ(alter("", "log.cleaner.dedupe.buffer.size", "2000000"), Errc::kInvalidRequest);
+  EXPECT_EQ(alter("", "log.cleaner.dedupe.buffer.size", "2097154"), Errc::kNone);
+}
+
 // Kafka's tools send an empty value with DELETE.
 TEST(Controller, DeletedBrokerConfigsValueIsNotLookedAt) {
   Cluster c;
