@@ -9,13 +9,18 @@
 namespace millrace::log {
 
 /// Producers that wait for their acknowledgement come back as soon as they have it. Whoever misses
-/// a round waits for two: a wait of half a round that lets all of them into it is a bargain, and
-/// where nobody comes it is soon over. Used by one thread at a time.
+/// a round waits for two, and each round costs the processors something: it is a bargain to let
+/// many into one. But while all of them wait for the disk, nobody works. So where they all come
+/// back within a round's time, a round waits for all; where that takes longer, only for so many
+/// that the rest comes while the disk works. Where nobody comes, the wait is soon over. Used by one
+/// thread at a time.
 class Company {
  public:
   using Clock = std::chrono::steady_clock;
   /// A round is not worth waiting for others where it takes less: to be woken takes as long.
   static constexpr std::chrono::microseconds kQuickRound{200};
+  /// No round waits longer, unless it takes twice as long itself.
+  static constexpr std::chrono::milliseconds kLongest{2};
 
   /// The last round is done. `expected`: how many appends it let go and how many came meanwhile.
   void done(Clock::time_point begun, Clock::time_point now, std::size_t expected) {
@@ -24,36 +29,67 @@ class Company {
     last_done_ = now;
     expected_ = expected;
   }
-  /// So many appends make a round that waits no longer.
-  [[nodiscard]] std::size_t expected() const { return expected_; }
   /// What a round takes by and by.
   [[nodiscard]] Clock::duration usual() const { return usual_; }
+  /// From one append to the next by and by, while a round waits for them.
+  [[nodiscard]] Clock::duration pace() const { return pace_; }
+  /// So many appends make a round that waits no longer.
+  [[nodiscard]] std::size_t enough() const {
+    if (pace_ * static_cast<long>(expected_) <= usual_) return expected_;
+    return expected_ - static_cast<std::size_t>(usual_ / pace_);
+  }
 
-  /// One round's wait: ask, wait until then or for the expected append, ask again.
+  /// One round's wait: ask, wait until then or for enough appends, ask again.
   class Wait {
    public:
-    explicit Wait(const Company& company) : company_(company) {}
+    explicit Wait(Company& company) : company_(company) {}
     /// With so many appends in the round: until when to wait for more; nothing: it is to begin.
     [[nodiscard]] std::optional<Clock::time_point> next(std::size_t here, Clock::time_point now) {
-      const Clock::duration usual = company_.usual_;
-      const Clock::time_point latest = company_.last_done_ + usual / 2;
       const bool nobody_came = here_ == here;
+      if (!here_) {
+        begun_ = now;
+        first_ = here;
+      }
       here_ = here;
-      if (usual < kQuickRound || now >= latest || here >= company_.expected_ || nobody_came)
+      const Clock::time_point latest = company_.latest();
+      const std::size_t enough = company_.enough();
+      if (now >= latest || here >= enough || nobody_came) {
+        if (here > first_) company_.came(here - first_, now - begun_);
         return std::nullopt;
-      return std::min(latest, now + usual / 8);
+      }
+      return std::min(latest, now + company_.step(enough - here));
     }
 
    private:
-    const Company& company_;
+    Company& company_;
+    /// How many were there when it was asked last, and first.
     std::optional<std::size_t> here_;
+    std::size_t first_ = 0;
+    Clock::time_point begun_;
   };
-  [[nodiscard]] Wait wait() const { return Wait(*this); }
+  [[nodiscard]] Wait wait() { return Wait(*this); }
 
  private:
+  /// When the next round begins in any case.
+  [[nodiscard]] Clock::time_point latest() const {
+    if (usual_ < kQuickRound) return last_done_;
+    return last_done_ +
+           std::max<Clock::duration>(usual_ / 2, std::min<Clock::duration>(4 * usual_, kLongest));
+  }
+  /// How long to wait for so many before asking whether anybody came at all.
+  [[nodiscard]] Clock::duration step(std::size_t missing) const {
+    const Clock::duration shortest = usual_ / 8;
+    if (pace_ >= shortest) return shortest;
+    return std::max(pace_ * static_cast<long>(missing), shortest);
+  }
+  void came(std::size_t appends, Clock::duration within) {
+    pace_ += (within / static_cast<long>(appends) - pace_) / 8;
+  }
+
   std::size_t expected_ = 0;
   Clock::time_point last_done_;
   Clock::duration usual_{};
+  Clock::duration pace_{};
 };
 
 }  // namespace millrace::log

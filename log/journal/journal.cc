@@ -176,7 +176,7 @@ Journal::Committed Journal::commit() {
 void Journal::awaitCompany(std::unique_lock<std::mutex>& lock) {
   Company::Wait wait = company_.wait();
   while (const auto until = wait.next(gathering_->appends, options_.now())) {
-    wanted_ = company_.expected();
+    wanted_ = company_.enough();
     (void)company_came_.wait_until(lock, *until);
     wanted_ = 0;
   }

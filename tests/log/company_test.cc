@@ -26,6 +26,18 @@ class CompanyTest : public ::testing::Test {
       now_ += took;
     }
   }
+  /// A wait in which appends come like this, until it ends; how many are there then.
+  std::size_t waitWhile(Clock::duration pace, std::size_t coming) {
+    auto wait = company_.wait();
+    const auto begun = now_;
+    const auto here = [&] {
+      return std::min(coming, static_cast<std::size_t>((now_ - begun) / pace));
+    };
+    while (const auto until = wait.next(here(), now_))
+      // The journal is woken by the last append that it waits for.
+      now_ = std::max(now_, std::min(*until, begun + pace * static_cast<int>(company_.enough())));
+    return here();
+  }
   static double micros(Clock::duration d) {
     return std::chrono::duration<double, std::micro>(d).count();
   }
@@ -61,7 +73,7 @@ TEST_F(CompanyTest, ARoundWaitsAnEighthOfTheUsualTimeForEachArrivalAndHalfOfItIn
     until = wait.next(++here, now_);
   }
   EXPECT_NEAR(micros(now_ - begun), 4000, 2);
-  EXPECT_LT(here, company_.expected());
+  EXPECT_LT(here, company_.enough());
 }
 
 TEST_F(CompanyTest, ARoundBeginsWhenNobodyCameDuringAWait) {
@@ -81,6 +93,49 @@ TEST_F(CompanyTest, ARoundBeginsWhenAllThatTheLastOneLetGoAreBack) {
   EXPECT_EQ(wait.next(10, now_), std::nullopt);
   auto all_there = company_.wait();
   EXPECT_EQ(all_there.next(11, now_), std::nullopt);
+}
+
+TEST_F(CompanyTest, AllComeAlongWhereTheyAreBackWithinARound) {
+  rounds(400us, 64);
+  for (int i = 0; i < 100; ++i) {
+    rounds(400us, 64, 1);
+    EXPECT_EQ(waitWhile(3us, 64), 64U);
+  }
+  EXPECT_NEAR(micros(company_.pace()), 3, 0.1);
+}
+
+TEST_F(CompanyTest, WhereAllTakeLongerThanARoundTheRestComesWhileTheDiskWorks) {
+  rounds(400us, 300);
+  std::size_t shared = 0;
+  for (int i = 0; i < 100; ++i) {
+    rounds(400us, 300, 1);
+    shared = waitWhile(5us, 300);
+  }
+  EXPECT_NEAR(static_cast<double>(shared), 300 - 400 / 5, 3);
+}
+
+TEST_F(CompanyTest, NoRoundWaitsMuchLongerThanItTakes) {
+  rounds(400us, 100'000);
+  for (int i = 0; i < 100; ++i) {
+    rounds(400us, 100'000, 1);
+    const auto begun = now_;
+    (void)waitWhile(20us, 100'000);
+    EXPECT_LE(now_ - begun, 1600us + 1us);
+  }
+}
+
+TEST_F(CompanyTest, WhereTheyComeSeldomAWaitForTheNextOneIsShort) {
+  rounds(400us, 40);
+  for (int i = 0; i < 100; ++i) {
+    rounds(400us, 40, 1);
+    (void)waitWhile(45us, 40);
+  }
+  EXPECT_NEAR(micros(company_.pace()), 45, 5);
+  rounds(240us, 40);
+  auto wait = company_.wait();
+  const auto until = wait.next(1, now_);
+  ASSERT_TRUE(until);
+  EXPECT_NEAR(micros(*until - now_), 30, 1);
 }
 
 TEST_F(CompanyTest, ARoundThatCameLateDoesNotWait) {
