@@ -33,6 +33,9 @@ class File {
   [[nodiscard]] virtual Result<bool> syncFileSystem() { return false; }
   [[nodiscard]] virtual Status truncate(std::uint64_t size) = 0;
   [[nodiscard]] virtual Result<std::uint64_t> size() const = 0;
+  /// One word that is another once the file was written to, or another file (a copy, too) took its
+  /// name; damage by the disk does not change it. Empty where the system cannot say.
+  [[nodiscard]] virtual Result<std::string> stamp() const { return std::string(); }
   /// For sendfile; -1 where there is none (fault-injecting files).
   [[nodiscard]] virtual int fd() const = 0;
   [[nodiscard]] virtual const std::string& path() const = 0;

@@ -115,6 +115,13 @@ class PosixFile final : public File {
     if (::fstat(fd_, &info) != 0) return ioError("cannot stat", path_);
     return static_cast<std::uint64_t>(info.st_size);
   }
+  Result<std::string> stamp() const override {
+    struct stat info{};
+    if (::fstat(fd_, &info) != 0) return ioError("cannot stat", path_);
+    // Not the device's number: it may be another one after the machine's next start.
+    return std::to_string(info.st_ino) + "." + std::to_string(info.st_mtim.tv_sec) + "." +
+           std::to_string(info.st_mtim.tv_nsec);
+  }
 
   int fd() const override { return fd_; }
   const std::string& path() const override { return path_; }

@@ -8,6 +8,12 @@
 #include <charconv>
 
 namespace millrace::log {
+namespace {
+
+constexpr std::string_view kCheckpointFiles[] = {kRecoveryPoints, kLogStarts, kHighWatermarks,
+                                                 kCleanerOffsets};
+
+}  // namespace
 
 std::optional<TopicPartition> parseLogDirectory(std::string_view name) {
   const std::size_t dash = name.rfind('-');
@@ -58,12 +64,13 @@ Status DataDirectory::open() {
       found_.push_back(std::move(*tp));
     }
   }
+  MILLRACE_CHECK_OK(readCopy());
   MILLRACE_TRY(recovery_points_, readCheckpoint(kRecoveryPoints));
   MILLRACE_TRY(log_starts_, readCheckpoint(kLogStarts));
   MILLRACE_TRY(high_watermarks_, readCheckpoint(kHighWatermarks));
   MILLRACE_TRY(cleaned_to_, readCheckpoint(kCleanerOffsets));
   // Empty ones are written only over others.
-  if (!cleaned_to_.empty()) written_[std::string(kCleanerOffsets)];
+  writes_cleaned_ = !cleaned_to_.empty();
   return {};
 }
 
@@ -74,9 +81,64 @@ Status DataDirectory::lock() {
   return {};
 }
 
+Result<std::string> DataDirectory::stampOf(std::string_view name) const {
+  const auto file = files_.open(path(name), OpenMode::kRead);
+  if (!file && file.error().code == Errc::kNotFound) return std::string();
+  if (!file) return std::unexpected(file.error());
+  return (*file)->stamp();
+}
+
+Status DataDirectory::readCopy() {
+  const std::string file = path(kCheckpointCopy);
+  const auto bytes = files_.readAll(file);
+  if (!bytes && bytes.error().code == Errc::kNotFound) return {};
+  if (!bytes && bytes.error().code == Errc::kIo) return std::unexpected(bytes.error());
+  auto texts = bytes ? decodeCheckpointCopy(file, *bytes)
+                     : Result<CheckpointTexts>(std::unexpected(bytes.error()));
+  if (!texts) complaints_.push_back(texts.error().detail);
+  if (!texts) return {};
+  copied_ = std::move(*texts);
+  for (const std::string_view name : kCheckpointFiles) {
+    MILLRACE_TRY(const std::string stamp, stampOf(name));
+    const CheckpointText& copy = copied_[std::string(name)];
+    if (stamp.empty() || stamp == copy.stamp) continue;
+    // A start that died may have repaired this one.
+    const auto text = files_.readAll(path(name));
+    if (!text && text.error().code == Errc::kIo) return std::unexpected(text.error());
+    copy_is_old_ = copy_is_old_ || !text || *text != copy.text;
+  }
+  return {};
+}
+
+Status DataDirectory::writeCopy() {
+  if (!copy_due_) return {};
+  MILLRACE_CHECK_OK(files_.writeAtomically(path(kCheckpointCopy), encodeCheckpointCopy(written_)));
+  copy_due_ = false;
+  return {};
+}
+
+Result<Bytes> DataDirectory::checkpointText(std::string_view name) {
+  auto text = files_.readAll(path(name));
+  if (!text && text.error().code == Errc::kIo) return text;
+  const CheckpointText& copy = copied_[std::string(name)];
+  if (copy.stamp.empty() || (text && *text == copy.text)) return text;
+  if (!text && text.error().code == Errc::kNotFound) {
+    // Where others were written since, this one may have been taken away by who did that.
+    if (copy_is_old_) return text;
+  } else {
+    MILLRACE_TRY(const std::string stamp, stampOf(name));
+    if (stamp != copy.stamp) return text;
+  }
+  complaints_.push_back(
+      fmt::format("{} is not what was written: what {} says is used", path(name), kCheckpointCopy));
+  // Before others are written: then the copy is old.
+  MILLRACE_CHECK_OK(files_.writeAtomically(path(name), copy.text));
+  return copy.text;
+}
+
 Result<OffsetMap> DataDirectory::readCheckpoint(std::string_view name) {
   const std::string file = path(name);
-  const auto text = files_.readAll(file);
+  const auto text = checkpointText(name);
   if (!text) {
     if (text.error().code == Errc::kNotFound) return OffsetMap{};
     // Not an empty one: recovery from the beginning would write anew what is on disk and sound.
@@ -117,6 +179,7 @@ void DataDirectory::forgetCheckpoints() {
   log_starts_.clear();
   high_watermarks_.clear();
   cleaned_to_.clear();
+  copied_.clear();
   found_ = {};
 }
 
@@ -125,22 +188,24 @@ Status DataDirectory::writeCheckpoint(std::string_view name, const OffsetMap& of
   for (const auto& [tp, offset] : offsets)
     lines.push_back(fmt::format("{} {} {}", tp.topic, tp.partition.value(), offset.value()));
   Bytes text = formatCheckpoint(lines);
-  Bytes& before = written_[std::string(name)];
-  if (text == before) return {};
+  CheckpointText& before = written_[std::string(name)];
+  if (text == before.text) return {};
+  copy_due_ = true;
   MILLRACE_CHECK_OK(files_.writeAtomically(path(name), text));
-  before = std::move(text);
+  before.text = std::move(text);
+  MILLRACE_TRY(before.stamp, stampOf(name));
   return {};
 }
 
 Status DataDirectory::writeCheckpoints(const Checkpoints& points) {
   // How far a log was compacted stands on disk before its recovery point may fall below that: the
   // recovery tells lost records from compacted ones by it.
-  const bool cleaned =
-      !points.cleaned_to.empty() || written_.contains(std::string(kCleanerOffsets));
-  if (cleaned) MILLRACE_CHECK_OK(writeCheckpoint(kCleanerOffsets, points.cleaned_to));
+  writes_cleaned_ = writes_cleaned_ || !points.cleaned_to.empty();
+  if (writes_cleaned_) MILLRACE_CHECK_OK(writeCheckpoint(kCleanerOffsets, points.cleaned_to));
   MILLRACE_CHECK_OK(writeCheckpoint(kRecoveryPoints, points.recovery_points));
   MILLRACE_CHECK_OK(writeCheckpoint(kLogStarts, points.log_starts));
-  return writeCheckpoint(kHighWatermarks, points.high_watermarks);
+  MILLRACE_CHECK_OK(writeCheckpoint(kHighWatermarks, points.high_watermarks));
+  return writeCopy();
 }
 
 Status DataDirectory::removeMarker() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/file.h"
+#include "log/checkpoint_copy.h"
 #include "log/types.h"
 
 #include <map>
@@ -31,8 +32,9 @@ class DataDirectory {
   DataDirectory(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
 
   /// Makes the directory where needed, locks it, reads checkpoints and marker, lists logs. A
-  /// checkpoint that makes no sense counts as empty: recovery starts at the beginning then. Errors:
-  /// kIo; kConfig where another process holds it.
+  /// checkpoint that the disk changed is taken from the copy; without one, where it makes no sense,
+  /// it counts as empty: recovery starts at the beginning then. Errors: kIo; kConfig where another
+  /// process holds it.
   [[nodiscard]] Status open();
   /// Whether the directory can be used, else what went wrong with it. From any thread.
   [[nodiscard]] Status health() const;
@@ -79,6 +81,12 @@ class DataDirectory {
  private:
   [[nodiscard]] static Offset at(const OffsetMap& map, const TopicPartition& tp);
   [[nodiscard]] Status lock();
+  [[nodiscard]] Status readCopy();
+  [[nodiscard]] Status writeCopy();
+  /// Empty where there is no such file.
+  [[nodiscard]] Result<std::string> stampOf(std::string_view name) const;
+  /// What a checkpoint file holds; what was written last where the disk changed it since.
+  [[nodiscard]] Result<Bytes> checkpointText(std::string_view name);
   [[nodiscard]] Result<OffsetMap> readCheckpoint(std::string_view name);
   [[nodiscard]] Status writeCheckpoint(std::string_view name, const OffsetMap& offsets);
 
@@ -95,8 +103,16 @@ class DataDirectory {
   OffsetMap log_starts_;
   OffsetMap high_watermarks_;
   OffsetMap cleaned_to_;
-  /// What the files hold: unchanged ones are not written again.
-  std::map<std::string, Bytes> written_;
+  /// What this process wrote: unchanged files are not written again.
+  CheckpointTexts written_;
+  /// Something was, and the copy does not say so yet.
+  bool copy_due_ = false;
+  /// What the copy held at the start.
+  CheckpointTexts copied_;
+  /// A checkpoint file had been written after it.
+  bool copy_is_old_ = false;
+  /// Cleaner offsets are written, none where there were some.
+  bool writes_cleaned_ = false;
 };
 
 }  // namespace millrace::log

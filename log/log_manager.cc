@@ -149,7 +149,11 @@ Status LogManager::State::openAll() {
   for (Work& w : work) MILLRACE_CHECK_OK(takeIn(*w.directory, w.tp, std::move(w.opened)));
   MILLRACE_CHECK_OK(confirmCuts());
   for (const auto& directory : directories) takeIntoUse(*directory);
-  return {};
+  // What is left of a checkpoint file and its copy, where one was damaged, is alone until then.
+  const bool damaged = std::ranges::any_of(directories, [](const auto& directory) {
+    return directory->health() && !directory->complaints().empty();
+  });
+  return damaged ? writeCheckpoints() : Status{};
 }
 
 Status LogManager::State::confirmCuts() {

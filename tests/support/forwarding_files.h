@@ -23,6 +23,7 @@ class ForwardingFile : public File {
   Status sync() override { return file_->sync(); }
   Status truncate(std::uint64_t n) override { return file_->truncate(n); }
   Result<std::uint64_t> size() const override { return file_->size(); }
+  Result<std::string> stamp() const override { return file_->stamp(); }
   int fd() const override { return -1; }
   const std::string& path() const override { return file_->path(); }
 

@@ -61,6 +61,11 @@ class FaultyDisk::OpenFile final : public File {
     MILLRACE_CHECK_OK(usable());
     return node_->cached.size();
   }
+  Result<std::string> stamp() const override {
+    const std::lock_guard lock(disk_.mutex_);
+    MILLRACE_CHECK_OK(usable());
+    return std::to_string(node_->stamp);
+  }
   int fd() const override { return -1; }
   const std::string& path() const override { return path_; }
 
@@ -306,6 +311,7 @@ Status FaultyDisk::writeNode(Node& node, const std::string& path, std::uint64_t 
   }
   if (space_left_ != kNever) space_left_ -= all.size();
   if (all.empty()) return outcome;
+  node.stamp = ++last_stamp_;
   if (node.cached.size() < position + all.size()) node.cached.resize(position + all.size());
   std::memcpy(node.cached.data() + position, all.data(), all.size());
   for (std::size_t page = position / kPage; page * kPage < position + all.size(); ++page)
@@ -323,6 +329,7 @@ Status FaultyDisk::truncateNode(Node& node, const std::string& path, std::uint64
     for (std::size_t page = node.cached.size() / kPage; page * kPage < size; ++page)
       node.dirty.insert(page);
   node.cached.resize(size);
+  node.stamp = ++last_stamp_;
   std::erase_if(node.dirty, [size](std::size_t page) { return page * kPage >= size; });
   return outcome;
 }

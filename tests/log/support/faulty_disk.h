@@ -90,6 +90,7 @@ class FaultyDisk final : public FileSystem {
     Bytes synced = {};
     /// Pages of `cached` that a power failure may lose.
     std::set<std::size_t> dirty = {};
+    std::uint64_t stamp = 0;
     Names names = {};
     Names synced_names = {};
     std::vector<NameChange> changes = {};
@@ -130,6 +131,7 @@ class FaultyDisk final : public FileSystem {
   NodePtr root_ = std::make_shared<Node>(Node{.directory = true});
   std::uint64_t generation_ = 0;
   std::uint64_t changes_ = 0;
+  std::uint64_t last_stamp_ = 0;
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t crash_at_ = kNever;
   std::uint64_t space_left_ = kNever;
