@@ -1,4 +1,5 @@
 // Appending: as a leader (validated, numbered) and as a follower (taken as it is).
+#include "log/own_segments.h"
 #include "log/partition_log_state.h"
 
 #include <fmt/format.h>
@@ -216,7 +217,24 @@ OneWrite takeSegmentful(OneWrite& left, std::uint64_t segment_bytes) {
   return taken;
 }
 
+/// Whether offsets are missing in or between batches that are to follow `end`.
+bool haveGaps(std::span<const record::BatchView> views, Offset end) {
+  return std::ranges::any_of(views, [&](const record::BatchView& batch) {
+    const bool gap = batch.baseOffset() > end || batch.recordCount() != batch.lastOffsetDelta() + 1;
+    end = batch.nextOffset();
+    return gap;
+  });
+}
+
 }  // namespace
+
+Status PartitionLog::State::ownSegments() {
+  // What is there already may be another program's.
+  MILLRACE_CHECK_OK(log.flush());
+  MILLRACE_CHECK_OK(writeOwnSegments(files, log.endOffset()));
+  own_from = log.endOffset();
+  return {};
+}
 
 Status PartitionLog::State::writeArrived(std::span<const Segment::Written> written,
                                          std::span<const record::BatchView> views,
@@ -225,6 +243,7 @@ Status PartitionLog::State::writeArrived(std::span<const Segment::Written> writt
   const Offset last = written.back().last_offset;
   const std::int64_t newest =
       std::ranges::max(written, {}, &Segment::Written::max_timestamp).max_timestamp;
+  if (!own_from && haveGaps(views, log.endOffset())) MILLRACE_CHECK_OK(ownSegments());
   MILLRACE_CHECK_OK(rollIfNeeded(bytes.size(), newest, first, last, newest));
   if (active().size() == 0) unsynced.change();
   for (const auto& view : views) epochs.assign(view.leaderEpoch(), view.baseOffset());

@@ -5,6 +5,7 @@
 // the checkpoint file, and only then the cut begins. A start that finds such a marker makes the
 // cut: it must not go on with records above the recovery point among which compaction has left
 // gaps.
+#include "log/own_segments.h"
 #include "log/partition_log_state.h"
 
 #include <fmt/format.h>
@@ -123,6 +124,13 @@ Result<Offset> PartitionLog::State::endBelow(Offset offset) const {
   return last.endAt(position);
 }
 
+Status PartitionLog::State::disownAbove(Offset end) {
+  if (!own_from || *own_from <= end) return {};
+  own_from.reset();
+  unsynced.change();
+  return files.system.remove(files.path(kOwnSegments));
+}
+
 Status PartitionLog::State::truncateFully(Offset start) {
   MILLRACE_CHECK_OK(makeDirectory());
   MILLRACE_CHECK_OK(cutJournal(Offset{0}));
@@ -132,6 +140,7 @@ Status PartitionLog::State::truncateFully(Offset start) {
   MILLRACE_CHECK_OK(dropSnapshots(Offset{0}, Offset{std::numeric_limits<std::int64_t>::max()}));
   segments.push_back(std::make_unique<Segment>(files, start));
   MILLRACE_CHECK_OK(active().file());
+  MILLRACE_CHECK_OK(disownAbove(start));
   producers.clear();
   flushed_stable = {};
   epochs.clear();
@@ -175,6 +184,7 @@ Status PartitionLog::truncateTo(Offset offset) {
     MILLRACE_TRY(const Offset end, s.active().endAt(position));
     if (position < s.active().size())
       MILLRACE_CHECK_OK(s.truncateAndSync(s.active(), position, end));
+    MILLRACE_CHECK_OK(s.disownAbove(end));
     MILLRACE_CHECK_OK(s.endCut());
     s.epochs.truncateFromEnd(end);
     MILLRACE_CHECK_OK(s.epochs.save());

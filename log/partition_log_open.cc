@@ -1,4 +1,5 @@
 // Opening: find the files, trust or recover them, restore epochs.
+#include "log/own_segments.h"
 #include "log/partition_log_state.h"
 
 #include <fmt/format.h>
@@ -25,6 +26,7 @@ Status PartitionLog::State::open() {
     MILLRACE_CHECK_OK(rebuildEpochs());
   }
   MILLRACE_CHECK_OK(trustOrRecover());
+  MILLRACE_CHECK_OK(disownAbove(log.endOffset()));
   if (!cut_found) return {};
   MILLRACE_CHECK_OK(truncateAndSync(active(), active().size(), log.endOffset()));
   unsynced.change();
@@ -85,6 +87,9 @@ Status PartitionLog::State::findFiles(const std::vector<std::string>& names) {
       continue;
     }
     cut_found = cut_found || name == kCutMarker;
+    if (name == kOwnSegments) {
+      MILLRACE_TRY(own_from, readOwnSegments(files));
+    }
     if (!parsed || !parsed->extra.empty()) continue;
     if (parsed->kind == FileKind::kSnapshot) {
       snapshots.push_back(parsed->base);

@@ -45,8 +45,8 @@ Result<Offset> PartitionLog::State::recover() {
     Segment& segment = *segments[i];
     Segment::Boundary from{0, std::max(next, segment.base())};
     bool hole_before = false;
-    if (i > first && !sparse) {
-      MILLRACE_TRY(hole_before, isHole(next, i));
+    if (i > first) {
+      MILLRACE_TRY(hole_before, isHole(next, i, sparse));
     }
     if (hole_before) {
       const std::uint64_t size = segments[i - 1]->size();
@@ -84,15 +84,17 @@ Result<bool> isSparse(Segment& segment) {
 
 }  // namespace
 
-Result<bool> PartitionLog::State::isHole(Offset next, std::size_t index) const {
+Result<bool> PartitionLog::State::isHole(Offset next, std::size_t index, bool sparse) const {
   const Offset base = segments[index]->base();
   if (next >= base || next < options.recovery_point) return false;
   // More than a segment's end: a leader's compaction (see rollIfNeeded).
   const bool wide = base - next > std::numeric_limits<std::int32_t>::max();
   if (wide && segments[index]->size() > 0) return false;
+  if (own_from && next >= *own_from) return true;
+  if (sparse) return false;
   for (std::size_t i = index; i < segments.size(); ++i) {
-    MILLRACE_TRY(const bool sparse, isSparse(*segments[i]));
-    if (sparse) return false;
+    MILLRACE_TRY(const bool gaps, isSparse(*segments[i]));
+    if (gaps) return false;
   }
   return true;
 }

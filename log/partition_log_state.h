@@ -52,8 +52,9 @@ struct PartitionLog::State {
   [[nodiscard]] Status cutBehind(std::size_t index, std::uint64_t sound, std::uint64_t file_size,
                                  Offset next, const Error& damage);
   /// Whether records are missing in front of a segment that was not flushed: its file reached the
-  /// disk before theirs. Where offsets are missing behind it, too, it was compacted by Kafka.
-  [[nodiscard]] Result<bool> isHole(Offset next, std::size_t index) const;
+  /// disk before theirs. Where segments may be Kafka's and offsets are missing in front of it
+  /// (`sparse`) or behind it, too, that is not so: Kafka leaves holes there.
+  [[nodiscard]] Result<bool> isHole(Offset next, std::size_t index, bool sparse) const;
   [[nodiscard]] Status rebuildEpochs();
   /// Newest snapshot, then every batch behind it; the transaction index is made anew from
   /// `rebuild_from` on.
@@ -102,6 +103,7 @@ struct PartitionLog::State {
   [[nodiscard]] std::size_t lastBelow(Offset offset) const;
   /// Where the last batch ends that begins below an offset and does not hold it.
   [[nodiscard]] Result<Offset> endBelow(Offset offset) const;
+  [[nodiscard]] Status disownAbove(Offset end);  ///< of own_segments.h, after a cut
 
   // Closing (partition_log.cc): what a clean stop writes before its flush, and does after it.
   [[nodiscard]] Status prepareClose();
@@ -138,6 +140,7 @@ struct PartitionLog::State {
   /// The same for a leader's batches, all of them into one segment by one write.
   [[nodiscard]] Status writeArrived(std::span<const Segment::Written> written,
                                     std::span<const record::BatchView> views, BytesView bytes);
+  [[nodiscard]] Status ownSegments();  ///< before batches with gaps: see own_segments.h
   /// With flush.on.ack: adds what was just written, [first, end), to the journal.
   [[nodiscard]] Status addToJournal(std::span<const BytesView> batches, Offset first, Offset end);
   /// Where an append at `first` may leave its bytes: the journal has them. Null: nowhere.
@@ -182,19 +185,16 @@ struct PartitionLog::State {
   UnsyncedNames unsynced;
   bool cut_found = false;  ///< a process died while it cut records off
   FlushedStable flushed_stable;
-  /// A cut of what was flushed was announced: where the log is to end.
-  std::optional<Offset> cut_to;
-  /// It was announced to an earlier process; the checkpoint file may not know yet.
-  bool cut_pending = false;
+  std::optional<Offset> cut_to;  ///< where a cut of what was flushed, announced, is to end the log
+  bool cut_pending = false;      ///< to an earlier process; the checkpoint file may not know yet
   /// How often records were cut off: a flush that began before says nothing about what came after.
   std::uint64_t cuts = 0;
-  std::uint64_t unflushed_bytes = 0;  ///< behind the recovery point
-  bool absent = false;                ///< there is no directory: nothing was ever appended
-  /// This log's part in the journal, from its first journaled append on.
-  std::shared_ptr<JournaledLog> journaled;
-  /// Everything below that is not below the recovery point is in the journal.
-  Offset journaled_to{-1};
-  std::uint64_t last_round = 0;  ///< the newest one with something of this log
+  std::optional<Offset> own_from;           ///< see own_segments.h
+  std::uint64_t unflushed_bytes = 0;        ///< behind the recovery point
+  bool absent = false;                      ///< there is no directory: nothing was ever appended
+  std::shared_ptr<JournaledLog> journaled;  ///< from the first journaled append on
+  Offset journaled_to{-1};                  ///< below it, what is not flushed is in the journal
+  std::uint64_t last_round = 0;             ///< the newest one with something of this log
 };
 
 }  // namespace millrace::log

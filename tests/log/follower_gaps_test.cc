@@ -1,7 +1,10 @@
 // A follower of a compacted leader takes batches with offsets missing between them: recovery, the
-// journal and cuts must not take such holes for damage.
+// journal and cuts must not take such holes for damage, nor damage for such a hole.
+#include "log/own_segments.h"
 #include "record/builder.h"
 #include "tests/log/support/power_failures.h"
+
+#include <fmt/format.h>
 
 namespace millrace::log::test {
 namespace {
@@ -54,6 +57,87 @@ TEST_F(FollowerGaps, AHoleBetweenSegmentsAloneIsNoDamage) {
   take({10}, 'g');
   restart(Restart::kProcess);
   EXPECT_EQ(keys(), "abcdefg");
+}
+
+TEST_F(FollowerGaps, WhatACrashTookBetweenSegmentsIsNoHoleOfTheLeaders) {
+  atEveryChange(
+      [&] {
+        take({0, 4});
+        ASSERT_TRUE(log().flush());
+        ASSERT_TRUE(manager_->writeCheckpoints());
+      },
+      [&] {
+        for (int i = 0; i < 12; ++i)
+          if (!log().appendAsFollower(
+                  batchAt(5 + 3 * i, std::string(1, static_cast<char>('c' + i)))))
+            return;
+        (void)log().flush();
+      },
+      [&] {
+        const std::string all = "abcdefghijklmn";
+        EXPECT_EQ(keys(), all.substr(0, keys().size()));
+        EXPECT_GE(keys().size(), 2U);
+      });
+}
+
+/// The same after a cut of what was flushed, and without gaps at first.
+TEST_F(FollowerGaps, WhatACrashTookBehindACutIsNoHoleOfTheLeaders) {
+  atEveryChange(
+      [&] {
+        take({0, 4, 5, 9, 20, 21, 22, 23, 30});
+        ASSERT_TRUE(log().flush());
+        ASSERT_TRUE(log().announceCut(Offset{5}));
+        ASSERT_TRUE(manager_->writeCheckpoints());
+        ASSERT_TRUE(log().truncateTo(Offset{5}));
+      },
+      [&] {
+        for (int i = 0; i < 12; ++i)
+          if (!log().appendAsFollower(
+                  batchAt(5 + i + (i > 8 ? 4 : 0), std::string(1, static_cast<char>('c' + i)))))
+            return;
+        (void)log().flush();
+      },
+      [&] {
+        const std::string all = "abcdefghijklmn";
+        EXPECT_EQ(keys(), all.substr(0, keys().size()));
+        EXPECT_GE(keys().size(), 2U);
+      });
+}
+
+TEST_F(FollowerGaps, HolesBetweenSegmentsThatKafkaMadeStay) {
+  startOnNewDisk();
+  take({0, 4});
+  const std::string own = "/data/orders-0/" + std::string(kOwnSegments);
+  ASSERT_TRUE(disk_->exists(own).value());
+  ASSERT_TRUE(log().flush());
+  ASSERT_TRUE(manager_->writeCheckpoints());
+  restart(Restart::kProcess);
+  // Kafka opens the log, takes batches of its leader's, and is killed.
+  manager_.reset();
+  ASSERT_TRUE(disk_->remove(own));
+  const auto put = [&](std::int64_t base, const std::string& key) {
+    const Bytes bytes = batchAt(base, key);
+    const std::string file = fmt::format("/data/orders-0/{:020d}.log", base);
+    const BytesView slice = bytes;
+    ASSERT_TRUE(disk_->open(file, OpenMode::kCreate).value()->write(0, std::span(&slice, 1)));
+  };
+  put(8, "c");
+  put(12, "d");
+  put(14, "e");
+  {
+    const Bytes bytes = batchAt(20, "f");
+    const BytesView slice = bytes;
+    const auto file =
+        disk_->open("/data/orders-0/00000000000000000014.log", OpenMode::kReadWrite).value();
+    ASSERT_TRUE(file->write(file->size().value(), std::span(&slice, 1)));
+  }
+  disk_->restart(Restart::kProcess);
+  start();
+  EXPECT_EQ(keys(), "abcdef");
+  // They are on disk before the log is ours again.
+  take({30, 34, 38}, 'x');
+  restart(Restart::kPower);
+  EXPECT_EQ(keys().substr(0, 6), "abcdef");
 }
 
 TEST_F(FollowerGaps, TheJournalKnowsHolesWithinOneAppend) {
