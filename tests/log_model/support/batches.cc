@@ -18,9 +18,14 @@ Bytes encode(const ModelBatch& batch) {
                                 .producer_epoch = batch.producer_epoch,
                                 .base_sequence = batch.base_sequence,
                                 .transactional = batch.transactional});
-  for (const ModelRecord& r : batch.records)
-    builder.append(r.timestamp, r.key ? std::optional<BytesView>(*r.key) : std::nullopt,
-                   r.value ? std::optional<BytesView>(*r.value) : std::nullopt);
+  for (std::size_t i = 0; i < batch.records.size(); ++i) {
+    const ModelRecord& r = batch.records[i];
+    if (r.absent) continue;
+    builder.appendAt(Offset{static_cast<std::int64_t>(i)}, r.timestamp,
+                     r.key ? std::optional<BytesView>(*r.key) : std::nullopt,
+                     r.value ? std::optional<BytesView>(*r.value) : std::nullopt);
+  }
+  builder.setLastOffset(Offset{static_cast<std::int64_t>(batch.records.size()) - 1});
   return *builder.build();
 }
 

@@ -11,7 +11,8 @@ Offset LogModel::end() const { return batches.empty() ? origin : batches.back().
 bool LogModel::isBoundary(Offset offset) const {
   if (offset == end()) return true;
   const ModelBatch* batch = batchAt(offset);
-  return batch != nullptr && batch->base == offset;
+  if (batch != nullptr) return batch->base == offset;
+  return std::ranges::any_of(batches, [&](const auto& b) { return b.last + 1 == offset; });
 }
 
 const ModelBatch* LogModel::batchAt(Offset offset) const {

@@ -18,6 +18,8 @@ struct ModelRecord {
   std::optional<std::string> value = {};
   /// A compaction ran that was free to drop it.
   bool may_be_gone = false;
+  /// The leader's compaction had dropped it.
+  bool absent = false;
 };
 
 /// A batch as it was appended, or may have been where the append failed.

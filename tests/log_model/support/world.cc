@@ -243,7 +243,8 @@ void World::checkEnds(const Tracked& t, Restart worst, bool clean) {
   const Offset end = t.log->endOffset();
   Offset low = m.synced;
   if (worst == Restart::kProcess || clean) {
-    low = m.doubtful > 0 ? m.batches[m.batches.size() - m.doubtful].base : m.end();
+    const std::size_t sure = m.batches.size() - m.doubtful;
+    low = sure > 0 ? m.batches[sure - 1].last + 1 : m.origin;
     // What is journaled may be in the process's memory until its round is done.
     if (!clean && t.journaled_from) low = std::min(low, std::max(m.synced, *t.journaled_from));
   }
@@ -251,7 +252,7 @@ void World::checkEnds(const Tracked& t, Restart worst, bool clean) {
   if (m.emptied_at) low = Offset{0};
   if (t.damaged_at) low = std::min(low, *t.damaged_at);
   // A cut ends where the last batch in front of it does.
-  const bool gap = m.cut_to && end < low && m.mayBeGone(end, low);
+  const bool gap = (m.cut_to || t.damaged_at) && end < low && m.mayBeGone(end, low);
   if (!gap) EXPECT_GE(end, low) << "records are lost";
   EXPECT_LE(end, m.end());
   EXPECT_TRUE(m.isBoundary(end) || start == end) << end.value() << " is within a batch";
@@ -301,9 +302,9 @@ void World::absorb(Tracked& t, Restart worst, bool clean) {
   if (testing::Test::HasFailure()) return;
   counts_.records_lost_unsynced += static_cast<std::uint64_t>(m.end() - end);
   // Everything up to a log start offset inside a lost batch is gone: the log begins anew there.
-  if (m.isBoundary(end)) {
-    m.cut(end);
-  } else {
+  if (m.isBoundary(end)) m.cut(end);
+  if (m.end() != end) {
+    EXPECT_EQ(start, end) << "the log ends in a hole";
     m.restartAt(end);
   }
   m.start = start;

@@ -74,6 +74,7 @@ class World {
 
   // world_damage.cc: bit rot between two lives.
   void damageSomething();
+  bool isCopyOfCheckpointsNew();
   void damage(const std::string& path);
   void damageTransaction(const std::string& path, const Bytes& content);
   void damageRecords(Tracked& t);
@@ -133,6 +134,9 @@ class World {
 
   // world_replica.cc: a follower's appends and truncations, group commit.
   void appendAsFollower(Tracked& t);
+  ModelBatch leadersBatch(Tracked& t);
+  void dropSome(ModelBatch& batch);
+  std::int64_t randomGap();
   /// The log was cut to the end of an epoch: what a follower does that diverged.
   void truncateToEpoch(Tracked& t);
   void commitRound();

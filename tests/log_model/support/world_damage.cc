@@ -1,5 +1,6 @@
 // Bit rot, and files that tear or go missing, between two lives.
 #include "base/varint.h"
+#include "log/checkpoint_copy.h"
 #include "log/index_file.h"
 #include "log/log_files.h"
 #include "record/batch.h"
@@ -13,17 +14,25 @@
 namespace millrace::log::test {
 namespace {
 
-/// Kinds of files, by what can be told of their damage: nothing in them guards their bytes but a
-/// snapshot's CRC.
-enum class Kind : std::uint8_t { kIndex, kTransactions, kSnapshot, kText, kOther };
+/// Kinds of files, by what can be told of their damage: nothing in them guards their bytes but the
+/// CRC of a snapshot and of the copy of the checkpoint files.
+enum class Kind : std::uint8_t {
+  kIndex,
+  kTransactions,
+  kSnapshot,
+  kText,
+  kCheckpoint,
+  kCheckpointCopy,
+  kOther
+};
 
 Kind kindOf(const std::string& path) {
   if (path.ends_with("0.index") || path.ends_with(".timeindex")) return Kind::kIndex;
   if (path.ends_with(".txnindex")) return Kind::kTransactions;
   if (path.ends_with(".snapshot")) return Kind::kSnapshot;
-  if (path.ends_with("leader-epoch-checkpoint") ||
-      path.ends_with("recovery-point-offset-checkpoint"))
-    return Kind::kText;
+  if (path.ends_with("leader-epoch-checkpoint")) return Kind::kText;
+  if (path.ends_with("-offset-checkpoint")) return Kind::kCheckpoint;
+  if (path.ends_with("millrace-checkpoints")) return Kind::kCheckpointCopy;
   return Kind::kOther;
 }
 
@@ -34,19 +43,32 @@ std::uint64_t tornSize(std::uint64_t size, std::uint32_t entry) {
 
 }  // namespace
 
-/// What recovery can make again: indexes, producer snapshots, the epochs' file, recovery points.
+/// Between the writing of a checkpoint file and that of the copy nothing says what the file held.
+bool World::isCopyOfCheckpointsNew() {
+  const std::string path = "/data/" + std::string(kCheckpointCopy);
+  const auto bytes = disk_.readAll(path, 1 << 20);
+  const auto copy = bytes ? decodeCheckpointCopy(path, *bytes)
+                          : Result<CheckpointTexts>(std::unexpected(bytes.error()));
+  if (!copy) return false;
+  return std::ranges::all_of(disk_.filesBelow("/data"), [&](const std::string& file) {
+    if (kindOf(file) != Kind::kCheckpoint) return true;
+    const auto known = copy->find(file.substr(file.rfind('/') + 1));
+    return known != copy->end() &&
+           known->second.stamp == disk_.open(file, OpenMode::kRead).value()->stamp().value();
+  });
+}
+
+/// What recovery can make again: indexes, producer snapshots, the epochs' file; and the checkpoint
+/// files or their copy, not both at once.
 void World::damageSomething() {
   if (chance(6)) return damageRecords(*logs_[random_.below(logs_.size())]);
   if (chance(5)) return damageJournal();
   if (!chance(3)) return;
-  // Without recovery points, gaps that a compaction left which had not reached its own checkpoint
-  // look like Kafka's: a hole between segments that a power failure makes then is not told from
-  // them.
-  const bool compacted =
-      std::ranges::any_of(logs_, [](const auto& t) { return t->model.compacted_to > Offset{0}; });
+  const bool copied = isCopyOfCheckpointsNew();
+  const Kind whole = !copied || chance(3) ? Kind::kCheckpoint : Kind::kCheckpointCopy;
   for (const std::string& path : disk_.filesBelow("/data")) {
-    if (compacted && path.ends_with("recovery-point-offset-checkpoint")) continue;
-    if (kindOf(path) != Kind::kOther && chance(4)) damage(path);
+    const Kind kind = kindOf(path);
+    if (kind != Kind::kOther && kind != whole && chance(4)) damage(path);
   }
 }
 

@@ -15,42 +15,64 @@ namespace millrace::log::test {
 void World::appendAsFollower(Tracked& t) {
   ++counts_.appends;
   LogModel& m = t.model;
-  const Offset base = m.end();
   Bytes bytes;
   const std::size_t before = m.batches.size();
+  const Offset end_before = m.end();
   for (auto left = 1 + random_.below(3); left > 0; --left) {
     if (chance(6)) m.epoch = m.epoch + 1;
-    std::optional<ModelBatch> batch;
-    switch (random_.below(4)) {
-      case 0: batch = idempotentBatch(t); break;
-      case 1: batch = transactionalBatch(t); break;
-      case 2: batch = randomMarker(t); break;
-      default: break;
-    }
-    if (!batch) batch = randomBatch(t, false);
-    batch->base = m.end();
-    batch->last = batch->base + static_cast<std::int64_t>(batch->records.size()) - 1;
-    batch->leader_epoch = m.epoch;
-    batch->sent = encode(*batch);
-    Bytes sent = batch->sent;
-    record::patchBaseOffset(sent.data(), batch->base);
-    record::patchLeaderEpoch(sent.data(), batch->leader_epoch);
+    ModelBatch batch = leadersBatch(t);
+    if (t.config.cleanup_compact && !batch.marker && chance(4)) dropSome(batch);
+    batch.base = m.end() + (t.config.cleanup_compact ? randomGap() : 0);
+    batch.last = batch.base + static_cast<std::int64_t>(batch.records.size()) - 1;
+    batch.leader_epoch = m.epoch;
+    batch.sent = encode(batch);
+    Bytes sent = batch.sent;
+    record::patchBaseOffset(sent.data(), batch.base);
+    record::patchLeaderEpoch(sent.data(), batch.leader_epoch);
     bytes += sent;
-    if (trace_ != nullptr) note("  from the leader:" + describe(*batch));
-    m.batches.push_back(std::move(*batch));
+    if (trace_ != nullptr) note("  from the leader:" + describe(batch));
+    m.batches.push_back(std::move(batch));
   }
   const auto done = t.log->appendAsFollower(bytes);
   if (!done) {
     // All, some or none of them may be there.
     (void)worked(std::unexpected(done.error()), "appendAsFollower");
     m.doubtful = m.batches.size() - before;
+    m.closed_at = m.end();
     return;
   }
+  const Offset base = m.batches[before].base;
   EXPECT_EQ(done->base_offset, base);
   EXPECT_EQ(done->last_offset, m.end() - 1);
   EXPECT_EQ(t.log->endOffset(), m.end());
-  noteRound(t, done->round, base);
+  // In front of the first gap, what is there is flushed: see own_segments.h.
+  const Offset flushed = t.log->recoveryPoint();
+  if (flushed >= end_before && flushed < m.end()) m.synced = std::max(m.synced, flushed);
+  noteRound(t, done->round, end_before);
 }
+
+ModelBatch World::leadersBatch(Tracked& t) {
+  std::optional<ModelBatch> batch;
+  switch (random_.below(4)) {
+    case 0: batch = idempotentBatch(t); break;
+    case 1: batch = transactionalBatch(t); break;
+    case 2: batch = randomMarker(t); break;
+    default: break;
+  }
+  return batch ? std::move(*batch) : randomBatch(t, false);
+}
+
+/// What is left of a batch of a compacted leader; nothing perhaps, where it stands for its
+/// producer.
+void World::dropSome(ModelBatch& batch) {
+  bool any = batch.producer_id >= ProducerId{0};
+  for (ModelRecord& record : batch.records) record.absent = record.may_be_gone = chance(2);
+  any = any || std::ranges::any_of(batch.records, [](const auto& r) { return !r.absent; });
+  if (!any) batch.records[0].absent = batch.records[0].may_be_gone = false;
+}
+
+/// Offsets of batches that a compacted leader does not have any more.
+std::int64_t World::randomGap() { return chance(4) ? random_.between(1, 20) : 0; }
 
 void World::noteRound(Tracked& t, Journal::Round round, Offset base) {
   EXPECT_EQ(round > 0, t.config.flush_on_ack);

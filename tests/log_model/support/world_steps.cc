@@ -64,6 +64,8 @@ void World::upkeepStep(Tracked& t) {
       return;
     default:
       t.model.epoch = t.model.epoch + 1;
+      // What follows may come from a leader, behind a hole: the batch says where the epoch begins.
+      if (t.config.cleanup_compact) return;
       return (void)worked(t.log->startEpoch(t.model.epoch), "startEpoch");
   }
 }
@@ -193,10 +195,12 @@ void World::truncate(Tracked& t) {
   const LogModel& m = t.model;
   const Offset low = std::max({m.high_watermark, m.start, m.compacted_to});
   if (low >= m.end()) return;
-  const ModelBatch* batch = m.batchAt(Offset{random_.between(low.value(), m.end().value() - 1)});
-  // A truncation goes to a batch's beginning; those that hold the high watermark stay.
-  if (batch == nullptr || batch->base < low) return;
-  truncateAt(t, batch->base);
+  // A truncation goes to a batch's beginning, or where a compacted leader has none; those that hold
+  // the high watermark stay.
+  const Offset to = Offset{random_.between(low.value(), m.end().value() - 1)};
+  const ModelBatch* batch = m.batchAt(to);
+  if (batch != nullptr && batch->base < low) return;
+  truncateAt(t, batch != nullptr ? batch->base : to);
 }
 
 void World::truncateAt(Tracked& t, Offset to) {
@@ -209,6 +213,9 @@ void World::truncateAt(Tracked& t, Offset to) {
   EXPECT_TRUE(t.model.mayBeGone(end, to))
       << "cut to " << end.value() << " instead of " << to.value();
   t.model.cut(end);
+  // In a hole the log ends in front of where it began: no record lies between.
+  t.model.start = std::min(t.model.start, end);
+  t.model.saved_start = std::min(t.model.saved_start, end);
   t.job_covers = std::min(t.job_covers, end);
   t.journaled_to = std::min(t.journaled_to, end);
   if (t.journaled_from) t.journaled_from = std::min(*t.journaled_from, end);
