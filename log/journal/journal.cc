@@ -137,6 +137,7 @@ void Journal::noteRemoved(JournaledLog& log) {
 void Journal::forget(JournaledLog& log) {
   const std::lock_guard lock(mutex_);
   log.forget();
+  unsynced_removals_ = true;
 }
 
 bool Journal::hasGathered() const {
@@ -251,13 +252,17 @@ Status Journal::makeReady(JournalFile& file) {
   if (!file.made) MILLRACE_CHECK_OK(create(file));
   std::vector<std::shared_ptr<JournaledLog>> logs;
   std::uint64_t generation = 0;
+  bool removals = false;
   {
     const std::lock_guard lock(mutex_);
     if (!file.full) return {};
     logs = file.logs;
     generation = file.generation;
+    removals = std::exchange(unsynced_removals_, false);
   }
   MILLRACE_CHECK_OK(syncAll(logs));
+  // A log that comes back in a crash, because its removal was not on disk, needs its entries.
+  if (removals) MILLRACE_CHECK_OK(options_.files->syncDirectory(options_.directory));
   MILLRACE_CHECK_OK(retire(file, generation));
   const std::lock_guard lock(mutex_);
   file.logs.clear();

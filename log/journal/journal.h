@@ -76,7 +76,7 @@ class Journal {
   void noteSynced(JournaledLog& log, const std::string& path);
   /// Files of a log were removed; others may get their names.
   void noteRemoved(JournaledLog& log);
-  /// The log is deleted: nothing of it needs to reach the disk.
+  /// The log was deleted, its directory renamed: nothing of it needs to reach the disk.
   void forget(JournaledLog& log);
 
   /// Whether a round waits for commit().
@@ -148,6 +148,8 @@ class Journal {
   std::condition_variable company_came_;
   /// As many entries as commit() waits for; 0 while it does not wait.
   std::size_t wanted_ = 0;
+  /// Logs were deleted since the data directory was synced last.
+  bool unsynced_removals_ = false;
   // Only commit() touches these, with commit_mutex_.
   Company company_;
   std::optional<std::size_t> current_;

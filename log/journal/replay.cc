@@ -119,7 +119,7 @@ class Replay {
   /// What the first pass over the entries says of a log.
   struct Summary {
     Offset next{-1};
-    /// Between its entries are records that only its segments hold.
+    /// In front of an entry are records that only its segments hold.
     bool gaps = false;
   };
   std::map<LogKey, Summary, KeyOrder> summaries_;
@@ -217,8 +217,7 @@ Status Replay::noteKey(const Entry& entry) {
   record::BatchIterator walk(entry.batches);
   record::BatchView batch;
   for (bool first = true; walk.next(batch); first = false) {
-    known.gaps =
-        known.gaps || (first && known.next >= Offset{0} && batch.baseOffset() > known.next);
+    known.gaps = known.gaps || (first && batch.baseOffset() > std::max(known.next, Offset{0}));
     known.next = batch.nextOffset();
   }
   return {};

@@ -159,6 +159,33 @@ TEST_F(JournalCutTest, ADeletedLogOfWhichTheJournalHasAPartIsNotMissed) {
       });
 }
 
+/// The file with the log's older batches is begun anew before the removal is on disk.
+TEST_F(JournalCutTest, ADeletedLogThatIsBackAfterAllIsWhole) {
+  config_.segment_bytes = 100'000;
+  constexpr std::uint64_t kFramesInAFile = (64 << 10) / journal::kAlignment - 1;
+  PartitionLog* other = nullptr;
+  const auto run_until = [&](std::uint64_t rounds) {
+    while (journal().counters().rounds < rounds) ASSERT_TRUE(addDurably(*other, "x"));
+  };
+  atEveryChange(
+      [&] {
+        ASSERT_TRUE(addDurably(log(), "ab"));
+        ASSERT_TRUE(log().flush());
+        ASSERT_TRUE(manager_->writeCheckpoints());
+        ASSERT_TRUE(addDurably(log(), "c"));
+        other = manager_->create({"other", PartitionIndex{0}}, {3, 3}, config_).value();
+        run_until(kFramesInAFile);
+        ASSERT_TRUE(addDurably(log(), "d"));
+        run_until(2 * kFramesInAFile);
+      },
+      [&] {
+        if (manager_->remove(name_, 0)) (void)addDurably(*other, "y");
+      },
+      [&] {
+        if (found() != nullptr) EXPECT_EQ(keys(), "abcd");
+      });
+}
+
 TEST_F(JournalCutTest, ALogStartInsideABatchHoldsWhenAllSegmentsAreLost) {
   atEveryChange(
       [&] {
