@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <span>
 
 namespace millrace::log::test {
 
@@ -140,16 +141,29 @@ void World::append(Tracked& t, ModelBatch batch) {
   noteRound(t, done->round, done->base_offset);
 }
 
+namespace {
+
+bool mayBeEmpty(const ModelBatch& batch) {
+  return std::ranges::all_of(batch.records,
+                             [](const ModelRecord& r) { return r.absent || r.may_be_gone; });
+}
+
+}  // namespace
+
 void World::resend(Tracked& t) {
   for (const auto& [id, producer] : t.model.producers()) {
     if (producer.last.empty() || chance(2)) continue;
     const bool newest = chance(2);
-    const auto index =
-        newest ? producer.last.back() : producer.last[random_.below(producer.last.size())];
-    const ModelBatch& batch = t.model.batches[index];
+    const std::size_t chosen =
+        newest ? producer.last.size() - 1 : random_.below(producer.last.size());
+    const ModelBatch& batch = t.model.batches[producer.last[chosen]];
     // Deleted records' producers may be forgotten or not.
     if (batch.base < t.model.start) continue;
     if (std::ranges::any_of(batch.records, [](const auto& r) { return r.may_be_gone; })) continue;
+    // Compaction drops batches without records: the sequences around one do not follow each other.
+    const std::span later = std::span(producer.last).subspan(chosen + 1);
+    if (std::ranges::any_of(later, [&t](auto index) { return mayBeEmpty(t.model.batches[index]); }))
+      continue;
     const auto done = t.log->append(*record::BatchView::parse(batch.sent),
                                     {.leader_epoch = t.model.epoch, .now_ms = clock_.wallMs()});
     if (!done) {
