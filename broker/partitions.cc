@@ -320,7 +320,14 @@ Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits 
   auto run = [&plan, &limits] { return log::runCompaction(*plan, limits); };
   const Result<log::CompactionOutcome> outcome =
       co_await runBlocking(impl_->blocking, std::ref(run));
-  if (!outcome) co_return std::unexpected(outcome.error());
+  if (!outcome) {
+    auto tell = [this, &id, &outcome] {
+      Partition* partition = find(id);
+      if (partition != nullptr) partition->log().compactionFailed(outcome.error());
+    };
+    co_await onShard(shardOf(id), std::ref(tell));
+    co_return std::unexpected(outcome.error());
+  }
   // Gaps that compaction leaves must not look like what a crash leaves: nothing above the recovery
   // point in the checkpoint file is ever compacted.
   auto settle = [this] { return impl_->logs.writeCheckpoints(); };

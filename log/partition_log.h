@@ -159,6 +159,9 @@ class PartitionLog {
   /// nothing happens. LogManager::writeCheckpoints() comes between plan and this: offsets that are
   /// missing above the recovery point in the file are taken for lost.
   [[nodiscard]] Status compacted(const CompactionPlan& plan, const CompactionOutcome& outcome);
+  /// A run failed. Where the disk cannot be read or written (kIo), the log goes offline, and with it
+  /// its directory (Kafka's LogCleaner does the same). A full disk may have room again later.
+  void compactionFailed(const Error& cause);
   /// Below this offset the log is compacted: the next run's map begins here. Safe from any thread.
   [[nodiscard]] Offset cleanedTo() const { return load(cleaned_to_); }
 

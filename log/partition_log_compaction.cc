@@ -166,6 +166,10 @@ Status PartitionLog::compacted(const CompactionPlan& plan, const CompactionOutco
   return {};
 }
 
+void PartitionLog::compactionFailed(const Error& cause) {
+  if (cause.code == Errc::kIo) (void)state_->goOffline(cause);  // it is the caller's error already
+}
+
 Status PartitionLog::State::removeReplaced(Offset base, const std::vector<Offset>& old) {
   const LogFiles swap{files.system, files.directory, std::string(kSwapSuffix)};
   MILLRACE_TRY(const auto file,

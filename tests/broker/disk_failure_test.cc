@@ -47,6 +47,7 @@ class DiskFailure : public ::testing::Test {
   void start() {
     BrokerOptions options;
     options.properties["listeners"] = "PLAINTEXT://127.0.0.1:0";
+    options.properties["log.cleaner.backoff.ms"] = "1";
     options.properties["log.dirs"] = directory_.path() + "/a," + directory_.path() + "/b";
     broker_.emplace(Broker::open(std::move(options)));
     client_.emplace(broker_->port());
@@ -152,6 +153,34 @@ TEST_F(DiskFailure, TheOtherDirectoryServesOn) {
   EXPECT_EQ(readAll(*client_, "orders", lost).size(), written_ + 1);
   EXPECT_EQ(produce(*client_, "orders", lost, {"x"}).error_code, 0);
   EXPECT_TRUE(broker_->failure());
+}
+
+/// Each segment is small enough for the disk; what compaction makes of them is not.
+TEST_F(DiskFailure, WhatCompactionCannotWriteTakesTheDirectoryOffline) {
+  startWithOrders();
+  const FileSizeLimit limit;
+  ASSERT_EQ(createTopic(*client_, "compacted", 2,
+                        {{"cleanup.policy", "compact"},
+                         {"segment.ms", "1"},
+                         {"min.cleanable.dirty.ratio", "0.01"},
+                         {"message.timestamp.before.max.ms", "9223372036854775807"}}),
+            0);
+  const auto put = [&](std::int32_t partition, int key) {
+    record::BatchBuilder builder;
+    builder.append(1'700'000'000'000 + key * 1000, std::to_string(key), std::string(16 << 10, 'x'));
+    const Bytes batch = builder.build().value();
+    const auto answer =
+        client_->call(produceRequest("compacted", partition, batch), kProduceVersion);
+    return fromWire(answer.responses.at(0).partition_responses.at(0).error_code);
+  };
+  ASSERT_EQ(put(0, 0), Errc::kNone);
+  ASSERT_EQ(put(1, 0), Errc::kNone);
+  const std::int32_t lost = std::filesystem::exists(directory_.path() + "/b/compacted-0") ? 0 : 1;
+  Errc error = Errc::kNone;
+  for (int i = 1; error == Errc::kNone && i < 2'000; ++i) error = put(lost, i);
+  EXPECT_EQ(error, Errc::kKafkaStorageError);
+  expectOffline(partitionIn("b"));
+  EXPECT_EQ(produce(*client_, "orders", partitionIn("a"), {"more"}).error_code, 0);
 }
 
 TEST_F(DiskFailure, ADirectoryThatIsBrokenAtTheStartTakesItsPartitionsOffline) {
