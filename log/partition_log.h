@@ -155,12 +155,10 @@ class PartitionLog {
   // time.
   [[nodiscard]] Result<CompactionNeed> compactionNeed(Millis now_ms) const;
   [[nodiscard]] Result<CompactionPlan> prepareCompaction(Millis now_ms);
-  /// Replaces the segments, safe against a crash at any point. Where the log was cut meanwhile,
-  /// nothing happens. LogManager::writeCheckpoints() comes between plan and this: offsets that are
-  /// missing above the recovery point in the file are taken for lost.
+  /// Replaces the segments, crash-safe; nothing where the log was cut meanwhile. Between plan and
+  /// this comes LogManager::writeCheckpoints(): gaps above the recovery point in it are losses.
   [[nodiscard]] Status compacted(const CompactionPlan& plan, const CompactionOutcome& outcome);
-  /// A run failed. Where the disk cannot be read or written (kIo), the log goes offline, and with it
-  /// its directory (Kafka's LogCleaner does the same). A full disk may have room again later.
+  /// A run failed: kIo takes the log and its directory offline (Kafka's LogCleaner).
   void compactionFailed(const Error& cause);
   /// Below this offset the log is compacted: the next run's map begins here. Safe from any thread.
   [[nodiscard]] Offset cleanedTo() const { return load(cleaned_to_); }
