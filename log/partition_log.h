@@ -101,8 +101,8 @@ class PartitionLog {
   [[nodiscard]] bool cutPending() const;
   [[nodiscard]] Status confirmCut();
   /// Cuts everything at and above `offset` (a follower that diverged), on disk, too. The log ends
-  /// with its last batch then, below `offset` where compaction left nothing there. Errors: kState
-  /// below the recovery point.
+  /// with its last batch then, below `offset` where compaction left nothing there. If that is below
+  /// its start, writeCheckpoints() comes before an append. Errors: kState below the recovery point.
   [[nodiscard]] Status truncateTo(Offset offset);
   /// Drops everything and starts anew at `offset`, on disk, too. Errors: kState where anything was
   /// flushed.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 namespace millrace::log::test {
 
@@ -227,12 +228,15 @@ void World::truncateAt(Tracked& t, Offset to) {
   EXPECT_TRUE(t.model.mayBeGone(end, to))
       << "cut to " << end.value() << " instead of " << to.value();
   t.model.cut(end);
-  // In a hole the log ends in front of where it began: no record lies between.
-  t.model.start = std::min(t.model.start, end);
-  t.model.saved_start = std::min(t.model.saved_start, end);
   t.job_covers = std::min(t.job_covers, end);
   t.journaled_to = std::min(t.journaled_to, end);
   if (t.journaled_from) t.journaled_from = std::min(*t.journaled_from, end);
+  if (end >= t.model.start) return;
+  // In a hole the log ends in front of where it began: no record lies between. Until the checkpoint
+  // files say so, a start finds it empty where it began.
+  t.model.start_to = std::exchange(t.model.start, end);
+  checkpoint();
+  if (!down()) t.model.start_to.reset();
 }
 
 bool World::allowCut(Tracked& t, Offset offset) {
