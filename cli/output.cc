@@ -1,6 +1,6 @@
 #include "cli/output.h"
 
-#include "protocol/base64.h"
+#include "base/base64.h"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -76,7 +76,7 @@ void printJson(const boost::json::value& value) {
 boost::json::value jsonText(const std::optional<BytesView>& bytes) {
   if (!bytes) return nullptr;
   if (isUtf8(*bytes)) return boost::json::string(bytes->data(), bytes->size());
-  return boost::json::object{{"base64", protocol::toBase64(*bytes)}};
+  return boost::json::object{{"base64", toBase64(*bytes)}};
 }
 
 void printError(const Error& error, Output output) {

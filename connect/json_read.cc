@@ -1,6 +1,7 @@
 #include "connect/json_read.h"
 
-#include "connect/base64.h"
+#include "base/base64.h"
+#include "connect/big_integer.h"
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/value.hpp>

@@ -1,6 +1,8 @@
 #include "connect/json_text.h"
 
-#include "connect/base64.h"
+#include "base/base64.h"
+#include "base/java_real.h"
+#include "connect/big_integer.h"
 #include "connect/value_text.h"
 
 #include <cmath>

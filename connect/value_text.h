@@ -11,9 +11,6 @@ namespace millrace::connect {
 [[nodiscard]] std::string valueText(const Value& value);
 void appendValueText(const Value& value, std::string& out);
 
-/// Shortest digits that read back, in Java's notation: "1.0", "1.0E10", "NaN", "-Infinity".
-[[nodiscard]] std::string javaDouble(double value);
-[[nodiscard]] std::string javaFloat(float value);
 /// BigDecimal.toString: "1.23", "1.28E+3".
 [[nodiscard]] std::string decimalText(const Decimal& value);
 /// BigDecimal.toPlainString: "1280".

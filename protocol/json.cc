@@ -1,7 +1,7 @@
 #include "protocol/json.h"
 
+#include "base/base64.h"
 #include "base/uuid.h"
-#include "protocol/base64.h"
 #include "protocol/tables.h"
 
 #include <boost/json/array.hpp>

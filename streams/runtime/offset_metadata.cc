@@ -1,46 +1,11 @@
 #include "streams/runtime/offset_metadata.h"
 
+#include "base/base64.h"
 #include "base/bytes.h"
 #include "base/varint.h"
 
-#include <optional>
-
 namespace millrace::streams {
 namespace {
-
-constexpr std::string_view kAlphabet =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-std::string toBase64(BytesView bytes) {
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t j = 0; j < 3; ++j) {
-      group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    }
-    for (std::size_t j = 0; j < 4; ++j) {
-      out += i + j > bytes.size() ? '=' : kAlphabet[group >> (18 - 6 * j) & 63];
-    }
-  }
-  return out;
-}
-
-std::optional<Bytes> fromBase64(std::string_view text) {
-  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
-  Bytes out;
-  std::uint32_t group = 0;
-  int bits = 0;
-  for (const char c : text) {
-    const auto digit = kAlphabet.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    group = group << 6 | static_cast<std::uint32_t>(digit);
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    out += static_cast<char>(group >> bits & 0xFF);
-  }
-  return out;
-}
 
 template <class T>
 void append(Bytes& out, T value) {

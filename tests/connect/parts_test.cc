@@ -1,6 +1,6 @@
 // The worker's parts that need no cluster: offsets, plugins, CSV, acknowledgements.
+#include "base/base64.h"
 #include "base/random.h"
-#include "connect/base64.h"
 #include "connect/file/csv.h"
 #include "connect/file/file_source.h"
 #include "connect/offset_store.h"

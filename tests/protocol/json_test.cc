@@ -1,6 +1,5 @@
 #include "protocol/json.h"
 
-#include "protocol/base64.h"
 #include "protocol/messages/fetch_request.h"
 #include "protocol/messages/produce_request.h"
 
@@ -55,19 +54,6 @@ TEST(ParseJson, RefusesWhatIsNoJson) {
   EXPECT_FALSE(parseJson("1 2"));
   EXPECT_FALSE(parseJson(""));
   EXPECT_FALSE(parseJson(std::string(100, '[')));
-}
-
-TEST(Base64, GoesBothWays) {
-  for (const std::string& bytes : {std::string(), std::string("f"), std::string("fo"),
-                                   std::string("foo"), std::string("\0\xff\x10", 3)}) {
-    EXPECT_EQ(fromBase64(toBase64(bytes)).value(), bytes);
-  }
-  EXPECT_EQ(toBase64("foob"), "Zm9vYg==");
-}
-
-TEST(Base64, RefusesWhatIsNot) {
-  for (const char* text : {"a", "ab=c", "====", "Zm9vYh==", "Zm9v\n", "Zm-v"})
-    EXPECT_FALSE(fromBase64(text)) << text;
 }
 
 }  // namespace

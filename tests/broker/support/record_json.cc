@@ -215,40 +215,4 @@ Bytes fromHex(std::string_view hex) {
   return out;
 }
 
-namespace {
-constexpr std::string_view kAlphabet =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-}
-
-std::string toBase64(BytesView bytes) {
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
-    for (std::size_t j = 0; j < 3; ++j) {
-      group = (group << 8) | (j < have ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    }
-    for (std::size_t j = 0; j < 4; ++j)
-      out += j <= have ? kAlphabet[(group >> (18 - 6 * j)) & 63] : '=';
-  }
-  return out;
-}
-
-Bytes fromBase64(std::string_view text) {
-  Bytes out;
-  std::uint32_t group = 0;
-  int bits = 0;
-  for (const char c : text) {
-    const std::size_t digit = kAlphabet.find(c);
-    if (digit == kAlphabet.npos) break;
-    group = (group << 6) | static_cast<std::uint32_t>(digit);
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      out += static_cast<char>((group >> bits) & 0xFF);
-    }
-  }
-  return out;
-}
-
 }  // namespace millrace::broker::testing

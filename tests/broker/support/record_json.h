@@ -14,7 +14,5 @@ namespace millrace::broker::testing {
 [[nodiscard]] boost::json::array batchesToJson(BytesView batches);
 
 [[nodiscard]] Bytes fromHex(std::string_view hex);
-[[nodiscard]] std::string toBase64(BytesView bytes);
-[[nodiscard]] Bytes fromBase64(std::string_view text);
 
 }  // namespace millrace::broker::testing

@@ -1,5 +1,6 @@
 #include "tests/broker/support/transcript.h"
 
+#include "base/base64.h"
 #include "base/varint.h"
 #include "protocol/json.h"
 #include "tests/broker/support/record_json.h"
@@ -41,7 +42,7 @@ void decodeRecords(json::value& v) {
   } else if (v.is_object()) {
     for (auto& [key, e] : v.as_object()) {
       if (key == "records" && e.is_string()) {
-        e = batchesToJson(fromBase64(e.as_string()));
+        e = batchesToJson(fromBase64(std::string_view(e.as_string())).value());
       } else {
         decodeRecords(e);
       }

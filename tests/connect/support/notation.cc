@@ -1,6 +1,7 @@
 #include "tests/connect/support/notation.h"
 
-#include "connect/base64.h"
+#include "base/base64.h"
+#include "base/java_real.h"
 #include "connect/value_text.h"
 
 #include <boost/json.hpp>
@@ -141,7 +142,7 @@ Value valueOf(const json::value& node, const SchemaPtr& schema) {
 
 std::optional<Bytes> bytesOf(const json::object& node) {
   if (node.contains("base64")) {
-    return fromBase64(std::string_view(node.at("base64").as_string()));
+    return fromBase64(std::string_view(node.at("base64").as_string())).value();
   }
   if (!node.contains("text") || node.at("text").is_null()) return std::nullopt;
   return Bytes(node.at("text").as_string());

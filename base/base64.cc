@@ -1,8 +1,8 @@
-#include "protocol/base64.h"
+#include "base/base64.h"
 
 #include <cstdint>
 
-namespace millrace::protocol {
+namespace millrace {
 
 namespace {
 
@@ -52,4 +52,4 @@ Result<Bytes> fromBase64(std::string_view text) {
   return out;
 }
 
-}  // namespace millrace::protocol
+}  // namespace millrace

@@ -1,4 +1,4 @@
-// Base64 with padding, as byte fields have it in JSON.
+// Base64 with padding (RFC 4648), as JSON and offset metadata carry bytes.
 #pragma once
 
 #include "base/bytes.h"
@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 
-namespace millrace::protocol {
+namespace millrace {
 
 [[nodiscard]] std::string toBase64(BytesView bytes);
 /// Errors: kMalformed unless `text` is base64 with padding and without unused bits.
 [[nodiscard]] Result<Bytes> fromBase64(std::string_view text);
 
-}  // namespace millrace::protocol
+}  // namespace millrace
