@@ -1,5 +1,7 @@
 #include "cli/dump/kafka_form_records.h"
 
+#include "base/base64.h"
+#include "base/java_real.h"
 #include "protocol/codec.h"
 #include "protocol/json.h"
 #include "protocol/record_frame.h"
@@ -20,19 +22,6 @@ using protocol::MessageKind;
 
 constexpr std::string_view kDeleted = "<DELETE>";
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-/// As Java prints it: 12345.0, 1.0E7.
-std::string javaDouble(double number) {
-  const double size = std::abs(number);
-  if (size == 0 || (size >= 1e-3 && size < 1e7)) {
-    std::string plain = fmt::format("{}", number);
-    return plain.contains('.') ? plain : plain + ".0";
-  }
-  const int exponent = static_cast<int>(std::floor(std::log10(size)));
-  std::string digits = fmt::format("{}", number / std::pow(10, exponent));
-  if (!digits.contains('.')) digits += ".0";
-  return fmt::format("{}E{}", digits, exponent);
-}
 
 /// One line, numbers as Java prints them.
 std::string jsonLine(const json::value& value) {
@@ -83,32 +72,14 @@ std::string metadataText(const record::RecordView& record) {
 
 /// The consumers' protocol in place of the bytes that hold it, where they do.
 void unfold(json::object& member, std::string_view field, std::string_view message_name,
-            const std::optional<BytesView>& bytes) {
+            std::string_view base64) {
   const protocol::MessageInfo* const info = protocol::findMessage(message_name);
+  const auto bytes = fromBase64(base64);
   if (info == nullptr || !bytes || bytes->size() < 2) return;
   protocol::AnyMessage message(*info);
   const auto version =
       protocol::decodeVersionedInto(*info, message.data(), *bytes, protocol::Newer::kRefuse);
   if (version) member[field] = protocol::toJson(*info, message.data(), *version);
-}
-
-std::optional<Bytes> fromBase64(const json::value& value) {
-  if (!value.is_string()) return std::nullopt;
-  static constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  Bytes out;
-  std::uint32_t bits = 0;
-  int have = 0;
-  for (const char c : value.get_string()) {
-    const std::size_t digit = kDigits.find(c);
-    if (digit == kDigits.npos) break;
-    bits = (bits << 6) | static_cast<std::uint32_t>(digit);
-    have += 6;
-    if (have < 8) continue;
-    have -= 8;
-    out += static_cast<char>((bits >> have) & 0xFF);
-  }
-  return out;
 }
 
 void unfoldMembers(json::object& group) {
@@ -119,8 +90,8 @@ void unfoldMembers(json::object& group) {
     json::object& member = one.get_object();
     for (const auto& [field, name] : {std::pair{"subscription", "ConsumerProtocolSubscription"},
                                       std::pair{"assignment", "ConsumerProtocolAssignment"}})
-      if (const auto* const value = member.if_contains(field))
-        unfold(member, field, name, fromBase64(*value));
+      if (const auto* const value = member.if_contains(field); value && value->is_string())
+        unfold(member, field, name, value->get_string());
   }
 }
 
