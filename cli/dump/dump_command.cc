@@ -44,7 +44,11 @@ void printProblem(std::string_view line) {
 }
 
 Status dumpAll(const Arguments& arguments, const Context& context) {
-  if (!arguments.kafka.files.empty()) return dumpAsKafka(arguments.kafka, printLine, printProblem);
+  if (!arguments.kafka.files.empty()) {
+    if (context.json())
+      return fail(Errc::kConfig, "--files prints the lines of kafka-dump-log, never JSON");
+    return dumpAsKafka(arguments.kafka, printLine, printProblem);
+  }
   if (arguments.paths.empty())
     return fail(Errc::kConfig, "Name a file or directory, or files by --files");
   DumpOptions options = arguments.options;
@@ -113,8 +117,9 @@ void addKafkaDecoders(CLI::App& dump, CLI::Option* files, KafkaFormOptions& kafk
         ->group(kKafkaGroup);
 }
 
-/// The options of Kafka's kafka-dump-log, by the same names.
-void addKafkaForm(CLI::App& dump, KafkaFormOptions& kafka) {
+/// The options of Kafka's kafka-dump-log, by the same names. Returns the one that asks for its
+/// form.
+CLI::Option* addKafkaForm(CLI::App& dump, KafkaFormOptions& kafka) {
   auto* const files =
       dump.add_option("--files", kafka.files, "Files, with commas between them, in Kafka's form")
           ->delimiter(',')
@@ -144,6 +149,29 @@ void addKafkaForm(CLI::App& dump, KafkaFormOptions& kafka) {
   number("--max-message-size", kafka.max_message_size,
          "A larger batch at an index entry counts as none");
   addKafkaDecoders(dump, files, kafka);
+  return files;
+}
+
+/// What to show in our own form, and how.
+void addOwnForm(CLI::App& dump, Arguments& arguments, CLI::Option* files) {
+  dump.add_option("FILE", arguments.paths,
+                  "Files (.log, .index, .timeindex, .txnindex, .snapshot, checkpoints) or "
+                  "directories that hold such")
+      ->type_name("")
+      ->excludes(files);
+  dump.add_flag("-r,--records", arguments.options.records,
+                "Show the records in each batch too, with keys, values and headers")
+      ->excludes(files);
+  dump.add_option_function<std::string>(
+          "--decode",
+          [&arguments](const std::string& name) {
+            arguments.options.decoding = kDecodings.at(name);
+          },
+          "How to read keys and values: metadata, offsets, transactions, share-state, none; auto "
+          "(the default) goes by the name of the file's directory, as __consumer_offsets-7")
+      ->check(CLI::IsMember(kDecodings))
+      ->type_name("KIND")
+      ->excludes(files);
 }
 
 }  // namespace
@@ -152,22 +180,7 @@ void addDumpLogCommand(CLI::App& app, Context& context) {
   auto& dump = *app.add_subcommand(
       "dump-log", "Show what stands in the files of a log, Millrace's or Apache Kafka's");
   const auto arguments = std::make_shared<Arguments>();
-  dump.add_option("FILE", arguments->paths,
-                  "Files (.log, .index, .timeindex, .txnindex, .snapshot, checkpoints) or "
-                  "directories that hold such")
-      ->type_name("");
-  dump.add_flag("-r,--records", arguments->options.records,
-                "Show the records in each batch too, with keys, values and headers");
-  dump.add_option_function<std::string>(
-          "--decode",
-          [arguments](const std::string& name) {
-            arguments->options.decoding = kDecodings.at(name);
-          },
-          "How to read keys and values: metadata, offsets, transactions, share-state, none; auto "
-          "(the default) goes by the name of the file's directory, as __consumer_offsets-7")
-      ->check(CLI::IsMember(kDecodings))
-      ->type_name("KIND");
-  addKafkaForm(dump, arguments->kafka);
+  addOwnForm(dump, *arguments, addKafkaForm(dump, arguments->kafka));
   addOutputOption(dump, context);
   dump.footer(
       "The broker may run meanwhile: files are only read.\n"

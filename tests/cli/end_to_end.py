@@ -93,6 +93,22 @@ class CliTest(unittest.TestCase):
         _, err = self.run_cli("consume", "t", "--format", "%q", code=2)
         self.assertIn("tokens", err)
 
+    def test_dump_log_in_both_forms(self):
+        self.run_cli("topic", "create", "dumped")
+        self.run_cli("produce", "dumped", stdin="one\ntwo\n")
+        file = os.path.join(self.directory.name, "data", "dumped-0", "0" * 20 + ".log")
+        ours, _ = self.run_cli("dump-log", "-r", file, bootstrap=False)
+        self.assertIn("one", ours)
+        kafkas, _ = self.run_cli("dump-log", "--print-data-log", "--files", file, bootstrap=False)
+        self.assertIn("Log starting offset: 0", kafkas)
+        self.assertIn("payload: two", kafkas)
+        kafka = ["--files", file]
+        for mixed in ([file, *kafka], ["-r", *kafka], ["--decode", "none", *kafka],
+                      ["-o", "json", *kafka], ["--print-data-log", file]):
+            out, err = self.run_cli("dump-log", *mixed, bootstrap=False, code=2)
+            self.assertEqual(out, "")
+            self.assertIn("--files", err)
+
     def test_no_broker_is_said_plainly(self):
         done = subprocess.run([MILLRACE, "topic", "list", "-b", "127.0.0.1:1", "-X", "default.api.timeout.ms=1500",
                                "-X", "request.timeout.ms=1000"], capture_output=True, timeout=TIMEOUT)
