@@ -1,31 +1,19 @@
 #include "cli/dump/dump_file.h"
-#include "tests/support/temp_dir.h"
+#include "tests/cli/support/kafka_directory.h"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <gtest/gtest.h>
-#include <zlib.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 namespace millrace::cli {
 namespace {
 
 namespace json = boost::json;
 namespace fs = std::filesystem;
-constexpr std::string_view kRecorded = MILLRACE_SOURCE_DIR "/tests/data/kafka_data_dir/";
 
-/// A copy of a directory that Apache Kafka 4.2.0 wrote.
-class DumpFile : public ::testing::Test {
+class DumpFile : public testing::KafkaDirectory {
  protected:
-  void SetUp() override {
-    const std::string command =
-        "tar xzf " + std::string(kRecorded) + "data-dir.tar.gz -C " + dir_.path();
-    ASSERT_EQ(std::system(command.c_str()), 0);
-  }
-
   std::vector<std::string> dump(const std::string& file, DumpOptions options = {},
                                 bool sound = true) const {
     std::vector<std::string> lines;
@@ -40,15 +28,10 @@ class DumpFile : public ::testing::Test {
       out.push_back(json::parse(line).as_object());
     return out;
   }
-
-  millrace::TempDir dir_;
 };
 
 std::vector<json::object> recordedLines() {
-  gzFile file = gzopen((std::string(kRecorded) + "data-dir.jsonl.gz").c_str(), "rb");
-  std::string text(16 << 20, '\0');
-  text.resize(static_cast<std::size_t>(gzread(file, text.data(), 16 << 20)));
-  gzclose(file);
+  const std::string text = testing::recorded("data-dir.jsonl.gz");
   std::vector<json::object> out;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
@@ -151,10 +134,7 @@ TEST_F(DumpFile, TextIsForPeople) {
 TEST_F(DumpFile, ADamagedBatchIsMarkedAndTheOnesBehindItAreShown) {
   const std::string file = "orders-0/00000000000000000167.log";
   const auto sound = dump(file);
-  std::fstream open(dir_.path(file), std::ios::in | std::ios::out | std::ios::binary);
-  open.seekp(80);
-  open.put('\x7f');
-  open.close();
+  damage(file, 80);
   const auto damaged = dump(file, {}, false);
   ASSERT_EQ(damaged.size(), sound.size());
   EXPECT_NE(damaged[1].find("CRC WRONG"), std::string::npos) << damaged[1];

@@ -3,38 +3,16 @@
 #include "cli/dump/kafka_form.h"
 
 #include "cli/dump/kafka_form_records.h"
-#include "tests/support/temp_dir.h"
+#include "tests/cli/support/kafka_directory.h"
 
-#include <gtest/gtest.h>
-#include <zlib.h>
-
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 namespace millrace::cli {
 namespace {
 
-constexpr std::string_view kRecorded = MILLRACE_SOURCE_DIR "/tests/data/kafka_data_dir/";
-
-std::string unpacked(const std::string& path) {
-  gzFile file = gzopen(path.c_str(), "rb");
-  std::string text(4 << 20, '\0');
-  const int size = gzread(file, text.data(), static_cast<unsigned>(text.size()));
-  gzclose(file);
-  text.resize(static_cast<std::size_t>(std::max(size, 0)));
-  return text;
-}
-
-class KafkaForm : public ::testing::Test {
+class KafkaForm : public testing::KafkaDirectory {
  protected:
-  void SetUp() override {
-    const std::string command =
-        "tar xzf " + std::string(kRecorded) + "data-dir.tar.gz -C " + dir_.path();
-    ASSERT_EQ(std::system(command.c_str()), 0);
-  }
-
   KafkaFormOptions parse(std::istringstream arguments) const {
     KafkaFormOptions out;
     for (std::string word; arguments >> word;) {
@@ -77,28 +55,20 @@ class KafkaForm : public ::testing::Test {
     return text;
   }
 
-  /// Changes one byte of a file.
-  void damage(const std::string& file, std::streamoff at) const {
-    std::fstream open(dir_.path(file), std::ios::in | std::ios::out | std::ios::binary);
-    open.seekp(at);
-    open.put('\x7f');
-  }
-
-  millrace::TempDir dir_;
   std::string problems_;
 };
 
 TEST_F(KafkaForm, EveryLineIsKafkas) {
-  const std::string recorded = unpacked(std::string(kRecorded) + "dump-log.txt.gz");
+  const std::string runs = testing::recorded("dump-log.txt.gz");
   int sections = 0;
-  for (std::size_t at = 0; at < recorded.size(); ++sections) {
-    ASSERT_EQ(recorded.substr(at, 3), "$ -");
-    const std::size_t begin = recorded.find('\n', at) + 1;
-    const std::string arguments = recorded.substr(at + 2, begin - at - 3);
-    at = std::min(recorded.find("\n$ -", begin), recorded.size() - 1) + 1;
+  for (std::size_t at = 0; at < runs.size(); ++sections) {
+    ASSERT_EQ(runs.substr(at, 3), "$ -");
+    const std::size_t begin = runs.find('\n', at) + 1;
+    const std::string arguments = runs.substr(at + 2, begin - at - 3);
+    at = std::min(runs.find("\n$ -", begin), runs.size() - 1) + 1;
     SCOPED_TRACE(arguments);
     const std::string got = dump(parse(std::istringstream(arguments)));
-    const std::string want = recorded.substr(begin, at - begin);
+    const std::string want = runs.substr(begin, at - begin);
     const auto differs = std::ranges::mismatch(got, want);
     const auto where = static_cast<std::size_t>(differs.in1 - got.begin());
     const std::size_t from = where < 200 ? 0 : where - 200;
