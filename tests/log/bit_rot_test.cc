@@ -46,15 +46,16 @@ class BitRotTest : public PowerFailures {
           0, record::AppendOrigin::kCoordinator));
     }
   }
+  enum class Checkpoint { kNone, kBeforeTheSwap };
   /// All but the last segment.
-  void compactAll() {
+  void compactAll(Checkpoint when = Checkpoint::kBeforeTheSwap) {
     log().setHighWatermark(log().endOffset());
     ASSERT_TRUE(log().flush());
     const auto plan = log().prepareCompaction(clock_.wallMs());
     ASSERT_TRUE(plan);
     const auto outcome = runCompaction(*plan, {.map_bytes = 1 << 12});
     ASSERT_TRUE(outcome);
-    ASSERT_TRUE(manager_->writeCheckpoints());
+    if (when == Checkpoint::kBeforeTheSwap) ASSERT_TRUE(manager_->writeCheckpoints());
     ASSERT_TRUE(log().compacted(*plan, *outcome));
   }
   std::uint64_t positionOf(Offset base) { return positionIn(kLog, base); }
@@ -252,13 +253,7 @@ TEST_F(BitRotTest, ARecoveryPointInAHoleDoesNotHideDamageOfATimeIndex) {
   for (const char* key : {"a", "e"}) addAt(0, key);
   ASSERT_TRUE(log().roll());
   addAt(0, "f");
-  log().setHighWatermark(log().endOffset());
-  ASSERT_TRUE(log().flush());
-  const auto plan = log().prepareCompaction(clock_.wallMs());
-  ASSERT_TRUE(plan);
-  const auto outcome = runCompaction(*plan, {.map_bytes = 1 << 12});
-  ASSERT_TRUE(outcome);
-  ASSERT_TRUE(log().compacted(*plan, *outcome));
+  compactAll(Checkpoint::kNone);
   manager_.reset();
   disk_->restart(Restart::kProcess);
   disk_->overwrite(kTimes, 2 * kTimeEntry, Bytes(kTimeEntry, '\0'));

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <functional>
+
 namespace millrace::log::test {
 namespace {
 
@@ -24,6 +26,19 @@ class FollowerGaps : public PowerFailures {
     for (const std::int64_t offset : offsets) all += batchAt(offset, std::string(1, key++));
     const auto done = log().appendAsFollower(all);
     ASSERT_TRUE(done) << done.error().toString();
+  }
+  /// Twelve batches, keys from 'c' on, each at the offset that `at` gives it; then a flush.
+  void followUntilTheCrash(const std::function<std::int64_t(int)>& at) {
+    for (int i = 0; i < 12; ++i)
+      if (!log().appendAsFollower(batchAt(at(i), std::string(1, static_cast<char>('c' + i)))))
+        return;
+    (void)log().flush();
+  }
+  /// At least "ab", and no key without the ones before it.
+  void expectAPrefix() {
+    const std::string all = "abcdefghijklmn";
+    EXPECT_EQ(keys(), all.substr(0, keys().size()));
+    EXPECT_GE(keys().size(), 2U);
   }
   void restart(Restart how) {
     manager_.reset();
@@ -66,18 +81,7 @@ TEST_F(FollowerGaps, WhatACrashTookBetweenSegmentsIsNoHoleOfTheLeaders) {
         ASSERT_TRUE(log().flush());
         ASSERT_TRUE(manager_->writeCheckpoints());
       },
-      [&] {
-        for (int i = 0; i < 12; ++i)
-          if (!log().appendAsFollower(
-                  batchAt(5 + 3 * i, std::string(1, static_cast<char>('c' + i)))))
-            return;
-        (void)log().flush();
-      },
-      [&] {
-        const std::string all = "abcdefghijklmn";
-        EXPECT_EQ(keys(), all.substr(0, keys().size()));
-        EXPECT_GE(keys().size(), 2U);
-      });
+      [&] { followUntilTheCrash([](int i) { return 5 + 3 * i; }); }, [&] { expectAPrefix(); });
 }
 
 /// The same after a cut of what was flushed, and without gaps at first.
@@ -90,18 +94,8 @@ TEST_F(FollowerGaps, WhatACrashTookBehindACutIsNoHoleOfTheLeaders) {
         ASSERT_TRUE(manager_->writeCheckpoints());
         ASSERT_TRUE(log().truncateTo(Offset{5}));
       },
-      [&] {
-        for (int i = 0; i < 12; ++i)
-          if (!log().appendAsFollower(
-                  batchAt(5 + i + (i > 8 ? 4 : 0), std::string(1, static_cast<char>('c' + i)))))
-            return;
-        (void)log().flush();
-      },
-      [&] {
-        const std::string all = "abcdefghijklmn";
-        EXPECT_EQ(keys(), all.substr(0, keys().size()));
-        EXPECT_GE(keys().size(), 2U);
-      });
+      [&] { followUntilTheCrash([](int i) { return 5 + i + (i > 8 ? 4 : 0); }); },
+      [&] { expectAPrefix(); });
 }
 
 TEST_F(FollowerGaps, HolesBetweenSegmentsThatKafkaMadeStay) {
