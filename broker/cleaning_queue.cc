@@ -25,7 +25,7 @@ bool CleaningQueue::done(const TopicIdPartition& id, const Status& outcome) {
   busy_.erase(id);
   if (outcome) return compacted_ = true;
   switch (outcome.error().code) {
-    case Errc::kNotFound:  // deleted meanwhile
+    case Errc::kUnknownTopicOrPartition:  // deleted meanwhile
       return true;
     case Errc::kCancelled:  // stop
     case Errc::kDiskFull:   // may be over after a while

@@ -97,7 +97,8 @@ Task<bool> LogCleaner::cleanNext() {
   const log::CompactionLimits allowed = limits();
   const Status done = co_await services_.partitions->compact(*id, allowed);
   const bool more = queue_.done(*id, done);
-  if (!done && done.error().code != Errc::kCancelled)
+  const bool gone = !done && done.error().code == Errc::kUnknownTopicOrPartition;
+  if (!done && !gone && done.error().code != Errc::kCancelled)
     MILLRACE_LOG_ERROR("compaction: {}", done.error().toString());
   co_return more;
 }

@@ -38,6 +38,10 @@ std::unexpected<Error> missing(const PartitionStore& store, const TopicIdPartiti
   return fail(Errc::kUnknownTopicOrPartition, "no such partition here");
 }
 
+std::unexpected<Error> wentAway() {
+  return fail(Errc::kUnknownTopicOrPartition, "the partition went away");
+}
+
 Error storageError(const Error& cause, const std::string& partition) {
   if (cause.code != Errc::kIo && cause.code != Errc::kDiskFull && cause.code != Errc::kCorruptData)
     return cause;
@@ -165,7 +169,9 @@ Status PartitionStore::Impl::openLogs(std::vector<Plan>& plans,
   std::size_t failed = 0;
   for (auto& plan : plans) {
     Status opened = openLog(plan);
-    if (opened || failed++ > 0) continue;  // one of many tells what there is to know
+    // What went offline under the broker was told of then.
+    if (opened || known.contains(plan.id)) continue;
+    if (failed++ > 0) continue;  // one of many tells what there is to know
     note(std::move(opened));
   }
   if (failed > 1) MILLRACE_LOG_ERROR("{} partitions cannot be opened", failed);
@@ -309,8 +315,20 @@ Task<std::vector<DirtyLog>> PartitionStore::dueForCompaction() {
   co_return due;
 }
 
+Task<Status> PartitionStore::compactionFailed(TopicIdPartition id, Error cause) {
+  bool here = false;
+  auto tell = [this, &id, &cause, &here] {
+    Partition* partition = find(id);
+    here = partition != nullptr;
+    if (here) partition->log().compactionFailed(cause);
+  };
+  co_await onShard(shardOf(id), std::ref(tell));
+  if (!here) co_return wentAway();
+  co_return std::unexpected(std::move(cause));
+}
+
 Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits limits) {
-  Result<log::CompactionPlan> plan = fail(Errc::kNotFound, "the partition went away");
+  Result<log::CompactionPlan> plan = wentAway();
   auto prepare = [this, &id, &plan] {
     Partition* partition = find(id);
     if (partition != nullptr) plan = partition->log().prepareCompaction(impl_->clock.wallMs());
@@ -321,12 +339,8 @@ Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits 
   const Result<log::CompactionOutcome> outcome =
       co_await runBlocking(impl_->blocking, std::ref(run));
   if (!outcome) {
-    auto tell = [this, &id, &outcome] {
-      Partition* partition = find(id);
-      if (partition != nullptr) partition->log().compactionFailed(outcome.error());
-    };
-    co_await onShard(shardOf(id), std::ref(tell));
-    co_return std::unexpected(outcome.error());
+    Error cause = outcome.error();
+    co_return co_await compactionFailed(id, std::move(cause));
   }
   // Gaps that compaction leaves must not look like what a crash leaves: nothing above the recovery
   // point in the checkpoint file is ever compacted.

@@ -106,7 +106,7 @@ class PartitionStore {
   /// The logs that want compaction, in no order.
   [[nodiscard]] Task<std::vector<DirtyLog>> dueForCompaction();
   /// Compacts one log: planned and put in place on its shard, done on the blocking pool. Errors:
-  /// kNotFound where it went away; of log::runCompaction.
+  /// kUnknownTopicOrPartition where it went away; of log::runCompaction.
   [[nodiscard]] Task<Status> compact(TopicIdPartition id, log::CompactionLimits limits);
 
   /// Returns when the partitions have grown by some hundred MiB; false where it was cancelled. On
@@ -132,6 +132,8 @@ class PartitionStore {
   /// As many at once as the disk is glad to have.
   [[nodiscard]] Task<Status> flushTogether(std::vector<TopicIdPartition> ids,
                                            log::FlushScope scope);
+  /// Tells a log that its compaction failed. Errors: always, the ones of compact().
+  [[nodiscard]] Task<Status> compactionFailed(TopicIdPartition id, Error cause);
   /// Unlinks what is due. Returns when more will be, wall clock; kNever where nothing waits.
   [[nodiscard]] Task<Millis> removeLeftovers();
   /// Flushes what flush.ms asks for. Returns how long nothing more is due, ms.

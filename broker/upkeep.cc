@@ -17,6 +17,8 @@ namespace {
 /// What a start after a crash has to scan at most, besides what came in while it was being flushed:
 /// a second's work.
 constexpr std::uint64_t kMostUnflushedBytes = 1 << 30;
+/// What is appended meanwhile to a directory that was taken away may be lost.
+constexpr std::chrono::milliseconds kBetweenProbes(1000);
 
 }  // namespace
 
@@ -26,6 +28,7 @@ void Upkeep::start() {
   spawn(gate_, shard, "removals", services_.partitions->runRemovals());
   spawn(gate_, shard, "checkpoints", runCheckpoints());
   spawn(gate_, shard, "recovery bound", boundRecovery());
+  spawn(gate_, shard, "directories", probeDirectories());
   spawn(gate_, shard, "timed flush", services_.partitions->runTimedFlushes());
 }
 
@@ -49,6 +52,15 @@ Task<> Upkeep::boundRecovery() {
     auto write = [this] { return services_.logs->writeCheckpoints(); };
     const Status done = co_await runBlocking(*services_.blocking, std::ref(write));
     if (!done) MILLRACE_LOG_ERROR("writing the checkpoint files: {}", done.error().toString());
+  }
+}
+
+Task<> Upkeep::probeDirectories() {
+  for (;;) {
+    const bool slept = co_await sleepFor(kBetweenProbes);
+    if (!slept) co_return;
+    auto probe = [this] { services_.logs->probeDirectories(); };
+    co_await runBlocking(*services_.blocking, std::ref(probe));
   }
 }
 

@@ -22,6 +22,7 @@ class Upkeep {
   Task<> runRetention();
   Task<> runCheckpoints();
   Task<> boundRecovery();
+  Task<> probeDirectories();
 
   Services& services_;
   const Config& config_;

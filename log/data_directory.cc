@@ -2,9 +2,14 @@
 
 #include "log/log_files.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 
 namespace millrace::log {
@@ -25,6 +30,10 @@ std::optional<TopicPartition> parseLogDirectory(std::string_view name) {
   return TopicPartition{std::string(name.substr(0, dash)), PartitionIndex{partition}};
 }
 
+DataDirectory::~DataDirectory() {
+  if (self_ >= 0) ::close(self_);
+}
+
 std::string DataDirectory::path(std::string_view name) const {
   return fmt::format("{}/{}", path_, name);
 }
@@ -32,6 +41,22 @@ std::string DataDirectory::path(std::string_view name) const {
 Status DataDirectory::health() const {
   const std::lock_guard lock(health_mutex_);
   return health_;
+}
+
+Status DataDirectory::checkPresent() const {
+  struct stat held{};
+  struct stat named{};
+  if (self_ < 0 || ::fstat(self_, &held) != 0) return {};
+  if (::stat(path_.c_str(), &named) != 0) {
+    if (errno == ENOMEM) return {};
+    return fail(Errc::kIo, fmt::format("{} is not there any more: {}", path_,
+                                       std::generic_category().message(errno)));
+  }
+  if (held.st_dev == named.st_dev && held.st_ino == named.st_ino) return {};
+  return fail(Errc::kIo,
+              fmt::format("{} is not there any more: its path leads to another directory "
+                          "than at the start",
+                          path_));
 }
 
 bool DataDirectory::goOffline(const Error& cause) {
@@ -78,6 +103,7 @@ Status DataDirectory::lock() {
   MILLRACE_TRY(lock_, files_.open(path(kLock), OpenMode::kCreate));
   if (lock_->fd() >= 0 && ::flock(lock_->fd(), LOCK_EX | LOCK_NB) != 0)
     return fail(Errc::kConfig, fmt::format("{} is in use by another broker", path_));
+  if (lock_->fd() >= 0) self_ = ::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
   return {};
 }
 

@@ -30,6 +30,9 @@ inline constexpr std::string_view kDeleteDirSuffix = "-delete", kStrayDirSuffix 
 class DataDirectory {
  public:
   DataDirectory(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+  ~DataDirectory();
+  DataDirectory(const DataDirectory&) = delete;
+  DataDirectory& operator=(const DataDirectory&) = delete;
 
   /// Makes the directory where needed, locks it, reads checkpoints and marker, lists logs. A
   /// checkpoint that the disk changed is taken from the copy; without one, where it makes no sense,
@@ -38,6 +41,10 @@ class DataDirectory {
   [[nodiscard]] Status open();
   /// Whether the directory can be used, else what went wrong with it. From any thread.
   [[nodiscard]] Status health() const;
+  /// Whether its path still leads to what was opened. Errors: kIo where it was removed or renamed,
+  /// or its file system unmounted: files that are open take bytes even then, and new ones would be
+  /// made on whatever disk the path leads to now. From any thread.
+  [[nodiscard]] Status checkPresent() const;
   /// Takes the directory out of use. False where it was out of use already. From any thread.
   bool goOffline(const Error& cause);
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -93,6 +100,8 @@ class DataDirectory {
   FileSystem& files_;
   std::string path_;
   std::shared_ptr<File> lock_;
+  /// The directory itself, so that nothing else gets its inode number; -1 where files are not real.
+  int self_ = -1;
   mutable std::mutex health_mutex_;
   Status health_;
   bool clean_ = false;

@@ -48,6 +48,8 @@ struct LogFiles {
 
   [[nodiscard]] std::string path(Offset base, FileKind kind) const;
   [[nodiscard]] std::string path(std::string_view name) const;
+  /// The data directory that the log's own lies in.
+  [[nodiscard]] std::string parent() const { return directory.substr(0, directory.rfind('/')); }
 };
 
 /// `time` and `delay`, at or above 0, together; the end of time where a setting asks for more.

@@ -116,9 +116,13 @@ Uuid LogManager::State::idOf(const DataDirectory& directory) const {
 }
 
 Status LogManager::State::judge(DataDirectory& directory, Status status) const {
-  const bool failed =
-      !status && isDiskFailure(status.error()) && directory.goOffline(status.error());
-  if (failed && options.on_failure) options.on_failure(directory.path(), status.error());
+  if (status) return status;
+  Error cause = status.error();
+  // A file that is not there is no failure of the disk, unless all of them are gone.
+  if (cause.code == Errc::kNotFound)
+    if (const Status present = directory.checkPresent(); !present) cause = present.error();
+  const bool failed = isDiskFailure(cause) && directory.goOffline(cause);
+  if (failed && options.on_failure) options.on_failure(directory.path(), cause);
   return status;
 }
 
@@ -303,6 +307,11 @@ void LogManager::abandon(const std::string& path) {
     if (directory->path() == path && !directory->health()) state_->abandon(*directory);
 }
 
+void LogManager::probeDirectories() {
+  for (const auto& directory : state_->directories)
+    if (directory->health()) (void)state_->judge(*directory, directory->checkPresent());
+}
+
 std::vector<LogManager::DirectoryState> LogManager::directoryStates() const {
   std::vector<DirectoryState> states;
   for (const auto& directory : state_->directories)
@@ -332,6 +341,8 @@ Result<PartitionLog*> LogManager::create(const TopicPartition& tp, const Uuid& t
   if (broken != s.offline.end()) return std::unexpected(broken->second.cause);
   MILLRACE_CHECK_OK(s.forgetRemoved(tp));
   MILLRACE_TRY(DataDirectory* const directory, s.place(directory_id));
+  if (const Status present = s.judge(*directory, directory->checkPresent()); !present)
+    return fail(Errc::kKafkaStorageError, present.error().detail);
   MILLRACE_TRY(auto log, PartitionLog::open({.directory = directory->path(tp.toString()),
                                              .config = config,
                                              .topic_id = topic_id,
@@ -363,7 +374,7 @@ LogManager::State::Points LogManager::State::pointsIn(const DataDirectory& direc
 
 Status LogManager::State::writeCheckpoints() {
   for (const auto& directory : directories) {
-    if (!directory->health()) continue;
+    if (!directory->health() || !judge(*directory, directory->checkPresent())) continue;
     DataDirectory::Checkpoints points;
     for (const auto& [tp, entry] : logs)
       // What is not mentioned is at 0.

@@ -132,6 +132,9 @@ class LogManager {
     Status health;
   };
   [[nodiscard]] std::vector<DirectoryState> directoryStates() const;
+  /// A directory that was removed, renamed or unmounted fails like one that cannot be written; the
+  /// files that are open would not tell. Blocking.
+  void probeDirectories();
   /// Lets go of the logs of a directory that failed; nobody uses them any more.
   void abandon(const std::string& directory);
   /// The journals of the data directories, in their order: whoever appends with flush.on.ack

@@ -8,6 +8,14 @@
 
 namespace millrace::log {
 
+/// Its files are those of all logs: one that is not there is no log's own trouble.
+std::function<void(const Error&)> LogManager::State::journalFailureOf(DataDirectory& directory) {
+  return [fail = failureOf(directory)](Error cause) {
+    if (cause.code == Errc::kNotFound) cause.code = Errc::kIo;
+    fail(cause);
+  };
+}
+
 void LogManager::State::openJournal(DataDirectory& directory) {
   if (directory.health())
     if (const Status done = replayJournal(directory); !done) directory.goOffline(done.error());
@@ -18,7 +26,7 @@ void LogManager::State::openJournal(DataDirectory& directory) {
                                                  .file_bytes = options.journal_file_bytes,
                                                  .direct_bytes = options.journal_direct_bytes,
                                                  .salt = static_cast<std::uint32_t>(random.next()),
-                                                 .on_failure = failureOf(directory)});
+                                                 .on_failure = journalFailureOf(directory)});
   for (const auto& [tp, entry] : logs)
     if (entry.directory == &directory) entry.log->setJournal(journal.get());
 }

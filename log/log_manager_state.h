@@ -89,6 +89,7 @@ struct LogManager::State {
   /// The same, for the directory that a file lies in.
   [[nodiscard]] Status judgeAt(const std::string& path, Status status) const;
   [[nodiscard]] std::function<void(const Error&)> failureOf(DataDirectory& directory);
+  [[nodiscard]] std::function<void(const Error&)> journalFailureOf(DataDirectory& directory);
   void abandon(const DataDirectory& directory);
   /// Renames a log's directory to end with this; returns its new path.
   [[nodiscard]] Result<std::string> moveAway(DataDirectory& directory, const TopicPartition& tp,

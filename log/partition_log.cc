@@ -73,10 +73,13 @@ void PartitionLog::State::publishStable() {
 }
 
 std::unexpected<Error> PartitionLog::State::goOffline(Error error) {
+  const Error cause = error;
+  const bool missing = error.code == Errc::kNotFound;
+  if (missing) error.code = Errc::kIo;  // a file that must be there cannot be read
   if (health) {
     health = std::unexpected(error);
-    const bool disk = error.code == Errc::kIo || error.code == Errc::kDiskFull;
-    if (disk && options.on_disk_failure) options.on_disk_failure(error);
+    const bool disk = missing || error.code == Errc::kIo || error.code == Errc::kDiskFull;
+    if (disk && options.on_disk_failure) options.on_disk_failure(cause);
   }
   return std::unexpected(std::move(error));
 }

@@ -167,7 +167,8 @@ Status PartitionLog::compacted(const CompactionPlan& plan, const CompactionOutco
 }
 
 void PartitionLog::compactionFailed(const Error& cause) {
-  if (cause.code == Errc::kIo) (void)state_->goOffline(cause);  // it is the caller's error already
+  if (cause.code == Errc::kIo || cause.code == Errc::kNotFound)
+    (void)state_->goOffline(cause);  // it is the caller's error already
 }
 
 Status PartitionLog::State::removeReplaced(Offset base, const std::vector<Offset>& old) {

@@ -62,8 +62,7 @@ Status PartitionLog::State::collectNames(FlushJob& job) {
     MILLRACE_CHECK_OK(add(files.path(snapshots.back(), FileKind::kSnapshot)));
   job.system = &files.system;
   job.directories.push_back(files.directory);
-  if (unsynced.directory())
-    job.directories.push_back(files.directory.substr(0, files.directory.rfind('/')));
+  if (unsynced.directory()) job.directories.push_back(files.parent());
   job.names = unsynced.changes();
   return {};
 }

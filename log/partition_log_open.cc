@@ -49,6 +49,9 @@ Status PartitionLog::State::openAbsent() {
 
 Status PartitionLog::State::makeDirectory() {
   if (!absent) return {};
+  // Never the data directory: where it is gone, the log would end up on another disk.
+  MILLRACE_TRY(const bool present, files.system.exists(files.parent()));
+  if (!present) return fail(Errc::kNotFound, files.parent() + " is not there any more");
   MILLRACE_CHECK_OK(files.system.createDirectories(files.directory));
   if (!topic_id.isZero()) MILLRACE_CHECK_OK(writePartitionMetadata(files, topic_id));
   absent = false;

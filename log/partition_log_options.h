@@ -32,7 +32,7 @@ struct OpenOptions {
   bool clean_shutdown = false;
   FileSystem* files = nullptr;  ///< systemFiles() where null
   /// Called once, on the thread of the call that failed, when the disk takes the log offline (kIo,
-  /// kDiskFull).
+  /// kDiskFull, or kNotFound for a file that must be there).
   std::function<void(const Error&)> on_disk_failure;
   /// Of the data directory, for flush.on.ack; without one nothing is journaled.
   Journal* journal = nullptr;

@@ -65,6 +65,14 @@ TEST_F(CleaningQueueTest, ALogThatCannotBeReadIsLeftAlone) {
   EXPECT_EQ(take(), -1);
 }
 
+TEST_F(CleaningQueueTest, ALogWhoseFilesAreGoneIsNotTriedAgainAndAgain) {
+  queue_.fill({{idOf(1), 0.9}});
+  EXPECT_EQ(take(), 1);
+  EXPECT_FALSE(queue_.done(idOf(1), fail(Errc::kNotFound, "cannot open"))) << "rest first";
+  queue_.fill({{idOf(1), 0.9}});
+  EXPECT_EQ(take(), -1);
+}
+
 TEST_F(CleaningQueueTest, AFullDiskMayBeOverAfterAWhile) {
   queue_.fill({{idOf(1), 0.9}});
   EXPECT_EQ(take(), 1);
@@ -76,7 +84,7 @@ TEST_F(CleaningQueueTest, AFullDiskMayBeOverAfterAWhile) {
 TEST_F(CleaningQueueTest, ADeletedLogDoesNotHoldUpTheNextOne) {
   queue_.fill({{idOf(1), 0.9}, {idOf(2), 0.6}});
   EXPECT_EQ(take(), 1);
-  EXPECT_TRUE(queue_.done(idOf(1), fail(Errc::kNotFound, "went away")));
+  EXPECT_TRUE(queue_.done(idOf(1), fail(Errc::kUnknownTopicOrPartition, "went away")));
   EXPECT_FALSE(queue_.takeCompacted());
   EXPECT_EQ(take(), 2);
   queue_.fill({{idOf(1), 0.9}});
