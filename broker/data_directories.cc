@@ -1,10 +1,13 @@
 #include "broker/data_directories.h"
 
+#include "broker/metadata/image.h"
 #include "log/log_manager.h"
 
 #include <fmt/format.h>
+#include <system_error>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace millrace::broker {
 
@@ -21,7 +24,7 @@ std::vector<std::string> withMetadata(std::vector<std::string> directories,
 /// One formatted directory; `first` is the one that said first who this node is.
 Status takeIn(DirectoryIdentity& identity, const std::string& directory,
               const log::MetaProperties& meta, std::string& first) {
-  identity.ids.emplace(directory, meta.directory_id);
+  if (!meta.directory_id.isZero()) identity.ids.emplace(directory, meta.directory_id);
   if (first.empty()) {
     first = directory;
     identity.cluster_id = meta.cluster_id;
@@ -36,6 +39,71 @@ Status takeIn(DirectoryIdentity& identity, const std::string& directory,
                   identity.node_id));
 }
 
+Status format(FileSystem& files, DirectoryIdentity& identity, const std::string& directory) {
+  const Uuid id = randomUuid();
+  MILLRACE_CHECK_OK(
+      log::writeMetaProperties(files, directory, {identity.cluster_id, identity.node_id, id}));
+  identity.ids.emplace(directory, id);
+  return {};
+}
+
+/// As Kafka's LogManager.createAndValidateLogDirs: one directory by two names, a link perhaps.
+Status refuseTwins(const std::vector<std::string>& directories) {
+  std::map<std::string, std::string> seen;
+  for (const std::string& directory : directories) {
+    std::error_code error;
+    auto real = std::filesystem::weakly_canonical(directory, error).string();
+    if (error) continue;  // whoever opens it will tell
+    if (real.ends_with('/')) real.pop_back();
+    const auto [other, fresh] = seen.emplace(std::move(real), directory);
+    if (!fresh)
+      return fail(Errc::kConfig, fmt::format("log.dirs: {} and {} are the same directory",
+                                             other->second, directory));
+  }
+  return {};
+}
+
+/// As Kafka's MetaPropertiesEnsemble.verify.
+Status checkDirectoryIds(const std::map<std::string, Uuid>& ids) {
+  constexpr std::uint64_t kReserved = 100;  // Kafka's DirectoryId
+  std::map<Uuid, std::string> seen;
+  for (const auto& [directory, id] : ids) {
+    if (id.high == 0 && id.low < kReserved)
+      return fail(Errc::kConfig, fmt::format("{}: directory.id={} has a meaning of its own",
+                                             directory, id.toString()));
+    const auto [other, fresh] = seen.emplace(id, directory);
+    if (!fresh)
+      return fail(Errc::kConfig, fmt::format("{} and {} both have directory.id={}: one is a copy",
+                                             other->second, directory, id.toString()));
+  }
+  return {};
+}
+
+/// A node whose other directories are formatted has a metadata log somewhere. Begun anew, it would
+/// know none of their topics. Kafka's KafkaRaftServer refuses both, too.
+Status checkMetadataDirectory(FileSystem& files, const std::vector<std::string>& directories,
+                              const std::vector<std::string>& fresh,
+                              const std::string& metadata_directory, const std::string& formatted) {
+  if (!formatted.empty() && std::ranges::find(fresh, metadata_directory) != fresh.end())
+    return fail(
+        Errc::kConfig,
+        fmt::format("{} is to hold the metadata log and has no meta.properties, but {} has "
+                    "data: is it mounted, and metadata.log.dir (else the first of log.dirs) "
+                    "what it was?",
+                    metadata_directory, formatted));
+  for (const std::string& directory : directories) {
+    const std::string path = fmt::format("{}/{}-0", directory, kMetadataTopic);
+    if (directory == metadata_directory) continue;
+    if (const auto found = files.exists(path); found && *found)
+      return fail(
+          Errc::kConfig,
+          fmt::format("the metadata log lies in {}, but metadata.log.dir (else the first of "
+                      "log.dirs) says {}",
+                      directory, metadata_directory));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<DirectoryIdentity> identifyDirectories(FileSystem& files,
@@ -43,8 +111,10 @@ Result<DirectoryIdentity> identifyDirectories(FileSystem& files,
                                               const std::string& metadata_directory,
                                               std::optional<std::int32_t> node_id) {
   const std::vector<std::string> all = withMetadata(directories, metadata_directory);
+  MILLRACE_CHECK_OK(refuseTwins(all));
   DirectoryIdentity identity;
   std::vector<std::string> fresh;
+  std::vector<std::string> unnamed;  // by a Kafka that had no directory ids yet
   std::string first;
   for (const std::string& directory : all) {
     const auto meta = log::readMetaProperties(files, directory);
@@ -58,7 +128,10 @@ Result<DirectoryIdentity> identifyDirectories(FileSystem& files,
       continue;
     }
     MILLRACE_CHECK_OK(takeIn(identity, directory, **meta, first));
+    if ((*meta)->directory_id.isZero()) unnamed.push_back(directory);
   }
+  MILLRACE_CHECK_OK(checkDirectoryIds(identity.ids));
+  MILLRACE_CHECK_OK(checkMetadataDirectory(files, all, fresh, metadata_directory, first));
   if (first.empty()) {
     identity.cluster_id = randomUuid().toString();
     identity.node_id = node_id.value_or(kFirstNodeId);
@@ -66,16 +139,11 @@ Result<DirectoryIdentity> identifyDirectories(FileSystem& files,
     return fail(Errc::kConfig, fmt::format("node.id={}, but {} was formatted for node {}", *node_id,
                                            first, identity.node_id));
   }
+  fresh.insert(fresh.end(), unnamed.begin(), unnamed.end());
   for (const std::string& directory : fresh) {
-    const Uuid directory_id = randomUuid();
-    const Status written = log::writeMetaProperties(
-        files, directory, {identity.cluster_id, identity.node_id, directory_id});
+    const Status written = format(files, identity, directory);
     if (!written && directory == metadata_directory) return std::unexpected(written.error());
-    if (written) {
-      identity.ids.emplace(directory, directory_id);
-    } else {
-      identity.broken.emplace(directory, written.error());
-    }
+    if (!written) identity.broken.emplace(directory, written.error());
   }
   identity.metadata_directory_id = identity.ids[metadata_directory];
   return identity;

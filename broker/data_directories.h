@@ -26,7 +26,8 @@ struct DirectoryIdentity {
 /// new cluster id (as `kafka-storage format` would give it). `node_id` is the configured one,
 /// nothing where none is given by hand. A directory whose meta.properties cannot be read or written
 /// is broken; the metadata directory must not be. Errors: kConfig where the directories belong to
-/// different clusters or another node, and those of the metadata directory.
+/// different clusters or another node, two are one or have one directory.id, or the metadata log is
+/// not where it should be; and those of the metadata directory.
 [[nodiscard]] Result<DirectoryIdentity> identifyDirectories(
     FileSystem& files, const std::vector<std::string>& directories,
     const std::string& metadata_directory, std::optional<std::int32_t> node_id);

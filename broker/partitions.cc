@@ -132,7 +132,7 @@ Task<Status> PartitionStore::apply(ImagePtr image, MetadataChanges changes) {
     co_await onShards(impl.shards, all, std::ref(drop));
   }
   auto work = [&impl, &plans, &gone, &image] {
-    Status status = impl.first_apply ? impl.removeStrays(*image) : Status{};
+    Status status = impl.first_apply ? impl.setStraysAside(*image) : Status{};
     Status opened = impl.openLogs(plans, gone);
     return status ? opened : status;
   };
@@ -190,15 +190,19 @@ Status PartitionStore::Impl::openLog(Plan& plan) {
   return {};
 }
 
-/// Logs on disk that the metadata does not know: their topic was deleted just before a crash.
-Status PartitionStore::Impl::removeStrays(const MetadataImage& image) {
+/// Logs on disk that the metadata does not know: their topic was deleted just before a crash, or it
+/// is the metadata that is lost. Nothing is deleted by that (Kafka's LogManager.asyncDelete,
+/// isStray).
+Status PartitionStore::Impl::setStraysAside(const MetadataImage& image) {
   for (const auto& [name, log] : logs.all()) {
     if (name.topic == kMetadataTopic) continue;
     const TopicPtr topic = image.topic(name.topic);
     if (topic && name.partition.value() < static_cast<std::int32_t>(topic->partitions.size()))
       continue;
-    MILLRACE_LOG_WARN("{} is not in the metadata any more: removing its log", name.toString());
-    MILLRACE_CHECK_OK(logs.remove(name, clock.wallMs()));
+    MILLRACE_TRY(const std::string aside, logs.setAside(name));
+    if (!aside.empty())
+      MILLRACE_LOG_WARN("{} is not in the metadata: its log is set aside as {}", name.toString(),
+                        aside);
   }
   return {};
 }

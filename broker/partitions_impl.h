@@ -107,7 +107,7 @@ struct PartitionStore::Impl {
   std::vector<Plan> plan(const MetadataImage& image, const MetadataChanges& changes);
   Status openLogs(std::vector<Plan>& plans, const std::vector<log::TopicPartition>& gone);
   Status openLog(Plan& plan);
-  Status removeStrays(const MetadataImage& image);
+  Status setStraysAside(const MetadataImage& image);
   void install(std::vector<Plan>& plans, int shard);
 };
 

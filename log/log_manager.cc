@@ -228,7 +228,12 @@ Status LogManager::State::takeIn(DataDirectory& directory, const TopicPartition&
                                        found.truncated_bytes, (*opened)->endOffset().value(),
                                        found.damage));
   if (!logs.emplace(tp, Entry{std::move(*opened), &directory}).second)
-    return fail(Errc::kConfig, fmt::format("{} stands in two data directories", tp.toString()));
+    return fail(
+        Errc::kConfig,
+        fmt::format("{} stands in two data directories, {} and {}: perhaps one was copied, or "
+                    "a replica was on its way to another directory; remove the one of the "
+                    "two that is not up to date",
+                    tp.toString(), logs.at(tp).directory->path(), directory.path()));
   return {};
 }
 

@@ -110,6 +110,9 @@ class LogManager {
   /// Takes a log away: its directory is renamed to ...-delete at once, its files go after the
   /// delay. Safe against a crash in between. The pointer is invalid afterwards.
   [[nodiscard]] Status remove(const TopicPartition& tp, Millis now_ms);
+  /// Takes a log away that nobody knows: its directory is renamed to ...-stray, and nobody removes
+  /// it. Returns its new path; empty where it had no records. The pointer is invalid afterwards.
+  [[nodiscard]] Result<std::string> setAside(const TopicPartition& tp);
   /// Puts the removals so far on disk: from then on not even a crash of the machine brings a log of
   /// that name back.
   [[nodiscard]] Status syncRemovals();

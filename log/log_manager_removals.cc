@@ -28,6 +28,21 @@ Status LogManager::remove(const TopicPartition& tp, Millis now_ms) {
   return left;
 }
 
+Result<std::string> LogManager::setAside(const TopicPartition& tp) {
+  State& s = *state_;
+  const std::lock_guard lock(s.mutex);
+  const auto found = s.logs.find(tp);
+  if (found == s.logs.end()) return fail(Errc::kNotFound, "no log " + tp.toString());
+  PartitionLog& log = *found->second.log;
+  std::string aside;
+  if (log.hasDirectory()) {
+    MILLRACE_TRY(aside, s.moveAway(*found->second.directory, tp, kStrayDirSuffix));
+  }
+  MILLRACE_CHECK_OK(log.leaveJournal());
+  s.logs.erase(found);
+  return aside;
+}
+
 Status LogManager::State::doom(DataDirectory& directory, const TopicPartition& tp, Millis due_ms) {
   MILLRACE_TRY(std::string away, moveAway(directory, tp, kDeleteDirSuffix));
   doomed.push_back({std::move(away), due_ms});
