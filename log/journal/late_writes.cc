@@ -21,11 +21,11 @@ Result<bool> LateWrites::add(const std::shared_ptr<File>& file, std::uint64_t po
   for (const BytesView slice : slices) size += slice.size();
   const std::lock_guard lock(mutex_);
   const bool follows = file_ == file && position == position_ + used_;
-  if (used_ > 0 && (!follows || used_ + size > kMost || size > kLargest))
-    MILLRACE_CHECK_OK(writeLocked());
-  if (!failed_) return std::unexpected(failed_.error());
   // Whoever is short of file descriptors closes this one right away: nothing would gather.
-  if (size > kLargest || FileSlot::runningLow()) return false;
+  const bool at_once = size > kLargest || FileSlot::runningLow();
+  if (used_ > 0 && (!follows || used_ + size > kMost || at_once)) MILLRACE_CHECK_OK(writeLocked());
+  if (!failed_) return std::unexpected(failed_.error());
+  if (at_once) return false;
   if (used_ + size > capacity_) {
     const std::size_t wanted = std::min(kMost, std::max(2 * capacity_, 2 * size));
     if (room_of_all.load(std::memory_order_relaxed) + static_cast<std::int64_t>(wanted) >
