@@ -129,9 +129,13 @@ class PartitionStore {
   [[nodiscard]] Task<> close();
 
  private:
+  struct FlushEnd {
+    Status outcome;
+    std::vector<TopicIdPartition> postponed;  ///< the process had no file descriptors for them
+  };
   /// As many at once as the disk is glad to have.
-  [[nodiscard]] Task<Status> flushTogether(std::vector<TopicIdPartition> ids,
-                                           log::FlushScope scope);
+  [[nodiscard]] Task<FlushEnd> flushTogether(std::vector<TopicIdPartition> ids,
+                                             log::FlushScope scope);
   /// Tells a log that its compaction failed. Errors: always, the ones of compact().
   [[nodiscard]] Task<Status> compactionFailed(TopicIdPartition id, Error cause);
   /// Unlinks what is due. Returns when more will be, wall clock; kNever where nothing waits.

@@ -5,6 +5,7 @@
 #include "broker/fan_out.h"
 #include "broker/partition.h"
 #include "broker/partitions_impl.h"
+#include "log/file_slot.h"
 #include "log/journal/in_threads.h"
 
 #include <algorithm>
@@ -25,6 +26,7 @@ class FlushRound {
     TopicIdPartition id;
     log::FlushJob job;
     Status outcome;
+    bool postponed = false;
   };
   explicit FlushRound(std::size_t shards) : by_shard_(shards) {}
 
@@ -46,6 +48,14 @@ class FlushRound {
         if (!one.job.empty()) due.push_back(&one);
     log::inThreads(due.size(), [&due](std::size_t i) { due[i]->outcome = due[i]->job.run(); });
   }
+  /// Those that there were no file descriptors for.
+  [[nodiscard]] std::vector<TopicIdPartition> postponed() const {
+    std::vector<TopicIdPartition> out;
+    for (const auto& some : by_shard_)
+      for (const One& one : some)
+        if (one.postponed) out.push_back(one.id);
+    return out;
+  }
   /// The first failure.
   [[nodiscard]] Status outcome() const {
     for (const auto& some : by_shard_)
@@ -62,24 +72,28 @@ class FlushRound {
 
 Task<Status> PartitionStore::flush(std::vector<TopicIdPartition> ids, log::FlushScope scope) {
   Status first_error;
-  for (auto from = ids.begin(); from != ids.end();) {
-    const auto count = std::min<std::ptrdiff_t>(ids.end() - from, kTogether);
-    std::vector<TopicIdPartition> some(from, from + count);
-    const Status done = co_await flushTogether(std::move(some), scope);
-    if (!done && first_error) first_error = done;
-    from += count;
+  while (!ids.empty()) {
+    const auto from = ids.end() - std::min<std::ptrdiff_t>(std::ssize(ids), kTogether);
+    std::vector<TopicIdPartition> some(from, ids.end());
+    ids.erase(from, ids.end());
+    const FlushEnd end = co_await flushTogether(std::move(some), scope);
+    if (!end.outcome && first_error) first_error = end.outcome;
+    ids.insert(ids.end(), end.postponed.begin(), end.postponed.end());
   }
   co_return first_error;
 }
 
-Task<Status> PartitionStore::flushTogether(std::vector<TopicIdPartition> ids,
-                                           log::FlushScope scope) {
+Task<PartitionStore::FlushEnd> PartitionStore::flushTogether(std::vector<TopicIdPartition> ids,
+                                                             log::FlushScope scope) {
   FlushRound round(impl_->maps.size());
   for (const TopicIdPartition& id : ids) round.add(shardOf(id).index(), id);
   auto prepare = [this, &round, scope](int shard) {
+    bool any = false;
     for (FlushRound::One& one : round.on(shard)) {
-      Partition* const partition = find(one.id);
+      one.postponed = any && log::FileSlot::runningLow();
+      Partition* const partition = one.postponed ? nullptr : find(one.id);
       if (partition != nullptr) one.job = partition->log().prepareFlush(scope);
+      any = any || !one.job.empty();
     }
   };
   const std::vector<int> shards = round.shards();
@@ -95,7 +109,8 @@ Task<Status> PartitionStore::flushTogether(std::vector<TopicIdPartition> ids,
     }
   };
   co_await onShards(impl_->shards, shards, std::ref(report));
-  co_return round.outcome();
+  FlushEnd end{round.outcome(), round.postponed()};
+  co_return end;
 }
 
 Task<> PartitionStore::runTimedFlushes() {

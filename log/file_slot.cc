@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <limits>
 
@@ -24,16 +25,25 @@ std::int64_t mostFiles() {
 
 }  // namespace
 
-void FileSlot::set(std::shared_ptr<File> file) {
-  file_.reset();
-  if (file == nullptr) return;
+std::shared_ptr<File> FileSlot::counted(std::shared_ptr<File> file) {
   File* const opened = file.get();
   open_files.fetch_add(1, std::memory_order_relaxed);
   // Whoever holds the file last, a read under way for instance, closes it.
-  file_ = std::shared_ptr<File>(opened, [held = std::move(file)](File*) mutable {
-    held.reset();
-    open_files.fetch_sub(1, std::memory_order_relaxed);
-  });
+  return {opened, [held = std::move(file)](File*) mutable {
+            held.reset();
+            open_files.fetch_sub(1, std::memory_order_relaxed);
+          }};
+}
+
+void FileSlot::set(std::shared_ptr<File> file) {
+  file_.reset();
+  if (file != nullptr) file_ = counted(std::move(file));
+}
+
+std::size_t FileSlot::threadsAtOnce(std::size_t wanted) {
+  constexpr std::int64_t kFilesOfALog = 16;  // a few are not in slots
+  const auto most = std::max<std::int64_t>(mostFiles() / kFilesOfALog, 1);
+  return std::min(wanted, static_cast<std::size_t>(most));
 }
 
 std::int64_t FileSlot::openFiles() { return open_files.load(std::memory_order_relaxed); }

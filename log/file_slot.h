@@ -23,6 +23,10 @@ class FileSlot {
   [[nodiscard]] const std::shared_ptr<File>& get() const { return file_; }
   [[nodiscard]] explicit operator bool() const { return file_ != nullptr; }
 
+  /// A file that was opened just now for something else, counted like those of slots.
+  [[nodiscard]] static std::shared_ptr<File> counted(std::shared_ptr<File> file);
+  /// How many threads may each have the files of a log open at once.
+  [[nodiscard]] static std::size_t threadsAtOnce(std::size_t wanted);
   /// How many files are open that were opened for slots, whoever holds them now.
   [[nodiscard]] static std::int64_t openFiles();
   /// Whether more than half of the file descriptors that the process may have are open files of
@@ -33,6 +37,20 @@ class FileSlot {
 
  private:
   std::shared_ptr<File> file_;
+};
+
+/// A call that may open files of a log: at its end the log is asked to close them where they run
+/// low.
+template <class Log>
+class FilesInUse {
+ public:
+  explicit FilesInUse(Log& log) : log_(log) {}
+  ~FilesInUse() { log_.releaseIfLow(); }
+  FilesInUse(const FilesInUse&) = delete;
+  FilesInUse& operator=(const FilesInUse&) = delete;
+
+ private:
+  Log& log_;
 };
 
 }  // namespace millrace::log

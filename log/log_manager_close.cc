@@ -1,4 +1,5 @@
 // A clean stop: all logs on disk, then the checkpoints, then the marker that vouches for them.
+#include "log/file_slot.h"
 #include "log/journal/in_threads.h"
 #include "log/log_manager_state.h"
 
@@ -28,7 +29,8 @@ Status LogManager::State::closeLogs(DataDirectory& directory) {
   std::vector<Closing> closing;
   for (auto& [tp, entry] : logs)
     if (entry.directory == &directory) closing.push_back({entry.log.get(), {}, {}});
-  const std::size_t threads = options.recovery_threads > 1 ? kClosingThreads : 1;
+  const std::size_t threads =
+      options.recovery_threads > 1 ? FileSlot::threadsAtOnce(kClosingThreads) : 1;
   const auto forEach = [&](const auto& fn) {
     inThreads(closing.size(), [&](std::size_t i) { fn(closing[i]); }, threads);
   };

@@ -4,6 +4,7 @@
 // .cleaned -> .swap, then the log file (from here on the new segment counts), old segments ->
 // .deleted, .swap -> plain, the log file last. A crash in between is finished or undone by
 // PartitionLog::open.
+#include "log/file_slot.h"
 #include "log/partition_log_state.h"
 
 #include <fmt/format.h>
@@ -45,6 +46,7 @@ Result<Offset> PartitionLog::State::cleanableEnd(Millis now_ms) const {
 
 Result<CompactionNeed> PartitionLog::compactionNeed(Millis now_ms) const {
   State& s = *state_;
+  const FilesInUse use(s);
   if (!s.health) return std::unexpected(s.health.error());
   CompactionNeed need;
   if (!config_.cleanup_compact) return need;
@@ -73,6 +75,7 @@ Result<CompactionNeed> PartitionLog::compactionNeed(Millis now_ms) const {
 
 Result<CompactionPlan> PartitionLog::prepareCompaction(Millis now_ms) {
   State& s = *state_;
+  const FilesInUse use(s);
   if (!s.health) return std::unexpected(s.health.error());
   CompactionPlan plan{.system = &s.files.system,
                       .directory = directory_,
@@ -142,6 +145,7 @@ bool PartitionLog::State::stillFits(const CompactionPlan& plan) const {
 
 Status PartitionLog::compacted(const CompactionPlan& plan, const CompactionOutcome& outcome) {
   State& s = *state_;
+  const FilesInUse use(s);
   if (!s.health) return s.health;
   if (!s.stillFits(plan) || !config_.cleanup_compact) {
     // Truncated, deleted or no longer to be compacted: what was written is of no use.

@@ -1,4 +1,5 @@
 // Flushing: which bytes and names a sync must cover before the recovery point may move.
+#include "log/file_slot.h"
 #include "log/partition_log_state.h"
 
 #include <algorithm>
@@ -52,7 +53,7 @@ Status PartitionLog::State::collectNames(FlushJob& job) {
   if (!unsynced.any()) return {};
   const auto add = [&](const std::string& path) -> Status {
     auto file = files.system.open(path, OpenMode::kReadWrite);
-    if (file) job.files.push_back(std::move(*file));
+    if (file) job.files.push_back(FileSlot::counted(std::move(*file)));
     if (file || file.error().code == Errc::kNotFound) return {};
     return std::unexpected(file.error());
   };
@@ -78,6 +79,7 @@ Status PartitionLog::State::syncNames() {
 
 void PartitionLog::flushed(const FlushJob& job, const Status& outcome) {
   State& s = *state_;
+  const FilesInUse use(s);
   if (!outcome) {
     (void)s.goOffline(outcome.error());
     return;

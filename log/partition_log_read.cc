@@ -1,4 +1,5 @@
 // Reading by offset and looking up by timestamp.
+#include "log/file_slot.h"
 #include "log/partition_log_state.h"
 
 #include <fmt/format.h>
@@ -103,6 +104,7 @@ Result<bool> PartitionLog::State::readSegment(std::size_t index, Offset end, std
 Result<ReadResult> PartitionLog::read(Offset from, std::uint64_t max_bytes, Isolation isolation,
                                       bool at_least_one) const {
   State& s = *state_;
+  const FilesInUse use(s);
   if (!s.health) return std::unexpected(s.health.error());
   if (from < startOffset() || from > endOffset())
     return fail(Errc::kOffsetOutOfRange,
@@ -121,7 +123,6 @@ Result<ReadResult> PartitionLog::read(Offset from, std::uint64_t max_bytes, Isol
   if (isolation == Isolation::kCommitted && out.size > 0) {
     MILLRACE_TRY(out.aborted, abortedTransactions(from, out.next_offset));
   }
-  s.releaseIfLow();
   return out;
 }
 
@@ -147,6 +148,7 @@ Result<std::vector<AbortedTransaction>> PartitionLog::abortedTransactions(Offset
 Result<TimestampOffset> PartitionLog::offsetForTimestamp(std::int64_t timestamp,
                                                          Isolation isolation) const {
   State& s = *state_;
+  const FilesInUse use(s);
   if (!s.health) return std::unexpected(s.health.error());
   const auto epochAt = [&](Offset offset) {
     return s.epochs.epochOf(offset).value_or(LeaderEpoch{-1});

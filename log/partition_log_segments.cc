@@ -1,4 +1,5 @@
 // Segments come and go: roll, retention.
+#include "log/file_slot.h"
 #include "log/partition_log_state.h"
 
 #include <fmt/format.h>
@@ -108,6 +109,7 @@ enum class Verdict { kKeep, kGo };
 Result<std::int32_t> PartitionLog::runRetention(Millis now_ms) {
   State& s = *state_;
   if (!s.health) return std::unexpected(s.health.error());
+  const FilesInUse use(s);
   const auto expired = [&](Segment& segment) -> Result<Verdict> {
     if (!config_.cleanup_delete || config_.retention_ms < 0) return Verdict::kKeep;
     MILLRACE_TRY(const Millis newest_ms, segment.newestMs());
@@ -156,6 +158,7 @@ Leftovers PartitionLog::takeLeftovers(Millis now_ms) {
 Status PartitionLog::runUpkeep(Millis now_ms) {
   State& s = *state_;
   if (!s.health) return s.health;
+  const FilesInUse use(s);
   s.producers.expire(now_ms, config_.producer_id_expiration_ms);
   for (const std::string& path : takeLeftovers(now_ms).due) {
     // One of the same name that was handed out before may have gone by now, and this one with it.
@@ -169,6 +172,7 @@ Status PartitionLog::runUpkeep(Millis now_ms) {
 Status PartitionLog::roll() {
   State& s = *state_;
   if (!s.health) return s.health;
+  const FilesInUse use(s);
   MILLRACE_CHECK_OK(s.finish(s.rollTo(endOffset())));
   s.publish(endOffset());
   return {};

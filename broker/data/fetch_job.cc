@@ -2,6 +2,7 @@
 
 #include "broker/metadata/metadata_cache.h"
 #include "broker/services.h"
+#include "log/file_slot.h"
 
 #include <algorithm>
 
@@ -47,7 +48,9 @@ FetchJob::Found FetchJob::read(int shard) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     if (slot.shard != shard) continue;
-    read(slot, context_.partitions[i]);
+    // An answer holds the files of its records until it is sent.
+    const bool enough = found.bytes > 0 && log::FileSlot::runningLow();
+    read(slot, context_.partitions[i], enough ? Take::kPositions : Take::kRecords);
     found.bytes += static_cast<std::int64_t>(slot.read.size);
     found.must_answer |= slot.error != Errc::kNone || slot.diverging;
   }
@@ -69,7 +72,7 @@ bool FetchJob::readsOneOn(int shard) const {
   return count == 1;
 }
 
-void FetchJob::read(Slot& slot, const FetchPartition& want) {
+void FetchJob::read(Slot& slot, const FetchPartition& want, Take take) {
   slot.error = Errc::kNone;
   slot.diverging = false;
   slot.read = {};
@@ -85,9 +88,10 @@ void FetchJob::read(Slot& slot, const FetchPartition& want) {
   if (slot.error != Errc::kNone || diverges(slot, *partition, want)) return;
   const auto isolation =
       options_.committed_only ? log::Isolation::kCommitted : log::Isolation::kHighWatermark;
-  const auto limit = static_cast<std::uint64_t>(
-      std::max<std::int64_t>(std::min<std::int64_t>(want.max_bytes, options_.max_bytes), 0));
-  auto result = partition->log().read(Offset(want.fetch_offset), limit, isolation, true);
+  const bool records = take == Take::kRecords;
+  const std::int64_t most = std::min<std::int64_t>(want.max_bytes, options_.max_bytes);
+  const auto limit = static_cast<std::uint64_t>(records ? std::max<std::int64_t>(most, 0) : 0);
+  auto result = partition->log().read(Offset(want.fetch_offset), limit, isolation, records);
   if (result) {
     slot.read = std::move(*result);
   } else {

@@ -63,7 +63,8 @@ class FetchJob {
   };
 
   void resolve(Slot& slot, const FetchPartition& want, const TopicImage* topic);
-  void read(Slot& slot, const FetchPartition& want);
+  enum class Take { kRecords, kPositions };
+  void read(Slot& slot, const FetchPartition& want, Take take);
   [[nodiscard]] bool diverges(Slot& slot, const Partition& partition,
                               const FetchPartition& want) const;
   void applyMaxBytes();

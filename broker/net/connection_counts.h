@@ -14,8 +14,14 @@ namespace millrace::broker {
 /// Thread-safe. Shared by the connections that it counts.
 class ConnectionCounts : public std::enable_shared_from_this<ConnectionCounts> {
  public:
-  ConnectionCounts(int max_in_all, int max_per_address)
-      : max_in_all_(max_in_all), max_per_address_(max_per_address) {}
+  /// `max_descriptors`: how many file descriptors connections may take; logs need the others.
+  ConnectionCounts(int max_in_all, int max_per_address, int max_descriptors)
+      : max_in_all_(max_in_all),
+        max_per_address_(max_per_address),
+        max_descriptors_(max_descriptors) {}
+  /// Three eighths of what the process may have, but for those of shards and listeners: half is for
+  /// the logs' files (log::FileSlot), the rest for what is open for a moment only.
+  [[nodiscard]] static int descriptorsForConnections();
 
   /// Counts one connection as long as it lives.
   class Place {
@@ -43,6 +49,7 @@ class ConnectionCounts : public std::enable_shared_from_this<ConnectionCounts> {
   std::mutex mutex_;
   int max_in_all_;
   int max_per_address_;
+  int max_descriptors_;
   int in_all_ = 0;
   std::map<std::string, int> per_address_;
 };

@@ -69,7 +69,8 @@ Listeners::Listeners(ShardPool& shards, std::vector<std::unique_ptr<ConnectionHo
       hosts_(hosts),
       complaints_(complaints),
       counts_(std::make_shared<ConnectionCounts>(config.getInt("max.connections"),
-                                                 config.getInt("max.connections.per.ip"))),
+                                                 config.getInt("max.connections.per.ip"),
+                                                 ConnectionCounts::descriptorsForConnections())),
       backlog_(config.isSet("socket.listen.backlog.size")
                    ? config.getInt("socket.listen.backlog.size")
                    : TcpAcceptor::max_listen_connections) {
@@ -129,10 +130,25 @@ Task<> Listeners::accept(Door* door) {
       if (!slept) co_return;
       continue;
     }
-    auto socket = std::make_shared<TcpSocket>(std::move(std::get<1>(result)));
-    host.shard().post(
-        [this, socket, &host, door] { welcome(std::move(*socket), host, door->name); });
+    auto visitor = admit(std::move(std::get<1>(result)));
+    if (visitor == nullptr) continue;
+    host.shard().post([this, visitor, &host, door] { welcome(*visitor, host, door->name); });
   }
+}
+
+/// Counted before its shard hears of it: a crowd must not take descriptors that nobody counts.
+std::shared_ptr<Listeners::Visitor> Listeners::admit(TcpSocket socket) {
+  ErrorCode error;
+  const auto remote = socket.remote_endpoint(error);
+  if (error) return nullptr;  // gone already
+  const std::string address = hostOf(remote.address());
+  auto place = counts_->enter(address);
+  if (!place) {
+    complaints_.log("client at /" + address, "limit",
+                    "connection refused: " + place.error().detail);
+    return nullptr;
+  }
+  return std::make_shared<Visitor>(std::move(socket), address, remote.port(), std::move(*place));
 }
 
 void Listeners::setOptions(TcpSocket& socket) const {
@@ -144,27 +160,19 @@ void Listeners::setOptions(TcpSocket& socket) const {
     socket.set_option(TcpSocket::receive_buffer_size(receive_buffer_), ignored);
 }
 
-void Listeners::welcome(TcpSocket socket, ConnectionHost& host, const std::string& listener) {
+void Listeners::welcome(Visitor& visitor, ConnectionHost& host, const std::string& listener) {
   ErrorCode error;
-  const auto remote = socket.remote_endpoint(error);
-  if (error) return;  // gone already
-  const auto local = socket.local_endpoint(error);
-  const std::string address = hostOf(remote.address());
-  auto place = counts_->enter(address);
-  if (!place) {
-    complaints_.log("client at /" + address, "limit",
-                    "connection refused: " + place.error().detail);
-    return;
-  }
-  setOptions(socket);
+  const auto local = visitor.socket.local_endpoint(error);
+  setOptions(visitor.socket);
   Session session;
-  session.client_host = "/" + address;
+  session.client_host = "/" + visitor.address;
   session.listener_name = listener;
   session.local_host = hostOf(local.address());
   session.local_port = local.port();
-  ConnectionClient client{std::move(session), fmt::format("{}:{}", address, remote.port()),
-                          std::move(*place)};
-  const auto connection = std::make_shared<Connection>(host, std::move(socket), std::move(client));
+  ConnectionClient client{std::move(session), fmt::format("{}:{}", visitor.address, visitor.port),
+                          std::move(visitor.place)};
+  const auto connection =
+      std::make_shared<Connection>(host, std::move(visitor.socket), std::move(client));
   spawn(host.gate(), host.shard(), "connection", connection->run());
 }
 

@@ -36,8 +36,17 @@ class Listeners {
     TcpAcceptor acceptor;
     std::string name;
   };
+  /// A connection that its shard has not seen yet.
+  struct Visitor {
+    TcpSocket socket;
+    std::string address;
+    std::uint16_t port = 0;
+    ConnectionCounts::Place place;
+  };
   Task<> accept(Door* door);
-  void welcome(TcpSocket socket, ConnectionHost& host, const std::string& listener);
+  /// Null where it is gone already, or one too many.
+  [[nodiscard]] std::shared_ptr<Visitor> admit(TcpSocket socket);
+  void welcome(Visitor& visitor, ConnectionHost& host, const std::string& listener);
   void setOptions(TcpSocket& socket) const;
 
   ShardPool& shards_;
