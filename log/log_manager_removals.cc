@@ -6,6 +6,12 @@
 #include <algorithm>
 
 namespace millrace::log {
+namespace {
+
+/// What file systems take for a name.
+constexpr std::size_t kLongestName = 255;
+
+}  // namespace
 
 Status LogManager::remove(const TopicPartition& tp, Millis now_ms) {
   State& s = *state_;
@@ -51,11 +57,13 @@ Status LogManager::State::doom(DataDirectory& directory, const TopicPartition& t
 
 Result<std::string> LogManager::State::moveAway(DataDirectory& directory, const TopicPartition& tp,
                                                 std::string_view suffix) {
-  // Kafka's name: topic-partition.uniqueid-delete. Ids are 32 characters long, without dashes.
   const std::uint64_t high = random.next();
-  std::string id = makeUuid(high, random.next()).toString();
-  std::erase(id, '-');
-  std::string away = directory.path(fmt::format("{}.{}{}", tp.toString(), id, suffix));
+  const Uuid id = makeUuid(high, random.next());
+  // Kafka's name: topic-partition.uniqueid-delete, the topic cut where that gets too long
+  // (UnifiedLog.logDeleteDirName).
+  const std::string rest =
+      fmt::format("-{}.{:016x}{:016x}{}", tp.partition.value(), id.high, id.low, suffix);
+  std::string away = directory.path(tp.topic.substr(0, kLongestName - rest.size()) + rest);
   MILLRACE_CHECK_OK(judge(directory, files.rename(directory.path(tp.toString()), away)));
   unsynced.insert(&directory);
   removed.insert(tp);

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 
 namespace millrace::log {
@@ -126,6 +127,21 @@ TEST_F(LogManagerTest, RemovedLogsAreGoneForGood) {
   ASSERT_TRUE(manager->purge(1000));
   EXPECT_EQ(names(), 0U);
   EXPECT_EQ((*manager->create(orders_, Uuid{9, 9}, {}))->endOffset(), Offset{0});
+}
+
+TEST_F(LogManagerTest, ATopicWithTheLongestNameCanBeRemoved) {
+  const TopicPartition longest{std::string(249, 'o'), PartitionIndex{0}};
+  auto manager = open();
+  (void)append(**manager->create(longest, Uuid{1, 2}, {}), simpleBatch(1));
+  ASSERT_TRUE(manager->remove(longest, 0));
+  for (const auto& state : manager->directoryStates()) EXPECT_TRUE(state.health);
+  ASSERT_TRUE(manager->close());
+  manager = open();
+  EXPECT_EQ(manager->find(longest), nullptr);
+  ASSERT_TRUE(manager->purge(1));
+  for (const auto& state : manager->directoryStates())
+    for (const auto& entry : std::filesystem::directory_iterator(state.path))
+      EXPECT_FALSE(entry.is_directory()) << entry.path();
 }
 
 TEST_F(LogManagerTest, ADirectoryBelongsToOneBroker) {
