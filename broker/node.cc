@@ -182,6 +182,10 @@ Status Node::openListeners() {
     parts_->hosts.push_back(
         std::make_unique<ConnectionHost>(parts_->hosts, shards_->at(i), handlers_, *services_.clock,
                                          parts_->complaints, parts_->budget, metrics, limits));
+    parts_->hosts.back()->onFileFailure(
+        [logs = parts_->logs.get()](const std::string& path, const Error& cause) {
+          logs->fileFailed(path, cause);
+        });
   }
   parts_->listeners =
       std::make_unique<Listeners>(*shards_, parts_->hosts, config, parts_->complaints);

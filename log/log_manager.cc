@@ -312,6 +312,10 @@ void LogManager::abandon(const std::string& path) {
     if (directory->path() == path && !directory->health()) state_->abandon(*directory);
 }
 
+void LogManager::fileFailed(const std::string& path, const Error& cause) {
+  (void)state_->judgeAt(path, std::unexpected(cause));
+}
+
 void LogManager::probeDirectories() {
   for (const auto& directory : state_->directories)
     if (directory->health()) (void)state_->judge(*directory, directory->checkPresent());

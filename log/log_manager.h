@@ -135,6 +135,9 @@ class LogManager {
     Status health;
   };
   [[nodiscard]] std::vector<DirectoryState> directoryStates() const;
+  /// A file of a log could not be read by whoever sends it: takes its directory out of use where
+  /// the cause is the disk's.
+  void fileFailed(const std::string& path, const Error& cause);
   /// A directory that was removed, renamed or unmounted fails like one that cannot be written; the
   /// files that are open would not tell. Blocking.
   void probeDirectories();

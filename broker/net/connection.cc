@@ -323,6 +323,7 @@ bool Connection::write() {
   const auto progress = writer_.writeTo(socket_.native_handle());
   if (!progress) {
     if (progress.error().code != Errc::kClosed) complain("write", progress.error().toString());
+    if (!writer_.unreadable().empty()) host_.fileFailed(writer_.unreadable(), progress.error());
     close();
     return false;
   }

@@ -12,7 +12,9 @@
 #include "broker/shard_affinity.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <unordered_set>
 
 namespace millrace::broker {
@@ -63,6 +65,13 @@ class ConnectionHost final : private RequestBudget::Waiter {
   /// Holds the connections' and the requests' coroutines.
   [[nodiscard]] Gate& gate() { return gate_; }
 
+  /// Who is told of files that cannot be read; set before there are connections.
+  using FileFailure = std::function<void(const std::string& path, const Error& cause)>;
+  void onFileFailure(FileFailure tell) { file_failure_ = std::move(tell); }
+  void fileFailed(const std::string& path, const Error& cause) const {
+    if (file_failure_) file_failure_(path, cause);
+  }
+
   /// `connection` is told of the next room in the budget. Try again after this call, before
   /// waiting.
   void awaitRoom(Connection* connection);
@@ -93,6 +102,7 @@ class ConnectionHost final : private RequestBudget::Waiter {
   ConnectionLimits limits_;
   ChunkPool chunks_;
   Gate gate_;
+  FileFailure file_failure_;
   std::unordered_set<Connection*> connections_;
   std::atomic<int> load_{0};
   std::unordered_set<Connection*> starved_;  ///< wait for room in the budget

@@ -77,7 +77,10 @@ Result<std::size_t> FrameWriter::sendBytes(int socket) {
         more = !isSmall(segments[i]) || used + size > scratch.size();
         if (more) break;
         const std::span<char> place(scratch.data() + used, size);
-        MILLRACE_CHECK_OK(readRange(segments[i].file, offset, place));
+        if (Status read = readRange(segments[i].file, offset, place); !read) {
+          if (read.error().code == Errc::kIo) unreadable_ = segments[i].file.file->path();
+          return std::unexpected(std::move(read).error());
+        }
         slices[count++] = {place.data(), size};
         used += size;
       } else {
@@ -105,6 +108,7 @@ Result<std::size_t> FrameWriter::sendFile(int socket, const protocol::Segment& s
       return fail(Errc::kTruncated, fmt::format("{} ends before byte {}", segment.file.file->path(),
                                                 position + left));
     }
+    if (!sent) return std::unexpected(blame(*segment.file.file, position, sent.error()));
     return sent;
   }
   // A file without a descriptor (a test's): through memory.
@@ -114,6 +118,14 @@ Result<std::size_t> FrameWriter::sendFile(int socket, const protocol::Segment& s
   if (*read == 0)
     return fail(Errc::kTruncated, fmt::format("{} ends early", segment.file.file->path()));
   return outcome(::send(socket, piece.data(), *read, MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+Error FrameWriter::blame(const File& file, std::uint64_t position, Error error) {
+  char byte = 0;
+  const auto read = file.read(position, &byte, 1);
+  if (read) return error;
+  unreadable_ = file.path();
+  return read.error();
 }
 
 void FrameWriter::advance(std::size_t n) {

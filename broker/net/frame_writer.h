@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <string>
 
 namespace millrace::broker {
 
@@ -33,10 +34,14 @@ class FrameWriter {
   /// Writes what it can. Errors: kClosed when the peer is gone, kIo from a file; the connection
   /// must then be closed, since the reader may have got half a frame.
   [[nodiscard]] Result<Progress> writeTo(int socket);
+  /// The path of the file that could not be read; empty where none failed.
+  [[nodiscard]] const std::string& unreadable() const { return unreadable_; }
 
  private:
   [[nodiscard]] Result<std::size_t> sendBytes(int socket);
   [[nodiscard]] Result<std::size_t> sendFile(int socket, const protocol::Segment& segment);
+  /// sendfile does not say whose error it is: what the file says, else `error`.
+  [[nodiscard]] Error blame(const File& file, std::uint64_t position, Error error);
   void advance(std::size_t n);
 
   std::deque<protocol::Frame> frames_;
@@ -44,6 +49,7 @@ class FrameWriter {
   std::uint64_t written_ = 0;
   std::size_t segment_ = 0;  ///< of the first frame
   std::size_t offset_ = 0;   ///< within that segment
+  std::string unreadable_;
 };
 
 }  // namespace millrace::broker

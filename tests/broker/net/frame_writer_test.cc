@@ -2,6 +2,7 @@
 
 #include "protocol/messages/fetch_response.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -107,6 +108,41 @@ TEST_F(WriterTest, ASmallAnswerLeavesInOnePiece) {
   EXPECT_EQ(packet.substr(0, static_cast<std::size_t>(got)), expected);
   ::close(sockets[0]);
   ::close(sockets[1]);
+}
+
+/// On a disk that cannot be read any more; sendfile fails on its descriptor, too.
+class UnreadableFile final : public File {
+ public:
+  explicit UnreadableFile(const std::string& path)
+      : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CLOEXEC)) {}
+  ~UnreadableFile() override { ::close(fd_); }
+  Result<std::size_t> read(std::uint64_t, char*, std::size_t) const override {
+    return fail(Errc::kIo, "cannot read " + path_);
+  }
+  Status write(std::uint64_t, std::span<const BytesView>) override { return {}; }
+  Status sync() override { return {}; }
+  Status truncate(std::uint64_t) override { return {}; }
+  Result<std::uint64_t> size() const override { return 0; }
+  int fd() const override { return fd_; }
+  const std::string& path() const override { return path_; }
+
+ private:
+  std::string path_;
+  int fd_;
+};
+
+TEST_F(WriterTest, AFileThatCannotBeReadIsNotTakenForAClientThatWent) {
+  file_ = std::make_shared<UnreadableFile>(path_);
+  for (const std::uint32_t size : {100U, 1U << 20}) {
+    FrameWriter writer;
+    writer.push(answer({{{0, size}}}));
+    Result<FrameWriter::Progress> progress = FrameWriter::Progress::kDrained;
+    do progress = writer.writeTo(sockets_[0]);
+    while (progress && *progress == FrameWriter::Progress::kYield);
+    ASSERT_FALSE(progress);
+    EXPECT_EQ(progress.error().code, Errc::kIo);
+    EXPECT_EQ(writer.unreadable(), path_);
+  }
 }
 
 TEST_F(WriterTest, AFileThatEndsEarlyIsAnError) {
