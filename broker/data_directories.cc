@@ -124,7 +124,8 @@ Result<DirectoryIdentity> identifyDirectories(FileSystem& files,
       continue;
     }
     if (!*meta) {
-      fresh.push_back(directory);
+      // The metadata log's first: where that fails, the others must not look like ones with data.
+      fresh.insert(directory == metadata_directory ? fresh.begin() : fresh.end(), directory);
       continue;
     }
     MILLRACE_CHECK_OK(takeIn(identity, directory, **meta, first));

@@ -48,6 +48,13 @@ TEST_F(DataDirectories, FreshOnesAreFormattedTogether) {
   EXPECT_EQ(again->ids.size(), 3U);
 }
 
+TEST_F(DataDirectories, AFirstStartThatCannotFormatTheMetadataLogsFormatsNone) {
+  fs::create_directory_symlink(path("gone") + "/away", path("metadata"));
+  ASSERT_FALSE(identify({"a", "b"}, "metadata"));
+  fs::remove(path("metadata"));
+  EXPECT_EQ(refusal({"a", "b"}, "metadata"), "");
+}
+
 /// A disk that is not mounted: a new metadata log would know none of the topics on the others.
 TEST_F(DataDirectories, TheMetadataLogIsNotBegunAnewBesideOldData) {
   ASSERT_TRUE(identify({"a", "b"}, "a"));
