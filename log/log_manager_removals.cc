@@ -44,8 +44,9 @@ Result<std::string> LogManager::setAside(const TopicPartition& tp) {
   if (log.hasDirectory()) {
     MILLRACE_TRY(aside, s.moveAway(*found->second.directory, tp, kStrayDirSuffix));
   }
-  MILLRACE_CHECK_OK(log.leaveJournal());
+  const Status left = log.leaveJournal();
   s.logs.erase(found);
+  if (!left) return std::unexpected(left.error());
   return aside;
 }
 
@@ -132,9 +133,12 @@ Status LogManager::unlink(const std::vector<std::string>& paths) {
 
 Status LogManager::State::judgeAt(const std::string& path, Status status) const {
   if (status) return status;
+  DataDirectory* holder = nullptr;  // one directory may lie in another
   for (const auto& directory : directories)
-    if (path.starts_with(directory->path() + "/")) return judge(*directory, std::move(status));
-  return status;
+    if (path.starts_with(directory->path() + "/") &&
+        (holder == nullptr || holder->path().size() < directory->path().size()))
+      holder = directory.get();
+  return holder == nullptr ? status : judge(*holder, std::move(status));
 }
 
 }  // namespace millrace::log
