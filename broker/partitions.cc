@@ -190,15 +190,16 @@ Status PartitionStore::Impl::openLog(Plan& plan) {
   return {};
 }
 
-/// Logs on disk that the metadata does not know: their topic was deleted just before a crash, or it
-/// is the metadata that is lost. Nothing is deleted by that (Kafka's LogManager.asyncDelete,
-/// isStray).
+/// Logs on disk that the metadata does not know, or knows with another topic id: their topic was
+/// deleted just before a crash, or it is the metadata that is lost. Nothing is deleted by that
+/// (Kafka's LogManager.asyncDelete, isStray).
 Status PartitionStore::Impl::setStraysAside(const MetadataImage& image) {
   for (const auto& [name, log] : logs.all()) {
     if (name.topic == kMetadataTopic) continue;
     const TopicPtr topic = image.topic(name.topic);
-    if (topic && name.partition.value() < static_cast<std::int32_t>(topic->partitions.size()))
-      continue;
+    const bool other = topic && !log->topicId().isZero() && log->topicId() != topic->id;
+    const bool exists = topic && topic->partition(name.partition.value()) != nullptr;
+    if (exists && !other) continue;
     MILLRACE_TRY(const std::string aside, logs.setAside(name));
     if (!aside.empty())
       MILLRACE_LOG_WARN("{} is not in the metadata: its log is set aside as {}", name.toString(),
@@ -338,7 +339,10 @@ Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits 
     if (partition != nullptr) plan = partition->log().prepareCompaction(impl_->clock.wallMs());
   };
   co_await onShard(shardOf(id), std::ref(prepare));
-  if (!plan) co_return std::unexpected(plan.error());
+  if (!plan) {
+    Error cause = plan.error();
+    co_return co_await compactionFailed(id, std::move(cause));
+  }
   auto run = [&plan, &limits] { return log::runCompaction(*plan, limits); };
   const Result<log::CompactionOutcome> outcome =
       co_await runBlocking(impl_->blocking, std::ref(run));
