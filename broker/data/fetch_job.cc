@@ -51,8 +51,9 @@ FetchJob::Found FetchJob::read(int shard) {
     // An answer holds the files of its records until it is sent.
     const bool enough = found.bytes > 0 && log::FileSlot::runningLow();
     read(slot, context_.partitions[i], enough ? Take::kPositions : Take::kRecords);
+    slot.left_out = enough;
     found.bytes += static_cast<std::int64_t>(slot.read.size);
-    found.must_answer |= slot.error != Errc::kNone || slot.diverging;
+    found.must_answer |= slot.mustAnswer();
   }
   return found;
 }
@@ -123,7 +124,7 @@ bool FetchJob::isComplete() const {
   if (slots_.empty() || shards_.empty()) return true;
   std::int64_t bytes = 0;
   for (const Slot& slot : slots_) {
-    if (slot.error != Errc::kNone || slot.diverging) return true;
+    if (slot.mustAnswer()) return true;
     bytes += static_cast<std::int64_t>(slot.read.size);
   }
   return bytes >= options_.min_bytes;

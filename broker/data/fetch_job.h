@@ -30,7 +30,7 @@ class FetchJob {
  public:
   struct Found {
     std::int64_t bytes = 0;
-    bool must_answer = false;  ///< an error, or a client whose log has another past
+    bool must_answer = false;  ///< see Slot::mustAnswer()
   };
 
   FetchJob(Services& services, FetchContext context, FetchOptions options);
@@ -58,8 +58,13 @@ class FetchJob {
     /// Kafka answers null aborted transactions where it has looked at the log, else an empty list.
     bool reached_partition = false;
     bool diverging = false;
+    /// Its records wait for the next fetch: the answer holds files enough.
+    bool left_out = false;
     log::EpochEnd epoch_end;
     log::ReadResult read;
+
+    /// Whether the answer must not wait for more records.
+    [[nodiscard]] bool mustAnswer() const { return error != Errc::kNone || diverging || left_out; }
   };
 
   void resolve(Slot& slot, const FetchPartition& want, const TopicImage* topic);
