@@ -36,6 +36,11 @@ def limited(directory, binary):
     return script
 
 
+def expect(true, what):
+    if not true:
+        raise RuntimeError(what)
+
+
 def scenario(broker, binary, kill_client):
     create = [binary, "topic", "create", "many", "-p", str(PARTITIONS), "-b", broker.bootstrap]
     subprocess.run(create, check=True, stdout=subprocess.DEVNULL)
@@ -48,8 +53,9 @@ def scenario(broker, binary, kill_client):
         one.close()
     progress.wait_for(RECORDS)
     producer.finish()
-    if "is offline" in broker.log():
-        raise RuntimeError("a directory went offline")
+    expect(not producer.failed, f"{len(producer.failed)} records were refused")
+    expect("has room for" in broker.log(), "nobody was sent away")
+    expect("is offline" not in broker.log(), "a directory went offline")
     check(read_partitions(kill_client, broker.bootstrap, "many"), producer, "idempotent")
     broker.kill()
     broker.start()
