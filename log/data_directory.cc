@@ -46,8 +46,8 @@ Status DataDirectory::health() const {
 Status DataDirectory::checkPresent() const {
   struct stat held{};
   struct stat named{};
-  if (self_ < 0 || ::fstat(self_, &held) != 0) return {};
-  if (::stat(path_.c_str(), &named) != 0) {
+  if (self_ < 0) return {};
+  if (::fstat(self_, &held) != 0 || ::stat(path_.c_str(), &named) != 0) {
     if (errno == ENOMEM) return {};
     return fail(Errc::kIo, fmt::format("{} is not there any more: {}", path_,
                                        std::generic_category().message(errno)));
@@ -103,8 +103,11 @@ Status DataDirectory::lock() {
   MILLRACE_TRY(lock_, files_.open(path(kLock), OpenMode::kCreate));
   if (lock_->fd() >= 0 && ::flock(lock_->fd(), LOCK_EX | LOCK_NB) != 0)
     return fail(Errc::kConfig, fmt::format("{} is in use by another broker", path_));
-  if (lock_->fd() >= 0) self_ = ::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  return {};
+  if (lock_->fd() < 0) return {};
+  self_ = ::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (self_ >= 0) return {};
+  return fail(Errc::kIo,
+              fmt::format("cannot open {}: {}", path_, std::generic_category().message(errno)));
 }
 
 Result<std::string> DataDirectory::stampOf(std::string_view name) const {
