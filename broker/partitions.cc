@@ -200,10 +200,11 @@ Status PartitionStore::Impl::setStraysAside(const MetadataImage& image) {
     const bool other = topic && !log->topicId().isZero() && log->topicId() != topic->id;
     const bool exists = topic && topic->partition(name.partition.value()) != nullptr;
     if (exists && !other) continue;
+    const Uuid id = log->topicId();
     MILLRACE_TRY(const std::string aside, logs.setAside(name));
     if (!aside.empty())
-      MILLRACE_LOG_WARN("{} is not in the metadata: its log is set aside as {}", name.toString(),
-                        aside);
+      MILLRACE_LOG_WARN("{} of topic id {} is not in the metadata: its log is set aside as {}",
+                        name.toString(), id.toString(), aside);
   }
   return {};
 }
