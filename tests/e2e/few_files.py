@@ -8,12 +8,11 @@ usage: few_files.py MILLRACE_BINARY KILL_CLIENT_BINARY
 import os
 import socket
 import stat
-import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Broker  # noqa: E402
+from harness import Broker, create_topic, expect  # noqa: E402
 from kill import OwnProducer, Progress, check, read_partitions  # noqa: E402
 
 LIMIT = 256
@@ -36,14 +35,8 @@ def limited(directory, binary):
     return script
 
 
-def expect(true, what):
-    if not true:
-        raise RuntimeError(what)
-
-
 def scenario(broker, binary, kill_client):
-    create = [binary, "topic", "create", "many", "-p", str(PARTITIONS), "-b", broker.bootstrap]
-    subprocess.run(create, check=True, stdout=subprocess.DEVNULL)
+    create_topic(binary, broker, "many", PARTITIONS)
     progress = Progress()
     producer = OwnProducer(kill_client, broker.bootstrap, "many", RECORDS, SETTINGS, progress)
     progress.wait_for(RECORDS // 10)

@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Broker  # noqa: E402
+from harness import Broker, create_topic  # noqa: E402
 from kill import PLAIN, OwnProducer, Progress, check, read_partitions  # noqa: E402
 
 RECORDS = 6_000
@@ -38,8 +38,7 @@ def scenario(binary, kill_client, small):
     directories = f"{other}/data,{small}/data"
     settings = {"log.dirs": directories, "log.segment.bytes": str(1 << 20)}
     with Broker(binary, settings) as broker:
-        subprocess.run([binary, "topic", "create", "full", "-p", "4", "-b", broker.bootstrap],
-                       check=True, stdout=subprocess.DEVNULL)
+        create_topic(binary, broker, "full", 4)
         filler = os.path.join(small, "filler")
         with open(filler, "wb") as file:
             free = os.statvfs(small).f_bavail * os.statvfs(small).f_bsize

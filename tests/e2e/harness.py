@@ -134,6 +134,17 @@ class ThreadMember(Member):
         self.thread.join(timeout=30)
 
 
+def expect(true, what):
+    """Fails with these words where it is not."""
+    if not true:
+        raise RuntimeError(what)
+
+
+def create_topic(binary, broker, topic, partitions):
+    command = [binary, "topic", "create", topic, "-p", str(partitions), "-b", broker.bootstrap]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
 def value_of(number):
     return f"{number}:" + "millrace " * (1 + number % 9)
 

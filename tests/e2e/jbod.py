@@ -15,7 +15,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Broker  # noqa: E402
+from harness import Broker, create_topic, expect  # noqa: E402
 from kill import PLAIN, OwnProducer, Progress, check, read_partitions  # noqa: E402
 
 RECORDS = 20_000
@@ -23,16 +23,6 @@ BEFORE = 2_000
 # What goes to partitions without a leader is given up soon.
 SETTINGS = {**PLAIN, "retries": "0", "request.timeout.ms": "400", "delivery.timeout.ms": "500"}
 MOST_LINES = 4
-
-
-def expect(true, what):
-    if not true:
-        raise RuntimeError(what)
-
-
-def create(binary, broker, topic, partitions):
-    command = [binary, "topic", "create", topic, "-p", str(partitions), "-b", broker.bootstrap]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def wait_for_words(broker, words):
@@ -44,7 +34,7 @@ def wait_for_words(broker, words):
 
 def lose_one(binary, kill_client, broker, lost):
     """The producer that went on meanwhile."""
-    create(binary, broker, "jbod", 6)
+    create_topic(binary, broker, "jbod", 6)
     progress = Progress()
     producer = OwnProducer(kill_client, broker.bootstrap, "jbod", RECORDS, SETTINGS, progress)
     expect(progress.wait_for(BEFORE), "the producer ended too soon")
@@ -56,7 +46,7 @@ def lose_one(binary, kill_client, broker, lost):
     lines = [line for line in broker.log().splitlines() if lost in line]
     expect(any("is not there any more" in line for line in lines), "the log does not say why")
     expect(len(lines) <= MOST_LINES, "too many words:\n" + "\n".join(lines))
-    create(binary, broker, "after", 4)
+    create_topic(binary, broker, "after", 4)
     other = OwnProducer(kill_client, broker.bootstrap, "after", 400, PLAIN, Progress())
     other.finish()
     expect(not other.failed, f"{len(other.failed)} records of the new topic were refused")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Broker  # noqa: E402
+from harness import Broker, create_topic  # noqa: E402
 
 RECORDS = 30_000
 KILLS = 100
@@ -23,9 +23,8 @@ def consumer(bootstrap):
 
 def main():
     binary = sys.argv[1]
-    with Broker(binary, {"num.partitions": "1"}) as broker:
-        subprocess.run([binary, "topic", "create", "topic", "-b", broker.bootstrap], check=True,
-                       stdout=subprocess.DEVNULL)
+    with Broker(binary, {}) as broker:
+        create_topic(binary, broker, "topic", 1)
         records = (b"x" * 1000 + b"\n") * RECORDS
         subprocess.run(["kcat", "-P", "-b", broker.bootstrap, "-t", "topic"], input=records,
                        check=True)

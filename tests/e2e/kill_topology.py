@@ -16,7 +16,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Broker  # noqa: E402
+from harness import Broker, create_topic  # noqa: E402
 
 RECORDS = 20_000
 STEP = 1_000  # the feeder waits after each of these
@@ -128,8 +128,7 @@ def main():
                 "group.initial.rebalance.delay.ms": "0"}
     with Broker(binary, settings) as broker:
         for topic in ["input", "calm-sums", "calm-windows", "killed-sums", "killed-windows"]:
-            subprocess.run([binary, "topic", "create", topic, "-b", broker.bootstrap],
-                           check=True, stdout=subprocess.DEVNULL)
+            create_topic(binary, broker, topic, PARTITIONS)
         state = {name: os.path.join(broker.directory, name) for name in ["calm", "killed"]}
         feeder = Feeder(program, "feed", broker.bootstrap, "input", str(RECORDS), seed)
 
