@@ -131,6 +131,7 @@ Status Node::openLogs() {
   options.defaults = logConfigOf(defaults, config);
   followDirectories(options);
   options.recovery_threads = config.getInt("num.recovery.threads.per.data.dir");
+  options.watch_processors = true;
   MILLRACE_TRY(parts_->logs, log::LogManager::open(std::move(options)));
   services_.logs = parts_->logs.get();
   for (const auto& state : parts_->logs->directoryStates())

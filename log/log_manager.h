@@ -59,6 +59,8 @@ struct LogManagerOptions {
   std::uint64_t journal_file_bytes = 64ULL << 20;
   /// A log that appends as much in one round of the journal is synced itself.
   std::uint64_t journal_direct_bytes = 1ULL << 20;
+  /// Rounds of a journal are held back while no processor is idle (Company, IdleProbe).
+  bool watch_processors = false;
   FileSystem* files = nullptr;     ///< systemFiles() where null
   const Clock* clock = nullptr;    ///< systemClock() where null
   RandomSource* random = nullptr;  ///< systemRandom() where null; used by one thread at a time

@@ -1,4 +1,5 @@
 // The data directories' journals: replayed at start, one for each while it is in use.
+#include "base/idle_probe.h"
 #include "log/journal/replay.h"
 #include "log/log_manager_state.h"
 
@@ -19,6 +20,9 @@ std::function<void(const Error&)> LogManager::State::journalFailureOf(DataDirect
 void LogManager::State::openJournal(DataDirectory& directory) {
   if (directory.health())
     if (const Status done = replayJournal(directory); !done) directory.goOffline(done.error());
+  std::function<bool()> idled;
+  if (options.watch_processors)
+    idled = [probe = std::make_shared<IdleProbe>()] { return probe->idled(); };
   auto& journal = journals[&directory];
   journal =
       std::make_unique<Journal>(Journal::Options{.files = &files,
@@ -26,6 +30,7 @@ void LogManager::State::openJournal(DataDirectory& directory) {
                                                  .file_bytes = options.journal_file_bytes,
                                                  .direct_bytes = options.journal_direct_bytes,
                                                  .salt = static_cast<std::uint32_t>(random.next()),
+                                                 .processor_idled = std::move(idled),
                                                  .on_failure = journalFailureOf(directory)});
   for (const auto& [tp, entry] : logs)
     if (entry.directory == &directory) entry.log->setJournal(journal.get());

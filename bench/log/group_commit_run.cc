@@ -8,7 +8,9 @@ GroupCommitRun::GroupCommitRun(const LogBenchOptions& options, const Traffic& tr
     : dir_(options),
       traffic_(traffic),
       batch_(batchOf(traffic.records, traffic.value_size)),
-      journal_({.files = &systemFiles(), .directory = dir_.path()}),
+      journal_({.files = &systemFiles(),
+                .directory = dir_.path(),
+                .processor_idled = [this] { return idle_probe_.idled(); }}),
       ready_(traffic.requests()) {
   log::LogConfig config;
   config.flush_on_ack = true;

@@ -2,6 +2,7 @@
 // one thread that appends for whoever may send, another that commits round after round.
 #pragma once
 
+#include "base/idle_probe.h"
 #include "bench/log/support.h"
 #include "log/journal/journal.h"
 
@@ -51,6 +52,7 @@ class GroupCommitRun {
   TempDir dir_;
   const Traffic traffic_;
   const Bytes batch_;
+  IdleProbe idle_probe_;
   log::Journal journal_;
   std::vector<std::unique_ptr<log::PartitionLog>> logs_;
   std::size_t next_ = 0;

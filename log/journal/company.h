@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <limits>
 #include <optional>
 
 namespace millrace::log {
@@ -12,8 +13,11 @@ namespace millrace::log {
 /// a round waits for two, and each round costs the processors something: it is a bargain to let
 /// many into one. But while all of them wait for the disk, nobody works. So where they all come
 /// back within a round's time, a round waits for all; where that takes longer, only for so many
-/// that the rest comes while the disk works. Where nobody comes, the wait is soon over. Used by one
-/// thread at a time.
+/// that the rest comes while the disk works. Where nobody comes, the wait is soon over.
+///
+/// Where the processors have no idle moment as it is, nobody works less for a round that waits
+/// longer, and its own cost is shared by more: it is held back, longer from round to round, until
+/// one of them had nothing to do. Used by one thread at a time.
 class Company {
  public:
   using Clock = std::chrono::steady_clock;
@@ -21,6 +25,8 @@ class Company {
   static constexpr std::chrono::microseconds kQuickRound{200};
   /// No round waits longer, unless it takes twice as long itself.
   static constexpr std::chrono::milliseconds kLongest{2};
+  /// Whoever did not run in less time says nothing of the processors: to be woken takes as long.
+  static constexpr std::chrono::microseconds kTooShortToTell{100};
 
   /// The last round is done. `expected`: how many appends it let go and how many came meanwhile.
   void done(Clock::time_point begun, Clock::time_point now, std::size_t expected) {
@@ -29,6 +35,15 @@ class Company {
     last_done_ = now;
     expected_ = expected;
   }
+  /// The next round begins. `idled`: whether a processor was idle since the last one began.
+  void begins(Clock::time_point now, bool idled) {
+    const bool tells = idled || now - last_begun_ >= kTooShortToTell;
+    last_begun_ = now;
+    if (!tells) return;
+    hold_ = idled ? hold_ * 3 / 4 : std::min<Clock::duration>(hold_ * 5 / 4 + kHoldStep, kLongest);
+  }
+  /// So long after the last round the next one begins at the earliest.
+  [[nodiscard]] Clock::duration hold() const { return hold_; }
   /// What a round takes by and by.
   [[nodiscard]] Clock::duration usual() const { return usual_; }
   /// From one append to the next by and by, while a round waits for them.
@@ -39,12 +54,18 @@ class Company {
     return expected_ - static_cast<std::size_t>(usual_ / pace_);
   }
 
-  /// One round's wait: ask, wait until then or for enough appends, ask again.
+  /// Until then, or until so many appends are there.
+  struct Pause {
+    Clock::time_point until;
+    std::size_t appends;
+  };
+  /// One round's wait: ask, wait as it says, ask again.
   class Wait {
    public:
     explicit Wait(Company& company) : company_(company) {}
-    /// With so many appends in the round: until when to wait for more; nothing: it is to begin.
-    [[nodiscard]] std::optional<Clock::time_point> next(std::size_t here, Clock::time_point now) {
+    /// With so many appends in the round: how to wait for more; nothing: it is to begin.
+    [[nodiscard]] std::optional<Pause> next(std::size_t here, Clock::time_point now) {
+      if (const auto pause = hold(here, now)) return pause;
       const bool nobody_came = here_ == here;
       if (!here_) {
         begun_ = now;
@@ -57,11 +78,27 @@ class Company {
         if (here > first_) company_.came(here - first_, now - begun_);
         return std::nullopt;
       }
-      return std::min(latest, now + company_.step(enough - here));
+      return Pause{std::min(latest, now + company_.step(enough - here)), enough};
     }
 
    private:
+    /// Only as long as others come.
+    [[nodiscard]] std::optional<Pause> hold(std::size_t here, Clock::time_point now) {
+      if (hold_over_) return std::nullopt;
+      const Clock::time_point over = company_.last_done_ + company_.hold_;
+      const bool nobody_came = held_with_ == here;
+      if (nobody_came) company_.hold_ /= 2;
+      hold_over_ = nobody_came || now >= over;
+      if (hold_over_) return std::nullopt;
+      held_with_ = here;
+      const Clock::time_point look = now + std::max<Clock::duration>(company_.hold_ / 4, kLook);
+      return Pause{std::min(over, look), std::numeric_limits<std::size_t>::max()};
+    }
+
     Company& company_;
+    bool hold_over_ = false;
+    /// How many were there when a round that is held back was looked at last.
+    std::optional<std::size_t> held_with_;
     /// How many were there when it was asked last, and first.
     std::optional<std::size_t> here_;
     std::size_t first_ = 0;
@@ -70,6 +107,10 @@ class Company {
   [[nodiscard]] Wait wait() { return Wait(*this); }
 
  private:
+  static constexpr std::chrono::microseconds kHoldStep{10};
+  /// A round that is held back looks for others not more often.
+  static constexpr std::chrono::microseconds kLook{50};
+
   /// When the next round begins in any case.
   [[nodiscard]] Clock::time_point latest() const {
     if (usual_ < kQuickRound) return last_done_;
@@ -88,6 +129,8 @@ class Company {
 
   std::size_t expected_ = 0;
   Clock::time_point last_done_;
+  Clock::time_point last_begun_;
+  Clock::duration hold_{};
   Clock::duration usual_{};
   Clock::duration pace_{};
 };

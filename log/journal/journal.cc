@@ -94,7 +94,7 @@ Journal::~Journal() = default;
 Result<Journal::Round> Journal::append(const std::shared_ptr<JournaledLog>& log,
                                        const std::shared_ptr<File>& file,
                                        std::span<const BytesView> batches, bool alone) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (!health_) return std::unexpected(health_.error());
   Gathered& round = *gathering_;
   Gathered::Member& member = round.memberFor(log);
@@ -104,8 +104,11 @@ Result<Journal::Round> Journal::append(const std::shared_ptr<JournaledLog>& log,
   if (alone || much) member.direct = true;
   if (!member.direct) round.addPiece(*log, log->batches_prefix, batches, false);
   log->note(file);
-  if (++round.appends == wanted_) company_came_.notify_one();
-  return round.number;
+  const bool enough = ++round.appends == wanted_;
+  const Round number = round.number;
+  lock.unlock();
+  if (enough) company_came_.notify_one();
+  return number;
 }
 
 Status Journal::cancel(const std::shared_ptr<JournaledLog>& log, Offset offset) {
@@ -163,22 +166,24 @@ Journal::Committed Journal::commit() {
     }
   }
   const auto begun = options_.now();
+  company_.begins(begun, !options_.processor_idled || options_.processor_idled());
   const Committed done{round->number, settle(write(*round))};
   if (done.status) committed_.store(done.round, std::memory_order_release);
   const auto now = options_.now();
+  const std::size_t let_go = round->appends;
+  round->clear(0);  // lets go of logs
   const std::lock_guard lock(mutex_);
   ++counters_.rounds;
-  company_.done(begun, now, round->appends + gathering_->appends);
-  round->clear(0);  // lets go of logs
+  company_.done(begun, now, let_go + gathering_->appends);
   spare_ = std::move(round);
   return done;
 }
 
 void Journal::awaitCompany(std::unique_lock<std::mutex>& lock) {
   Company::Wait wait = company_.wait();
-  while (const auto until = wait.next(gathering_->appends, options_.now())) {
-    wanted_ = company_.enough();
-    (void)company_came_.wait_until(lock, *until);
+  while (const auto pause = wait.next(gathering_->appends, options_.now())) {
+    wanted_ = pause->appends;
+    (void)company_came_.wait_until(lock, pause->until);
     wanted_ = 0;
   }
 }

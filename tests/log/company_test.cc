@@ -33,9 +33,11 @@ class CompanyTest : public ::testing::Test {
     const auto here = [&] {
       return std::min(coming, static_cast<std::size_t>((now_ - begun) / pace));
     };
-    while (const auto until = wait.next(here(), now_))
+    while (const auto pause = wait.next(here(), now_)) {
       // The journal is woken by the last append that it waits for.
-      now_ = std::max(now_, std::min(*until, begun + pace * static_cast<int>(company_.enough())));
+      const auto appends = static_cast<int>(std::min<std::size_t>(pause->appends, 1 << 20));
+      now_ = std::max(now_, std::min(pause->until, begun + pace * appends));
+    }
     return here();
   }
   static double micros(Clock::duration d) {
@@ -47,13 +49,13 @@ class CompanyTest : public ::testing::Test {
 
 TEST_F(CompanyTest, TheFirstRoundBeginsAtOnce) {
   auto wait = company_.wait();
-  EXPECT_EQ(wait.next(1, now_), std::nullopt);
+  EXPECT_FALSE(wait.next(1, now_));
 }
 
 TEST_F(CompanyTest, QuickRoundsDoNotWait) {
   rounds(199us, 10);
   auto wait = company_.wait();
-  EXPECT_EQ(wait.next(1, now_), std::nullopt);
+  EXPECT_FALSE(wait.next(1, now_));
 }
 
 TEST_F(CompanyTest, ARoundWaitsAnEighthOfTheUsualTimeForEachArrivalAndHalfOfItInAll) {
@@ -63,13 +65,13 @@ TEST_F(CompanyTest, ARoundWaitsAnEighthOfTheUsualTimeForEachArrivalAndHalfOfItIn
   const auto begun = now_;
   const auto first = wait.next(1, now_);
   ASSERT_TRUE(first);
-  EXPECT_NEAR(micros(*first - begun), 1000, 2);
+  EXPECT_NEAR(micros(first->until - begun), 1000, 2);
   // One comes each time, just in time: half of a round is the most.
   std::size_t here = 1;
   auto until = first;
   while (until) {
-    EXPECT_LE(*until, begun + 4000us);
-    now_ = *until;
+    EXPECT_LE(until->until, begun + 4000us);
+    now_ = until->until;
     until = wait.next(++here, now_);
   }
   EXPECT_NEAR(micros(now_ - begun), 4000, 2);
@@ -81,7 +83,7 @@ TEST_F(CompanyTest, ARoundBeginsWhenNobodyCameDuringAWait) {
   auto wait = company_.wait();
   const auto until = wait.next(3, now_);
   ASSERT_TRUE(until);
-  EXPECT_EQ(wait.next(3, *until), std::nullopt);
+  EXPECT_FALSE(wait.next(3, until->until));
   auto next_round = company_.wait();
   EXPECT_TRUE(next_round.next(3, now_)) << "the next round's wait begins anew";
 }
@@ -90,9 +92,9 @@ TEST_F(CompanyTest, ARoundBeginsWhenAllThatTheLastOneLetGoAreBack) {
   rounds(8000us, 10);
   auto wait = company_.wait();
   EXPECT_TRUE(wait.next(9, now_));
-  EXPECT_EQ(wait.next(10, now_), std::nullopt);
+  EXPECT_FALSE(wait.next(10, now_));
   auto all_there = company_.wait();
-  EXPECT_EQ(all_there.next(11, now_), std::nullopt);
+  EXPECT_FALSE(all_there.next(11, now_));
 }
 
 TEST_F(CompanyTest, AllComeAlongWhereTheyAreBackWithinARound) {
@@ -135,19 +137,75 @@ TEST_F(CompanyTest, WhereTheyComeSeldomAWaitForTheNextOneIsShort) {
   auto wait = company_.wait();
   const auto until = wait.next(1, now_);
   ASSERT_TRUE(until);
-  EXPECT_NEAR(micros(*until - now_), 30, 1);
+  EXPECT_NEAR(micros(until->until - now_), 30, 1);
 }
 
 TEST_F(CompanyTest, ARoundThatCameLateDoesNotWait) {
   rounds(8000us, 10);
   auto wait = company_.wait();
-  EXPECT_EQ(wait.next(1, now_ + 4001us), std::nullopt);
+  EXPECT_FALSE(wait.next(1, now_ + 4001us));
 }
 
 TEST_F(CompanyTest, OneSlowRoundSaysLittleOfTheNext) {
   rounds(1000us, 10);
   rounds(10s, 10, 1);
   EXPECT_LT(company_.usual(), 1600us);
+}
+
+/// A round begins after each of these times, and no processor had been idle.
+class HeldRounds : public CompanyTest {
+ protected:
+  void busy(int count, Clock::duration apart = 300us) {
+    for (int i = 0; i < count; ++i) company_.begins(now_ += apart, false);
+  }
+};
+
+TEST_F(HeldRounds, WhileNoProcessorIsIdleRoundsAreHeldLongerAndLonger) {
+  busy(1);
+  const auto first = company_.hold();
+  EXPECT_GT(first, 0us);
+  busy(1);
+  EXPECT_GT(company_.hold(), first);
+  busy(100);
+  EXPECT_EQ(company_.hold(), Company::kLongest);
+}
+
+TEST_F(HeldRounds, AnIdleProcessorShortensThem) {
+  busy(100);
+  company_.begins(now_ += 300us, true);
+  EXPECT_EQ(company_.hold(), 3 * Clock::duration(Company::kLongest) / 4);
+  for (int i = 0; i < 100; ++i) company_.begins(now_ += 300us, true);
+  EXPECT_EQ(company_.hold(), 0us);
+}
+
+TEST_F(HeldRounds, RoundsTooShortToTellChangeNothing) {
+  busy(3);
+  const auto before = company_.hold();
+  busy(100, Company::kTooShortToTell - 1us);
+  EXPECT_EQ(company_.hold(), before);
+}
+
+TEST_F(HeldRounds, AQuickRoundIsHeldAsLongAsOthersCome) {
+  rounds(50us, 1);  // by itself it would not wait
+  busy(100);
+  const auto begun = now_;
+  rounds(50us, 1, 1);
+  EXPECT_NEAR(static_cast<double>(waitWhile(20us, 100'000)), 2000 / 20, 2);
+  EXPECT_EQ(now_ - begun, 50us + Company::kLongest);
+  EXPECT_EQ(company_.hold(), Company::kLongest);
+}
+
+/// As where another program takes all processors, and there is one producer.
+TEST_F(HeldRounds, WhereNobodyComesTheHoldIsSoonOver) {
+  rounds(50us, 1);
+  for (int i = 0; i < 1000; ++i) {
+    busy(1);
+    rounds(50us, 1, 1);
+    const auto begun = now_;
+    auto wait = company_.wait();
+    while (const auto pause = wait.next(1, now_)) now_ = pause->until;
+    EXPECT_LE(now_ - begun, 30us);
+  }
 }
 
 /// Each sync takes 10 ms of a clock that nothing else moves.
