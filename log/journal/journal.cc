@@ -341,7 +341,7 @@ Status Journal::syncLog(JournaledLog& log) {
     sync = log.plan();
   }
   MILLRACE_CHECK_OK(log.late().write());
-  MILLRACE_CHECK_OK(sync.run(*options_.files));
+  MILLRACE_CHECK_OK(sync.run(*options_.files, options_.present));
   const std::lock_guard lock(mutex_);
   log.settle(sync);
   return {};

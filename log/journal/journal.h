@@ -44,6 +44,8 @@ class Journal {
     FileSystem* files = nullptr;
     /// The data directory.
     std::string directory;
+    /// Whether the data directory still is where its path leads (DataDirectory::checkPresent).
+    JournaledLog::Present present = [] { return Status{}; };
     /// Size of each of the two files.
     std::uint64_t file_bytes = 64ULL << 20;
     /// A log that appends as much in one round is synced itself.

@@ -39,13 +39,16 @@ JournaledLog::Sync JournaledLog::plan() const {
   return sync;
 }
 
-Status JournaledLog::Sync::run(FileSystem& files) const {
+Status JournaledLog::Sync::run(FileSystem& files, const Present& present) const {
   for (const Target& target : targets) {
     std::shared_ptr<File> file = target.file;
     if (file == nullptr) {
       auto opened = files.open(target.path, OpenMode::kReadWrite);
       // Retention, compaction or a deletion took it away: nobody needs it any more.
-      if (!opened && opened.error().code == Errc::kNotFound) continue;
+      if (!opened && opened.error().code == Errc::kNotFound) {
+        MILLRACE_CHECK_OK(present());
+        continue;
+      }
       if (!opened) return std::unexpected(std::move(opened).error());
       file = std::move(*opened);
     }
@@ -53,7 +56,9 @@ Status JournaledLog::Sync::run(FileSystem& files) const {
   }
   for (const std::string& directory : directories) {
     const Status synced = files.syncDirectory(directory);
-    if (!synced && synced.error().code != Errc::kNotFound) return synced;
+    if (synced) continue;
+    if (synced.error().code != Errc::kNotFound) return synced;
+    MILLRACE_CHECK_OK(present());
   }
   return {};
 }

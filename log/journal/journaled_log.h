@@ -6,6 +6,7 @@
 #include "log/journal/late_writes.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,6 +41,7 @@ class JournaledLog {
   /// What its segments lack. To be written before they are synced.
   [[nodiscard]] LateWrites& late() { return late_; }
 
+  using Present = std::function<Status()>;
   /// What to sync so that all of the log up to now is on disk. run() without the mutex, then
   /// settle() with it.
   struct Sync {
@@ -54,7 +56,9 @@ class JournaledLog {
     std::string newest;
     std::uint64_t removals = 0;
     std::vector<std::string> directories;
-    [[nodiscard]] Status run(FileSystem& files) const;
+    /// `present`: whether the data directory still is where the names lead; asked where one of them
+    /// leads to nothing.
+    [[nodiscard]] Status run(FileSystem& files, const Present& present) const;
   };
   [[nodiscard]] Sync plan() const;
   void settle(const Sync& done);

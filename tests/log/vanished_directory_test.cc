@@ -1,5 +1,6 @@
 // A data directory is removed, renamed or hidden by a mount while its files are open: nothing says
 // so but its path.
+#include "log/journal/journal.h"
 #include "log/log_manager.h"
 #include "tests/log/support/temp_dir.h"
 
@@ -104,6 +105,20 @@ TEST_F(VanishedDirectory, AFileThatIsMissedTakesItOffline) {
   const Status rolled = manager_->find(in_b_)->roll();
   ASSERT_FALSE(rolled);
   EXPECT_EQ(toWire(rolled.error().code), Errc::kKafkaStorageError);
+  EXPECT_EQ(failed_, only_b_);
+}
+
+/// The files are open, so their syncs succeed; only the names are missed.
+TEST_F(VanishedDirectory, NothingIsPromisedOfWhatTookItsPlace) {
+  PartitionLog& log = *manager_->find(in_b_);
+  LogConfig config;
+  config.flush_on_ack = true;
+  log.setConfig(config);
+  ASSERT_TRUE(append(log, simpleBatch(1)));
+  fs::rename(b_, dir_.path("away"));
+  fs::create_directory(b_);
+  const Status promised = manager_->journals().at(1)->commit().status;
+  ASSERT_FALSE(promised);
   EXPECT_EQ(failed_, only_b_);
 }
 
