@@ -173,8 +173,8 @@ TEST_F(HeldRounds, WhileNoProcessorIsIdleRoundsAreHeldLongerAndLonger) {
 TEST_F(HeldRounds, AnIdleProcessorShortensThem) {
   busy(100);
   company_.begins(now_ += 300us, true);
-  EXPECT_EQ(company_.hold(), 3 * Clock::duration(Company::kLongest) / 4);
-  for (int i = 0; i < 100; ++i) company_.begins(now_ += 300us, true);
+  EXPECT_EQ(company_.hold(), 7 * Clock::duration(Company::kLongest) / 8);
+  for (int i = 0; i < 200; ++i) company_.begins(now_ += 300us, true);
   EXPECT_EQ(company_.hold(), 0us);
 }
 
