@@ -133,7 +133,11 @@ class Journal {
   /// Lists the round's logs as those that a checkpoint of the file must sync.
   void list(const Gathered& round, std::size_t file);
   [[nodiscard]] Status syncLog(JournaledLog& log);
-  [[nodiscard]] Status syncAll(const std::vector<std::shared_ptr<JournaledLog>>& logs);
+  using Logs = std::span<const std::shared_ptr<JournaledLog>>;
+  /// Those with entries in this file: one after the other while the other file has room enough,
+  /// then the rest together.
+  [[nodiscard]] Status syncBehind(const JournalFile& file, Logs logs);
+  [[nodiscard]] Status syncAll(Logs logs);
   /// The first failure stays.
   [[nodiscard]] Status settle(Status status);
 
