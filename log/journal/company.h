@@ -40,7 +40,7 @@ class Company {
     const bool tells = idled || now - last_begun_ >= kTooShortToTell;
     last_begun_ = now;
     if (!tells) return;
-    hold_ = idled ? hold_ * 7 / 8 : std::min<Clock::duration>(hold_ * 5 / 4 + kHoldStep, kLongest);
+    hold_ = idled ? hold_ / 2 : std::min<Clock::duration>(hold_ * 5 / 4 + kHoldStep, kLongest);
   }
   /// So long after the last round the next one begins at the earliest.
   [[nodiscard]] Clock::duration hold() const { return hold_; }
