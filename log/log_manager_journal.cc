@@ -20,19 +20,19 @@ std::function<void(const Error&)> LogManager::State::journalFailureOf(DataDirect
 void LogManager::State::openJournal(DataDirectory& directory) {
   if (directory.health())
     if (const Status done = replayJournal(directory); !done) directory.goOffline(done.error());
-  std::function<bool()> idled;
+  Journal::Options journal_options{.files = &files,
+                                   .directory = directory.path(),
+                                   .present = [&directory] { return directory.checkPresent(); },
+                                   .file_bytes = options.journal_file_bytes,
+                                   .direct_bytes = options.journal_direct_bytes,
+                                   .salt = static_cast<std::uint32_t>(random.next()),
+                                   .on_failure = journalFailureOf(directory)};
   if (options.watch_processors)
-    idled = [probe = std::make_shared<IdleProbe>()] { return probe->idled(); };
+    journal_options.processor_idled = [probe = std::make_shared<IdleProbe>()] {
+      return probe->idled();
+    };
   auto& journal = journals[&directory];
-  journal = std::make_unique<Journal>(
-      Journal::Options{.files = &files,
-                       .directory = directory.path(),
-                       .present = [&directory] { return directory.checkPresent(); },
-                       .file_bytes = options.journal_file_bytes,
-                       .direct_bytes = options.journal_direct_bytes,
-                       .salt = static_cast<std::uint32_t>(random.next()),
-                       .processor_idled = std::move(idled),
-                       .on_failure = journalFailureOf(directory)});
+  journal = std::make_unique<Journal>(std::move(journal_options));
   for (const auto& [tp, entry] : logs)
     if (entry.directory == &directory) entry.log->setJournal(journal.get());
 }

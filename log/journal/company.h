@@ -65,7 +65,7 @@ class Company {
     explicit Wait(Company& company) : company_(company) {}
     /// With so many appends in the round: how to wait for more; nothing: it is to begin.
     [[nodiscard]] std::optional<Pause> next(std::size_t here, Clock::time_point now) {
-      if (const auto pause = hold(here, now)) return pause;
+      if (const auto pause = heldBack(here, now)) return pause;
       const bool nobody_came = here_ == here;
       if (!here_) {
         begun_ = now;
@@ -83,7 +83,7 @@ class Company {
 
    private:
     /// Only as long as others come.
-    [[nodiscard]] std::optional<Pause> hold(std::size_t here, Clock::time_point now) {
+    [[nodiscard]] std::optional<Pause> heldBack(std::size_t here, Clock::time_point now) {
       if (hold_over_) return std::nullopt;
       const Clock::time_point over = company_.last_done_ + company_.hold_;
       const bool nobody_came = held_with_ == here;
@@ -107,6 +107,7 @@ class Company {
   [[nodiscard]] Wait wait() { return Wait(*this); }
 
  private:
+  /// From nothing to something.
   static constexpr std::chrono::microseconds kHoldStep{10};
   /// A round that is held back looks for others not more often.
   static constexpr std::chrono::microseconds kLook{50};

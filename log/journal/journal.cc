@@ -166,7 +166,7 @@ Journal::Committed Journal::commit() {
     }
   }
   const auto begun = options_.now();
-  company_.begins(begun, !options_.processor_idled || options_.processor_idled());
+  company_.begins(begun, options_.processor_idled());
   const Committed done{round->number, settle(write(*round))};
   if (done.status) committed_.store(done.round, std::memory_order_release);
   const auto now = options_.now();
@@ -327,7 +327,7 @@ Status Journal::syncBehind(const JournalFile& file, Logs logs) {
   const JournalFile& other = *journal_files_[1 - file.index];
   const auto has_time = [&] {
     const std::lock_guard lock(mutex_);
-    return other.position < options_.file_bytes / 2;
+    return !other.full && other.position < options_.file_bytes / 2;
   };
   while (!logs.empty() && has_time()) {
     MILLRACE_CHECK_OK(syncLog(*logs.front()));

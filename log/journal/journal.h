@@ -55,8 +55,7 @@ class Journal {
     /// What time it is.
     std::function<Company::Clock::time_point()> now = Company::Clock::now;
     /// Whether a processor was idle since the last call (IdleProbe): else rounds are held back.
-    /// Where nobody can say, one was.
-    std::function<bool()> processor_idled = {};
+    std::function<bool()> processor_idled = [] { return true; };
     /// Hears of the first failure, on the thread that met it.
     std::function<void(const Error&)> on_failure = {};
   };

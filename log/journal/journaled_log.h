@@ -41,6 +41,7 @@ class JournaledLog {
   /// What its segments lack. To be written before they are synced.
   [[nodiscard]] LateWrites& late() { return late_; }
 
+  /// Whether the data directory still is where the names lead.
   using Present = std::function<Status()>;
   /// What to sync so that all of the log up to now is on disk. run() without the mutex, then
   /// settle() with it.
@@ -56,8 +57,7 @@ class JournaledLog {
     std::string newest;
     std::uint64_t removals = 0;
     std::vector<std::string> directories;
-    /// `present`: whether the data directory still is where the names lead; asked where one of them
-    /// leads to nothing.
+    /// `present` is asked where a name leads to nothing.
     [[nodiscard]] Status run(FileSystem& files, const Present& present) const;
   };
   [[nodiscard]] Sync plan() const;
