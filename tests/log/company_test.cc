@@ -68,11 +68,11 @@ TEST_F(CompanyTest, ARoundWaitsAnEighthOfTheUsualTimeForEachArrivalAndHalfOfItIn
   EXPECT_NEAR(micros(first->until - begun), 1000, 2);
   // One comes each time, just in time: half of a round is the most.
   std::size_t here = 1;
-  auto until = first;
-  while (until) {
-    EXPECT_LE(until->until, begun + 4000us);
-    now_ = until->until;
-    until = wait.next(++here, now_);
+  auto pause = first;
+  while (pause) {
+    EXPECT_LE(pause->until, begun + 4000us);
+    now_ = pause->until;
+    pause = wait.next(++here, now_);
   }
   EXPECT_NEAR(micros(now_ - begun), 4000, 2);
   EXPECT_LT(here, company_.enough());
@@ -81,9 +81,9 @@ TEST_F(CompanyTest, ARoundWaitsAnEighthOfTheUsualTimeForEachArrivalAndHalfOfItIn
 TEST_F(CompanyTest, ARoundBeginsWhenNobodyCameDuringAWait) {
   rounds(8000us, 10);
   auto wait = company_.wait();
-  const auto until = wait.next(3, now_);
-  ASSERT_TRUE(until);
-  EXPECT_FALSE(wait.next(3, until->until));
+  const auto pause = wait.next(3, now_);
+  ASSERT_TRUE(pause);
+  EXPECT_FALSE(wait.next(3, pause->until));
   auto next_round = company_.wait();
   EXPECT_TRUE(next_round.next(3, now_)) << "the next round's wait begins anew";
 }
@@ -135,9 +135,9 @@ TEST_F(CompanyTest, WhereTheyComeSeldomAWaitForTheNextOneIsShort) {
   EXPECT_NEAR(micros(company_.pace()), 45, 5);
   rounds(240us, 40);
   auto wait = company_.wait();
-  const auto until = wait.next(1, now_);
-  ASSERT_TRUE(until);
-  EXPECT_NEAR(micros(until->until - now_), 30, 1);
+  const auto pause = wait.next(1, now_);
+  ASSERT_TRUE(pause);
+  EXPECT_NEAR(micros(pause->until - now_), 30, 1);
 }
 
 TEST_F(CompanyTest, ARoundThatCameLateDoesNotWait) {
