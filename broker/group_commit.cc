@@ -24,12 +24,13 @@ GroupCommit::PerShard& GroupCommit::here() {
 
 void GroupCommit::note(const Noted& appended) {
   here().noted.push_back(appended);
-  begin();
+  begin(appended.round);
 }
 
-void GroupCommit::begin() {
+void GroupCommit::begin(Round round) {
   {
     const std::lock_guard lock(mutex_);
+    noted_ = std::max(noted_, round);
     if (running_) return;
     running_ = true;
   }
@@ -39,12 +40,14 @@ void GroupCommit::begin() {
 void GroupCommit::run() {
   for (;;) {
     const log::Journal::Committed done = journal_.commit();
-    if (!done.status) fails(done);
-    settleEverywhere(done);
+    if (!done.status) fails(done.status);
+    settleEverywhere(done.round);
     if (done.status && journal_.checkpointDue()) checkpointInBackground();
     const std::lock_guard lock(mutex_);
-    // What gathers after this look finds running_ false and begins anew.
-    if (journal_.hasGathered()) continue;
+    // What is noted after this look finds running_ false and begins anew. A round that has been
+    // noted may be in the hands of somebody else (a log that leaves its journal): the next call
+    // returns when that is over.
+    if (noted_ > done.round) continue;
     running_ = false;
     idle_.notify_all();
     return;
@@ -66,35 +69,31 @@ void GroupCommit::checkpointInBackground() {
   });
 }
 
-void GroupCommit::fails(const log::Journal::Committed& done) {
+void GroupCommit::fails(const Status& cause) {
   const std::lock_guard lock(mutex_);
-  if (done.round >= failed_.load(std::memory_order_relaxed)) return;
-  failure_ = done.status;
-  failed_.store(done.round, std::memory_order_release);
+  if (!failure_) return;
+  failure_ = cause;
+  // Not the round of this call: one before it may have failed for somebody else.
+  failed_.store(journal_.committed() + 1, std::memory_order_release);
 }
 
-void GroupCommit::settleEverywhere(log::Journal::Committed done) {
-  struct Progress {
-    log::Journal::Committed done;
-    std::atomic<int> left;
-  };
-  const auto progress = std::make_shared<Progress>(std::move(done), shards_.size());
+void GroupCommit::settleEverywhere(Round round) {
+  const auto left = std::make_shared<std::atomic<int>>(shards_.size());
   for (int i = 0; i < shards_.size(); ++i) {
-    shards_.at(i).post([this, progress] {
-      settleHere(progress->done);
-      if (progress->left.fetch_sub(1, std::memory_order_acq_rel) == 1)
-        settledEverywhere(progress->done.round);
+    shards_.at(i).post([this, round, left] {
+      settleHere(round);
+      if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) settledEverywhere(round);
     });
   }
 }
 
-void GroupCommit::settleHere(const log::Journal::Committed& done) {
+void GroupCommit::settleHere(Round round) {
   PerShard& shard = here();
-  const auto later = std::ranges::upper_bound(shard.noted, done.round, {}, &Noted::round);
-  for (auto one = shard.noted.begin(); one != later; ++one) settle_(*one, done.status);
+  const auto later = std::ranges::upper_bound(shard.noted, round, {}, &Noted::round);
+  for (auto one = shard.noted.begin(); one != later; ++one) settle_(*one, outcomeOf(one->round));
   shard.noted.erase(shard.noted.begin(), later);
-  shard.settled = std::max(shard.settled, done.round);
-  wake(shard.for_this, done.round);
+  shard.settled = std::max(shard.settled, round);
+  wake(shard.for_this, round);
 }
 
 void GroupCommit::settledEverywhere(Round round) {

@@ -19,10 +19,10 @@
 namespace millrace::broker {
 
 /// Group commit for one data directory. Appends of all shards gather in the journal's round; one
-/// call on the blocking pool commits round after round for as long as something has gathered. When
-/// a round is on disk, every shard settles what it noted (high watermarks move, fetches wake); then
-/// whoever waits for the round goes on: an acknowledged record can be read. Who appended on one
-/// shard only waits for that one's settling.
+/// call on the blocking pool commits round after round until all that were noted are over, also
+/// those that somebody else took to commit. When a round is on disk, every shard settles what it
+/// noted (high watermarks move, fetches wake); then whoever waits for the round goes on: an
+/// acknowledged record can be read. Who appended on one shard only waits for that one's settling.
 ///
 /// Thread-safe but for note() and wait(), which belong to the shard they run on.
 class GroupCommit {
@@ -69,14 +69,15 @@ class GroupCommit {
     Round settled = 0;
   };
 
-  void begin();
-  /// On the blocking pool: rounds until nothing has gathered.
+  void begin(Round round);
+  /// On the blocking pool: rounds until all that were noted are over.
   void run();
   void checkpointInBackground();
-  /// The first round that fails; those behind it fail, too.
-  void fails(const log::Journal::Committed& done);
-  void settleEverywhere(log::Journal::Committed done);
-  void settleHere(const log::Journal::Committed& done);
+  /// The first round that is not on disk fails, and those behind it.
+  void fails(const Status& cause);
+  /// What was noted up to this round is settled; then who waits for it goes on.
+  void settleEverywhere(Round round);
+  void settleHere(Round round);
   void settledEverywhere(Round round);
   /// Lets those go on that wait for rounds up to this one; how many.
   static std::size_t wake(std::vector<Waiter>& waiters, Round round);
@@ -94,6 +95,8 @@ class GroupCommit {
   std::mutex mutex_;
   std::condition_variable idle_;
   Status failure_;
+  /// The last round that somebody here appended to.
+  Round noted_ = 0;
   /// Settled on all shards.
   Round settled_ = 0;
   /// How many wait for that.

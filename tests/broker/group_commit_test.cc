@@ -73,10 +73,10 @@ class HeldFiles final : public ForwardingFiles {
   int waiting_ = 0;
 };
 
-/// Two shards that append to two logs of one journal.
+/// The first two shards append to two logs of one journal.
 class GroupCommitTest : public ::testing::Test {
  protected:
-  GroupCommitTest() {
+  explicit GroupCommitTest(int shards = 2) : shards_(shards) {
     shards_.start();
     for (int i = 0; i < 2; ++i) {
       const std::string path = directory_.path() + "/t-" + std::to_string(i);
@@ -124,7 +124,7 @@ class GroupCommitTest : public ::testing::Test {
   millrace::TempDir directory_;
   HeldFiles files_;
   log::Journal journal_{{.files = &files_, .directory = directory_.path(), .file_bytes = 1 << 20}};
-  ShardPool shards_{2};
+  ShardPool shards_;
   BlockingPool blocking_{2};
   int settled_[2] = {0, 0};
   int failed_[2] = {0, 0};
@@ -201,6 +201,25 @@ TEST_F(GroupCommitTest, AFailedSyncIsNeverAcknowledged) {
   EXPECT_EQ(settled(0), 1);
   EXPECT_EQ(failed_[0], 1);
   EXPECT_FALSE(journal_.health());
+}
+
+/// With shards enough that posting to all of them takes a while.
+class ManyShardsTest : public GroupCommitTest {
+ protected:
+  ManyShardsTest() : GroupCommitTest(16) {}
+};
+
+TEST_F(ManyShardsTest, RoundsThatSomebodyElseCommitsAreSettled) {
+  int appended = 0;
+  for (int i = 0; i < 300; ++i) {
+    std::jthread somebody([this](const std::stop_token& stop) {
+      while (!stop.stop_requested()) EXPECT_TRUE(journal_.commit().status);
+    });
+    // Those behind the first find its commit under way.
+    for (int more = 0; more <= i % 8; ++more, ++appended) append(0);
+    commit_.quiesce();
+    ASSERT_EQ(settled(0), appended);
+  }
 }
 
 bool hasJournalFiles(const std::string& directory) {
