@@ -175,6 +175,8 @@ Result<OffsetMap> DataDirectory::readCheckpoint(std::string_view name) {
     complaints_.push_back(text.error().detail);
     return OffsetMap{};
   }
+  // Kafka makes the file before it has anything to write, and reads it so (CheckpointFile).
+  if (text->empty()) return OffsetMap{};
   const auto lines = parseCheckpoint(file, *text);
   if (!lines) {
     complaints_.push_back(lines.error().detail);

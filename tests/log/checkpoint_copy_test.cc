@@ -145,6 +145,14 @@ TEST_F(CheckpointCopyTest, ADirectoryThatWentOnElsewhereIsNotOffline) {
   EXPECT_EQ(keys(), "def");
 }
 
+TEST_F(CheckpointCopyTest, AnEmptyFileIsOneThatKafkaMade) {
+  prepare();
+  ASSERT_TRUE(disk_->open(fileOf(kCleanerOffsets), OpenMode::kCreate));
+  start();
+  EXPECT_FALSE(complains(kCleanerOffsets));
+  EXPECT_EQ(keys(), "defghij");
+}
+
 TEST_F(CheckpointCopyTest, WithoutACopyTheFilesCount) {
   prepare();
   disk_->erase(fileOf(kCheckpointCopy));
