@@ -149,6 +149,8 @@ class Config {
 
 // The tables of base/config/*.conf.
 [[nodiscard]] const ConfigDef& brokerConfigDef();
+/// Of a broker, too, but never in its file: throttles (Kafka's QuotaConfig.brokerQuotaConfigs).
+[[nodiscard]] const ConfigDef& brokerQuotaConfigDef();
 [[nodiscard]] const ConfigDef& topicConfigDef();
 [[nodiscard]] const ConfigDef& groupConfigDef();
 [[nodiscard]] const ConfigDef& clientMetricsConfigDef();

@@ -63,6 +63,7 @@ const ConfigDef* configTable(std::string_view table) {
 }
 
 const ConfigDef& brokerConfigDef() { return builtIn("broker"); }
+const ConfigDef& brokerQuotaConfigDef() { return builtIn("quota broker"); }
 const ConfigDef& topicConfigDef() { return builtIn("topic"); }
 const ConfigDef& groupConfigDef() { return builtIn("group"); }
 const ConfigDef& clientMetricsConfigDef() { return builtIn("client metrics"); }

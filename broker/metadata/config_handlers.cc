@@ -65,7 +65,7 @@ Result<std::vector<ConfigView>> viewTopic(const Resource& resource, const Metada
 std::vector<ConfigView> viewAllBrokers(const Resource& resource, const BrokerSettings& broker) {
   std::vector<ConfigView> views;
   for (const auto& [name, value] : *broker.dynamic_default) {
-    const ConfigKey* const key = brokerConfigDef().find(name);
+    const ConfigKey* const key = findBrokerKey(name);
     if (!isAsked(resource, name)) continue;
     ConfigView view{.name = name, .value = value, .source = ConfigSource::kDynamicDefaultBroker};
     view.synonyms.push_back({name, value, view.source});
@@ -106,6 +106,8 @@ Result<std::vector<ConfigView>> viewBroker(const Resource& resource, const Broke
     const bool hidden = key->own && asksForAll(resource);
     if (!hidden || view.source != ConfigSource::kDefault) views.push_back(std::move(view));
   }
+  for (ConfigView& view : viewsOfDynamicOnly(broker))
+    if (isAsked(resource, view.name)) views.push_back(std::move(view));
   return views;
 }
 

@@ -1,6 +1,7 @@
 #include "broker/metadata/config_view.h"
 
 #include <algorithm>
+#include <set>
 
 namespace millrace::broker {
 namespace {
@@ -77,11 +78,21 @@ std::optional<std::string> inherited(const ConfigKey& key, const BrokerSettings&
   return configText(ConfigDef::defaultOf(key));
 }
 
-void hideSecret(ConfigView& view) {
-  if (view.type != ConfigType::kPassword) return;
+void hide(ConfigView& view) {
   view.sensitive = true;
   view.value.reset();
   for (ConfigSynonymView& synonym : view.synonyms) synonym.value.reset();
+}
+
+void hideSecret(ConfigView& view) {
+  if (view.type == ConfigType::kPassword) hide(view);
+}
+
+ConfigView viewOfUnknown(const std::string& name, const BrokerSettings& broker) {
+  ConfigView view{.name = name, .read_only = true, .synonyms = placesOf({name}, broker)};
+  view.source = view.synonyms.front().source;
+  hide(view);
+  return view;
 }
 
 }  // namespace
@@ -119,6 +130,24 @@ ConfigView viewOfBroker(const ConfigKey& key, const BrokerSettings& broker) {
   if (!view.synonyms.empty()) view.source = view.synonyms.front().source;
   hideSecret(view);
   return view;
+}
+
+std::vector<ConfigView> viewsOfDynamicOnly(const BrokerSettings& broker) {
+  std::set<std::string> names;
+  for (const auto& layer : {broker.dynamic, broker.dynamic_default})
+    for (const auto& [name, value] : *layer)
+      if (brokerConfigDef().find(name) == nullptr) names.insert(name);
+  std::vector<ConfigView> views;
+  for (const std::string& name : names) {
+    const ConfigKey* const key = findBrokerKey(name);
+    views.push_back(key != nullptr ? viewOfBroker(*key, broker) : viewOfUnknown(name, broker));
+  }
+  return views;
+}
+
+const ConfigKey* findBrokerKey(std::string_view name) {
+  const ConfigKey* const key = brokerConfigDef().find(name);
+  return key != nullptr ? key : brokerQuotaConfigDef().find(name);
 }
 
 std::int8_t wireType(ConfigType type) {

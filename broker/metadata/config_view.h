@@ -60,6 +60,11 @@ struct BrokerSettings {
                                 ConfigSource override_source, const BrokerSettings& broker);
 /// A broker's own key.
 [[nodiscard]] ConfigView viewOfBroker(const ConfigKey& key, const BrokerSettings& broker);
+/// What was set while it runs and never stands in its file: throttles, and keys that nobody knows,
+/// whose values may be secrets (Kafka's KafkaConfig.maybeSensitive).
+[[nodiscard]] std::vector<ConfigView> viewsOfDynamicOnly(const BrokerSettings& broker);
+/// A broker's key or throttle; nullptr where nobody knows the name.
+[[nodiscard]] const ConfigKey* findBrokerKey(std::string_view name);
 /// Kafka's ConfigType on the wire.
 [[nodiscard]] std::int8_t wireType(ConfigType type);
 

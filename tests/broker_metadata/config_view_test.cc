@@ -58,5 +58,25 @@ TEST_F(ConfigViewTest, ShownPlacesAreOfTheOwnNameFirst) {
   EXPECT_EQ(topic("segment.bytes", given).source, ConfigSource::kStaticBroker);
 }
 
+TEST_F(ConfigViewTest, WhatIsOnlyEverSetWhileTheBrokerRunsIsShown) {
+  const std::string throttle = "replica.alter.log.dirs.io.max.bytes.per.second";
+  BrokerSettings settings = broker();
+  EXPECT_TRUE(viewsOfDynamicOnly(settings).empty());
+  settings.dynamic =
+      std::make_shared<ConfigMap>(ConfigMap{{throttle, "5"}, {"log.cleaner.threads", "2"}});
+  settings.dynamic_default = std::make_shared<ConfigMap>(ConfigMap{{throttle, "7"}, {"x", "y"}});
+  const auto views = viewsOfDynamicOnly(settings);
+  ASSERT_EQ(views.size(), 2U);
+  EXPECT_EQ(views[0].name, throttle);
+  EXPECT_EQ(views[0].value, "5");
+  EXPECT_EQ(views[0].type, ConfigType::kLong);
+  EXPECT_EQ(views[0].source, ConfigSource::kDynamicBroker);
+  EXPECT_EQ(places(views[0]), throttle + "=5:2 " + throttle + "=7:3 ");
+  EXPECT_EQ(views[1].name, "x");
+  EXPECT_TRUE(views[1].sensitive);
+  EXPECT_EQ(views[1].source, ConfigSource::kDynamicDefaultBroker);
+  EXPECT_EQ(places(views[1]), "x=null:3 ");
+}
+
 }  // namespace
 }  // namespace millrace::broker::testing
