@@ -47,8 +47,9 @@ Status format(FileSystem& files, DirectoryIdentity& identity, const std::string&
   return {};
 }
 
-/// As Kafka's LogManager.createAndValidateLogDirs: one directory by two names, a link perhaps.
-Status refuseTwins(const std::vector<std::string>& directories) {
+/// As Kafka's LogManager.createAndValidateLogDirs: one directory by two names, a link perhaps. And
+/// one in another, which could be taken for a log there; Kafka's loadLogs refuses most of these.
+Status refuseOverlaps(const std::vector<std::string>& directories) {
   std::map<std::string, std::string> seen;
   for (const std::string& directory : directories) {
     std::error_code error;
@@ -60,6 +61,10 @@ Status refuseTwins(const std::vector<std::string>& directories) {
       return fail(Errc::kConfig, fmt::format("log.dirs: {} and {} are the same directory",
                                              other->second, directory));
   }
+  for (const auto& [outer, outer_name] : seen)
+    for (const auto& [inner, inner_name] : seen)
+      if (inner.starts_with(outer + "/"))
+        return fail(Errc::kConfig, fmt::format("log.dirs: {} lies in {}", inner_name, outer_name));
   return {};
 }
 
@@ -111,7 +116,7 @@ Result<DirectoryIdentity> identifyDirectories(FileSystem& files,
                                               const std::string& metadata_directory,
                                               std::optional<std::int32_t> node_id) {
   const std::vector<std::string> all = withMetadata(directories, metadata_directory);
-  MILLRACE_CHECK_OK(refuseTwins(all));
+  MILLRACE_CHECK_OK(refuseOverlaps(all));
   DirectoryIdentity identity;
   std::vector<std::string> fresh;
   std::vector<std::string> unnamed;  // by a Kafka that had no directory ids yet

@@ -84,6 +84,14 @@ TEST_F(DataDirectories, OneByTwoNamesIsRefused) {
             "log.dirs: " + path("new") + " and " + path("new/") + " are the same directory");
 }
 
+TEST_F(DataDirectories, OneInAnotherIsRefused) {
+  EXPECT_EQ(refusal({"a", "a/b"}), "log.dirs: " + path("a/b") + " lies in " + path("a"));
+  EXPECT_EQ(refusal({"a", "a-b", "a/c-0"}), "log.dirs: " + path("a/c-0") + " lies in " + path("a"));
+  EXPECT_EQ(refusal({"a"}, "a/metadata"),
+            "log.dirs: " + path("a/metadata") + " lies in " + path("a"));
+  EXPECT_EQ(refusal({"a", "a-b"}), "");
+}
+
 TEST_F(DataDirectories, ACopyIsRefused) {
   ASSERT_TRUE(identify({"a", "b"}, "a"));
   fs::copy(path("b"), path("c"));
