@@ -85,6 +85,8 @@ Status DataDirectory::open() {
     if (name == kCleanShutdown) clean_ = true;
     if (name.ends_with(kDeleteDirSuffix)) {
       leftovers_.push_back(path(name));
+    } else if (name.ends_with(kFutureDirSuffix)) {
+      futures_.push_back(name);
     } else if (auto tp = parseLogDirectory(name)) {
       found_.push_back(std::move(*tp));
     }

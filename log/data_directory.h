@@ -22,7 +22,8 @@ inline constexpr std::string_view kRecoveryPoints = "recovery-point-offset-check
                                   kHighWatermarks = "replication-offset-checkpoint",
                                   kCleanerOffsets = "cleaner-offset-checkpoint",
                                   kCleanShutdown = ".kafka_cleanshutdown", kLock = ".lock";
-inline constexpr std::string_view kDeleteDirSuffix = "-delete", kStrayDirSuffix = "-stray";
+inline constexpr std::string_view kDeleteDirSuffix = "-delete", kStrayDirSuffix = "-stray",
+                                  kFutureDirSuffix = "-future";
 
 /// "orders-3" as topic and partition; nothing for other names.
 [[nodiscard]] std::optional<TopicPartition> parseLogDirectory(std::string_view name);
@@ -51,6 +52,8 @@ class DataDirectory {
   [[nodiscard]] std::string path(std::string_view name) const;
   [[nodiscard]] bool clean() const { return clean_; }
   [[nodiscard]] const std::vector<TopicPartition>& found() const { return found_; }
+  /// Names of directories with copies of logs on their way here (KIP-113).
+  [[nodiscard]] const std::vector<std::string>& futures() const { return futures_; }
   /// Directories that were being deleted at the last stop.
   [[nodiscard]] const std::vector<std::string>& leftovers() const { return leftovers_; }
   /// Checkpoints that could not be read, as sentences.
@@ -106,6 +109,7 @@ class DataDirectory {
   Status health_;
   bool clean_ = false;
   std::vector<TopicPartition> found_;
+  std::vector<std::string> futures_;
   std::vector<std::string> leftovers_;
   std::vector<std::string> complaints_;
   OffsetMap recovery_points_;

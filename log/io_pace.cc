@@ -13,13 +13,14 @@ IoBudget::Clock::time_point IoBudget::charge(std::uint64_t bytes, Clock::time_po
   return paid_until_;
 }
 
-bool IoPace::spend(std::uint64_t bytes) {
+bool IoPace::spend(std::uint64_t bytes, const std::atomic<bool>* given_up) {
   std::unique_lock lock(mutex_);
   const auto now = IoBudget::Clock::now();
   const auto until = budget_.charge(bytes, now);
-  const auto over = [this, before = changes_] { return stopped_ || changes_ != before; };
+  const auto useless = [this, given_up] { return stopped_ || (given_up && *given_up); };
+  const auto over = [&, before = changes_] { return useless() || changes_ != before; };
   if (until > now) changed_.wait_until(lock, until, over);
-  return !stopped_;
+  return !useless();
 }
 
 void IoPace::setRate(double bytes_per_second) {
@@ -28,6 +29,11 @@ void IoPace::setRate(double bytes_per_second) {
   rate_ = bytes_per_second;
   budget_ = IoBudget(rate_);
   ++changes_;
+  changed_.notify_all();
+}
+
+void IoPace::wake() {
+  const std::lock_guard lock(mutex_);
   changed_.notify_all();
 }
 

@@ -1,6 +1,7 @@
-// A limit on bytes per second for work in the background (log.cleaner.io.max.bytes.per.second).
+// A limit on bytes per second for work in the background: compaction, moves between directories.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -30,14 +31,17 @@ class IoBudget {
   Clock::time_point paid_until_{};
 };
 
-/// Thread-safe: all cleaner threads share one. Never on a shard: spend() sleeps.
+/// Thread-safe: all threads of a kind share one. Never on a shard: spend() sleeps.
 class IoPace {
  public:
   explicit IoPace(double bytes_per_second) : rate_(bytes_per_second), budget_(bytes_per_second) {}
-  /// Waits until there is room for more. False once stop() was called: the work is to be given up.
-  [[nodiscard]] bool spend(std::uint64_t bytes);
+  /// Waits until there is room for more. False once stop() was called, or wake() where `given_up`
+  /// is true: the work is to be given up.
+  [[nodiscard]] bool spend(std::uint64_t bytes, const std::atomic<bool>* given_up = nullptr);
   /// From now on; whoever waits goes on at once.
   void setRate(double bytes_per_second);
+  /// Whose work was given up goes on at once.
+  void wake();
   void stop();
 
  private:

@@ -30,6 +30,12 @@ inline constexpr std::string_view kPartitionMetadata = "partition.metadata",
 /// end, and the next process makes the cut. Ours; Kafka does not look at it.
 inline constexpr std::string_view kCutMarker = "millrace-cut";
 
+/// Of a move to another data directory (future_log.h, docs/formats/moves.md). In the log while its
+/// copy takes its place: the copy's id. In the copy, from the moment on from which it may: its own
+/// id. Where a start finds two logs of one name, the copy counts if both say the same.
+inline constexpr std::string_view kMovingMarker = "millrace-moving",
+                                  kMovedMarker = "millrace-moved";
+
 /// What a file name in a log directory says; `extra` is one of the suffixes above or empty.
 struct ParsedName {
   Offset base;

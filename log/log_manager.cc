@@ -133,6 +133,7 @@ Status LogManager::State::openAll() {
     Result<std::unique_ptr<PartitionLog>> opened;
   };
   std::vector<Work> work;
+  const auto left = settleMoves();
   report.clean = true;
   for (const auto& directory : directories) {
     if (!directory->health()) continue;
@@ -140,7 +141,7 @@ Status LogManager::State::openAll() {
     for (const std::string& path : directory->leftovers()) doomed.push_back({path, 0});
     for (const std::string& note : directory->complaints()) report.notes.push_back(note);
     for (const TopicPartition& tp : directory->found())
-      work.push_back({directory.get(), tp, nullptr});
+      if (!left.contains({directory.get(), tp})) work.push_back({directory.get(), tp, nullptr});
   }
   const Clock& clock = options.clock != nullptr ? *options.clock : systemClock();
   const Millis now_ms = clock.wallMs();
@@ -153,6 +154,8 @@ Status LogManager::State::openAll() {
   for (Work& w : work) MILLRACE_CHECK_OK(takeIn(*w.directory, w.tp, std::move(w.opened)));
   MILLRACE_CHECK_OK(confirmCuts());
   for (const auto& directory : directories) takeIntoUse(*directory);
+  settleMarkers();
+  adoptFutures();
   // What is left of a checkpoint file and its copy, where one was damaged, is alone until then.
   const bool damaged = std::ranges::any_of(directories, [](const auto& directory) {
     return directory->health() && !directory->complaints().empty();
@@ -259,7 +262,14 @@ std::vector<LogManager::LogInfo> LogManager::describe() const {
   out.reserve(state_->logs.size());
   for (const auto& [tp, entry] : state_->logs)
     out.push_back({tp, entry.directory->path(), entry.log->sizeInBytes(),
-                   entry.log->highWatermark(), entry.log->endOffset()});
+                   std::max<std::int64_t>(entry.log->highWatermark() - entry.log->endOffset(), 0)});
+  for (const auto& [tp, moving] : state_->moves) {
+    const auto log = state_->logs.find(tp);
+    if (moving.left.log != nullptr || log == state_->logs.end()) continue;
+    const FutureLog& future = *moving.future;
+    out.push_back({tp, moving.to->path(), future.sizeInBytes(),
+                   log->second.log->endOffset() - future.endOffset(), true});
+  }
   return out;
 }
 
@@ -279,8 +289,7 @@ Result<DataDirectory*> LogManager::State::leastUsed() const {
 
 Result<DataDirectory*> LogManager::State::place(const Uuid& directory_id) const {
   if (options.directory_ids.empty()) return leastUsed();
-  // Ids below 100 have meanings of their own in Kafka (DirectoryId): unassigned, lost, migrating.
-  if (directory_id.high == 0 && directory_id.low < 100) return leastUsed();
+  if (!isGiven(directory_id)) return leastUsed();
   for (const auto& directory : directories) {
     if (idOf(*directory) != directory_id) continue;
     const Status health = directory->health();
@@ -295,6 +304,14 @@ Result<DataDirectory*> LogManager::State::place(const Uuid& directory_id) const 
 
 void LogManager::State::abandon(const DataDirectory& directory) {
   const Status health = directory.health();
+  std::vector<TopicPartition> given_up;
+  for (const auto& [tp, moving] : moves) {
+    const auto log = logs.find(tp);
+    const bool from_here = log != logs.end() && log->second.directory == &directory;
+    if (from_here || moving.to == &directory) given_up.push_back(tp);
+  }
+  // A copy that cannot be renamed lies in a directory that is offline: a start goes on with it.
+  for (const TopicPartition& tp : given_up) (void)dropMove(tp, 0);
   std::erase_if(logs, [&](auto& item) {
     auto& [tp, entry] = item;
     if (entry.directory != &directory) return false;
@@ -343,6 +360,7 @@ Result<PartitionLog*> LogManager::create(const TopicPartition& tp, const Uuid& t
       return fail(Errc::kInconsistentTopicId,
                   fmt::format("{} belongs to topic id {}, not {}", log->directory(),
                               log->topicId().toString(), topic_id.toString()));
+    MILLRACE_CHECK_OK(s.mustLieIn(tp, found->second, directory_id));
     if (log->topicId().isZero() && !topic_id.isZero()) MILLRACE_CHECK_OK(log->adopt(topic_id));
     return log;
   }
@@ -391,6 +409,8 @@ Status LogManager::State::writeCheckpoints() {
         pointsOf(*entry.log).addTo(points, tp);
     for (const auto& [tp, log] : offline)
       if (log.directory == directory.get()) log.points.addTo(points, tp);
+    for (const auto& [tp, moving] : moves)
+      if (moving.to == directory.get() && moving.points) moving.points->addTo(points, tp);
     // One that fails goes offline; the others have theirs written.
     (void)judge(*directory, directory->writeCheckpoints(points));
   }

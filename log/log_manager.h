@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "base/uuid.h"
+#include "log/future_log.h"
 #include "log/partition_log.h"
 
 #include <cstdint>
@@ -98,8 +99,9 @@ class LogManager {
     TopicPartition tp;
     std::string directory;  ///< the entry of log.dirs
     std::uint64_t size = 0;
-    Offset high_watermark;
-    Offset end_offset;
+    /// Offsets that it has yet to get: of a copy on its way (KIP-113), those that the log has.
+    std::int64_t offset_lag = 0;
+    bool is_future = false;
   };
   [[nodiscard]] std::vector<LogInfo> describe() const;
   /// The log of that name, made in the directory with this id where it does not exist; without an
@@ -118,6 +120,33 @@ class LogManager {
   /// Puts the removals so far on disk: from then on not even a crash of the machine brings a log of
   /// that name back.
   [[nodiscard]] Status syncRemovals();
+
+  // Moves between data directories (KIP-113, README.md).
+  /// A copy of a log on its way to another data directory.
+  struct Move {
+    TopicPartition tp;
+    std::string directory;  ///< the entry of log.dirs
+    std::shared_ptr<FutureLog> future;
+  };
+  /// Those that a start found and those that were begun.
+  [[nodiscard]] std::vector<Move> moves() const;
+  /// Begins one, in the place of one to another directory. Nothing where the log lies there, which
+  /// ends a move, or is on its way. Errors (Kafka's): kLogDirNotFound; kNotFound where there is no
+  /// such log; kKafkaStorageError where its directory, this one or any other is offline.
+  [[nodiscard]] Result<std::shared_ptr<FutureLog>> beginMove(const TopicPartition& tp,
+                                                             const std::string& directory);
+  /// A copy failed, or could not take the log's place: where it is still wanted, it is given up and
+  /// taken away. Where its disk failed, that directory goes offline; the log stays as it is.
+  void moveFailed(const FutureLog& future, const Error& cause);
+  /// The copy takes the log's place; from `source` on nobody may append. Returns the log in its new
+  /// place, for which everything is on disk. The one before is good for reading until finishMove().
+  /// Errors: kState where too much is missing; the copy goes on then. After others the log is as it
+  /// was.
+  [[nodiscard]] Result<PartitionLog*> takePlace(FutureLog& future, const MoveSource& source,
+                                                const LogConfig& config);
+  /// The log before has left its journal (PartitionLog::leaveJournal): takes its directory away, as
+  /// remove() does. From then on a crash knows the new one only. Errors: of the old directory.
+  [[nodiscard]] Status finishMove(const TopicPartition& tp, Millis now_ms);
 
   /// Writes recovery-point, log-start-offset and replication-offset checkpoints.
   [[nodiscard]] Status writeCheckpoints();

@@ -16,6 +16,7 @@ constexpr std::size_t kLongestName = 255;
 Status LogManager::remove(const TopicPartition& tp, Millis now_ms) {
   State& s = *state_;
   const std::lock_guard lock(s.mutex);
+  MILLRACE_CHECK_OK(s.dropMove(tp, now_ms));
   if (const auto offline = s.offline.find(tp); offline != s.offline.end()) {
     DataDirectory& directory = *offline->second.directory;
     s.offline.erase(offline);
@@ -37,6 +38,7 @@ Status LogManager::remove(const TopicPartition& tp, Millis now_ms) {
 Result<std::string> LogManager::setAside(const TopicPartition& tp) {
   State& s = *state_;
   const std::lock_guard lock(s.mutex);
+  MILLRACE_CHECK_OK(s.dropMove(tp, 0));
   const auto found = s.logs.find(tp);
   if (found == s.logs.end()) return fail(Errc::kNotFound, "no log " + tp.toString());
   PartitionLog& log = *found->second.log;
@@ -56,17 +58,26 @@ Status LogManager::State::doom(DataDirectory& directory, const TopicPartition& t
   return {};
 }
 
-Result<std::string> LogManager::State::moveAway(DataDirectory& directory, const TopicPartition& tp,
-                                                std::string_view suffix) {
+std::string LogManager::State::uniqueId() {
   const std::uint64_t high = random.next();
   const Uuid id = makeUuid(high, random.next());
+  return fmt::format("{:016x}{:016x}", id.high, id.low);
+}
+
+Result<std::string> LogManager::State::setAside(DataDirectory& directory, const std::string& name,
+                                                const TopicPartition& tp, std::string_view suffix) {
   // Kafka's name: topic-partition.uniqueid-delete, the topic cut where that gets too long
   // (UnifiedLog.logDeleteDirName).
-  const std::string rest =
-      fmt::format("-{}.{:016x}{:016x}{}", tp.partition.value(), id.high, id.low, suffix);
+  const std::string rest = fmt::format("-{}.{}{}", tp.partition.value(), uniqueId(), suffix);
   std::string away = directory.path(tp.topic.substr(0, kLongestName - rest.size()) + rest);
-  MILLRACE_CHECK_OK(judge(directory, files.rename(directory.path(tp.toString()), away)));
+  MILLRACE_CHECK_OK(judge(directory, files.rename(directory.path(name), away)));
   unsynced.insert(&directory);
+  return away;
+}
+
+Result<std::string> LogManager::State::moveAway(DataDirectory& directory, const TopicPartition& tp,
+                                                std::string_view suffix) {
+  MILLRACE_TRY(std::string away, setAside(directory, tp.toString(), tp, suffix));
   removed.insert(tp);
   return away;
 }

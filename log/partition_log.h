@@ -74,8 +74,7 @@ class PartitionLog {
   void setConfig(const LogConfig& config) { config_ = config; }
   [[nodiscard]] const RecoveryInfo& recovery() const;
   [[nodiscard]] std::size_t segmentCount() const;
-  /// The error that took the log offline, if any.
-  [[nodiscard]] const Status& health() const;
+  [[nodiscard]] const Status& health() const;  ///< the error that took the log offline, if any
 
   /// Moves the high watermark, kept within [start, end]. Returns the one that holds now.
   Offset setHighWatermark(Offset offset);
@@ -107,8 +106,7 @@ class PartitionLog {
   /// Drops everything and starts anew at `offset`, on disk, too. Errors: kState where anything was
   /// flushed.
   [[nodiscard]] Status truncateFullyAndStartAt(Offset offset);
-  /// Closes the active segment and starts a new one.
-  [[nodiscard]] Status roll();
+  [[nodiscard]] Status roll();  ///< closes the active segment and starts a new one
 
   // Upkeep: the shard calls these now and then.
   /// Deletes old segments by time, size and log start offset (renames; unlinked later). Rolls a
@@ -123,8 +121,7 @@ class PartitionLog {
   // Flush: prepare on the shard, run anywhere, report back on the shard.
   /// Whether a rolled segment is not on disk yet: Kafka flushes those in the background.
   [[nodiscard]] bool hasUnflushedSegments() const;
-  /// Whether anything is not on disk yet.
-  [[nodiscard]] bool needsFlush() const;
+  [[nodiscard]] bool needsFlush() const;  ///< whether anything is not on disk yet
   /// Nothing is in the job where everything is on disk.
   [[nodiscard]] FlushJob prepareFlush(FlushScope scope = FlushScope::kAll);
   /// Moves the recovery point up. A failed flush takes the log offline: what the disk holds is
@@ -134,8 +131,7 @@ class PartitionLog {
   [[nodiscard]] std::int64_t unflushedRecords() const { return endOffset() - recoveryPoint(); }
   /// Bytes appended and not yet flushed: what a recovery scans.
   [[nodiscard]] std::uint64_t unflushedBytes() const;
-  /// prepareFlush, run, flushed in one.
-  [[nodiscard]] Status flush();
+  [[nodiscard]] Status flush();  ///< prepareFlush, run, flushed in one
 
   // Group commit (flush.on.ack).
   /// Appends go through this journal from now on; before, a replay of it must be over.
@@ -151,6 +147,9 @@ class PartitionLog {
   };
   [[nodiscard]] Result<std::optional<Gap>> firstGap() const;
 
+  /// For a move (future_log.h): what to copy now. kLast closes the books as close() does.
+  [[nodiscard]] Result<MoveSource> moveSource(MovePass pass);
+
   // Compaction: plan on the shard, runCompaction() anywhere, put in place on the shard. One at a
   // time.
   [[nodiscard]] Result<CompactionNeed> compactionNeed(Millis now_ms) const;
@@ -158,7 +157,8 @@ class PartitionLog {
   /// Replaces the segments, crash-safe; nothing where the log was cut meanwhile. Between plan and
   /// this comes LogManager::writeCheckpoints(): gaps above the recovery point in it are losses.
   [[nodiscard]] Status compacted(const CompactionPlan& plan, const CompactionOutcome& outcome);
-  /// A run failed: kIo takes log and directory offline (Kafka's LogCleaner), kNotFound the log.
+  /// A run, or a copy, failed: kIo takes log and directory offline (Kafka's LogCleaner), kNotFound
+  /// the log.
   void compactionFailed(const Error& cause);
   /// Below this offset the log is compacted: the next run's map begins here. Safe from any thread.
   [[nodiscard]] Offset cleanedTo() const { return load(cleaned_to_); }

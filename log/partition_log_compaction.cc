@@ -147,9 +147,10 @@ Status PartitionLog::compacted(const CompactionPlan& plan, const CompactionOutco
   State& s = *state_;
   const FilesInUse use(s);
   if (!s.health) return s.health;
-  if (!s.stillFits(plan) || !config_.cleanup_compact) {
+  const bool moved = plan.directory != directory_;
+  if (moved || !s.stillFits(plan) || !config_.cleanup_compact) {
     // Truncated, deleted or no longer to be compacted: what was written is of no use.
-    const LogFiles cleaned{s.files.system, directory_, std::string(kCleanedSuffix)};
+    const LogFiles cleaned{s.files.system, plan.directory, std::string(kCleanedSuffix)};
     for (const auto& made : outcome.segments)
       for (const FileKind kind :
            {FileKind::kLog, FileKind::kOffsetIndex, FileKind::kTimeIndex, FileKind::kTxnIndex})

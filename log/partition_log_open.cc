@@ -9,6 +9,14 @@
 #include <set>
 
 namespace millrace::log {
+namespace {
+
+void noteMove(std::string_view name, RecoveryInfo& recovery) {
+  recovery.moving = recovery.moving || name == kMovingMarker;
+  recovery.moved = recovery.moved || name == kMovedMarker;
+}
+
+}  // namespace
 
 Status PartitionLog::State::open() {
   auto names = files.system.list(files.directory);
@@ -90,6 +98,7 @@ Status PartitionLog::State::findFiles(const std::vector<std::string>& names) {
       continue;
     }
     cut_found = cut_found || name == kCutMarker;
+    noteMove(name, recovery);
     if (name == kOwnSegments) {
       MILLRACE_TRY(own_from, readOwnSegments(files));
     }

@@ -109,6 +109,9 @@ struct RecoveryInfo {
   /// There are records, but a crash took the topic id before the first flush: nobody knows whose
   /// they are.
   bool ownerless = false;
+  /// The markers of a move that a process did not end (log_files.h).
+  bool moving = false;
+  bool moved = false;
 };
 
 /// A live producer, for DescribeProducers.
@@ -153,6 +156,39 @@ struct FlushJob {
   [[nodiscard]] bool empty() const { return files.empty() && directories.empty(); }
   [[nodiscard]] Status run() const;
 };
+
+/// What of a log a move to another data directory has to copy, as of one moment.
+struct MoveSource {
+  /// A segment.
+  struct Part {
+    Offset base;
+    std::uint64_t size = 0;
+  };
+  /// While this is the same, files only grow, and go from the front.
+  struct Version {
+    std::int32_t rebuilt_indexes = 0;
+    Offset cleaned_to;
+    std::uint64_t cuts = 0;
+    friend bool operator==(const Version&, const Version&) = default;
+  };
+  std::string directory;
+  /// Nothing was ever appended: there is not even a directory.
+  bool absent = false;
+  /// In order; only the last one grows.
+  std::vector<Part> parts;
+  /// Where producer snapshots stand.
+  std::vector<Offset> snapshots;
+  Offset end;
+  Version version;
+  /// Whether nothing of it has gone or was replaced up to `now`.
+  [[nodiscard]] bool holds(const MoveSource& now) const {
+    if (version != now.version || parts.empty()) return version == now.version;
+    return !now.parts.empty() && now.parts.front().base == parts.front().base;
+  }
+};
+
+/// Of a log that goes on growing, or of one to which nothing is appended any more.
+enum class MovePass : std::uint8_t { kGrowing, kLast };
 
 }  // namespace millrace::log
 

@@ -133,14 +133,15 @@ Task<DescribeLogDirsResponse> describeLogDirs(Services& services, RequestContext
       out.usable_bytes = static_cast<std::int64_t>(space.f_bavail * space.f_frsize);
     }
     std::map<std::string, DescribeLogDirsResponse::DescribeLogDirsTopic> topics;
-    for (const auto& [tp, where, size, high_watermark, end_offset] : logs) {
+    for (const auto& [tp, where, size, lag, is_future] : logs) {
       if (where != directory || !isWanted(wanted, tp)) continue;
       auto& topic = topics[tp.topic];
       topic.name = tp.topic;
       auto& partition = topic.partitions.emplace_back();
       partition.partition_index = tp.partition.value();
       partition.partition_size = static_cast<std::int64_t>(size);
-      partition.offset_lag = std::max<std::int64_t>(high_watermark - end_offset, 0);
+      partition.offset_lag = lag;
+      partition.is_future_key = is_future;
     }
     for (auto& [name, topic] : topics) out.topics.push_back(std::move(topic));
   }

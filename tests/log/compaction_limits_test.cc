@@ -92,6 +92,16 @@ TEST(IoPace, AChangeOfTheRateHoldsForThoseWhoWait) {
   waiter.join();
 }
 
+TEST(IoPace, WhatIsNotWantedAnyMoreIsNotWaitedFor) {
+  IoPace pace(1);
+  std::atomic<bool> given_up{false};
+  std::thread waiter([&] { EXPECT_FALSE(pace.spend(1 << 30, &given_up)); });
+  given_up = true;
+  pace.wake();
+  waiter.join();
+  EXPECT_FALSE(pace.spend(1 << 30, &given_up));
+}
+
 TEST(KeyOffsetMap, HoldsWhatAMapHolds) {
   const std::uint32_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));

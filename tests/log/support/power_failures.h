@@ -11,8 +11,10 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace millrace::log::test {
 
@@ -52,8 +54,9 @@ class PowerFailures : public testing::Test {
   }
 
   [[nodiscard]] std::unique_ptr<LogManager> open() {
-    auto opened = LogManager::open({.directories = {"/data"},
+    auto opened = LogManager::open({.directories = directories_,
                                     .defaults = config_,
+                                    .broken = broken_,
                                     .logs_synced_together = logs_synced_together_,
                                     .recovery_threads = 1,
                                     .journal_file_bytes = 64 << 10,
@@ -74,12 +77,16 @@ class PowerFailures : public testing::Test {
   }
   void loseUnsynced() {
     manager_.reset();
-    disk_->restart(Restart::kPower);
+    disk_->restart(restart_);
   }
   void expectSound() {
-    const auto paths = disk_->filesBelow("/data/" + name_.toString());
+    for (const std::string& directory : directories_) expectSound(directory);
+  }
+  void expectSound(const std::string& directory) {
+    const std::string path = directory + "/" + name_.toString();
+    const auto paths = disk_->filesBelow(path);
     if (std::ranges::none_of(paths, [](const auto& p) { return p.ends_with(".log"); })) return;
-    const auto checked = checkLogs(*disk_, "/data/" + name_.toString(), [](const Problem& p) {
+    const auto checked = checkLogs(*disk_, path, [](const Problem& p) {
       // One that a crash tore is told by its CRC, and passed over.
       if (!p.file.ends_with(".snapshot")) ADD_FAILURE() << p.file << ": " << p.what;
     });
@@ -129,6 +136,10 @@ class PowerFailures : public testing::Test {
   }
 
   const TopicPartition name_{"orders", PartitionIndex{0}};
+  std::vector<std::string> directories_{"/data"};
+  /// Of these, the ones that cannot be used.
+  std::map<std::string, Error> broken_;
+  Restart restart_ = Restart::kPower;
   /// From here on a round syncs a log itself.
   std::uint64_t direct_bytes_ = 1 << 20;
   /// From so many logs on a clean stop syncs the whole file system.
