@@ -11,6 +11,7 @@
 #include "broker/net/connection_host.h"
 #include "broker/net/listeners.h"
 #include "broker/partitions.h"
+#include "broker/replica_moves.h"
 #include "broker/topic_settings.h"
 #include "broker/upkeep.h"
 #include "log/log_manager.h"
@@ -65,6 +66,7 @@ struct Node::Parts {
   std::unique_ptr<GroupService> groups;
   std::unique_ptr<Upkeep> upkeep;
   std::unique_ptr<LogCleaner> cleaner;
+  std::unique_ptr<ReplicaMoves> replica_moves;
   bool metadata_started = false;
 };
 
@@ -257,11 +259,17 @@ Status Node::startServices() {
   services_.fetch_sessions = parts_->fetch_sessions.get();
   parts_->groups = std::make_unique<GroupService>(services_);
   services_.groups = parts_->groups.get();
+  parts_->replica_moves = std::make_unique<ReplicaMoves>(services_, config);
+  services_.replica_moves = parts_->replica_moves.get();
   parts_->metadata->follow([this](ImagePtr image, MetadataChanges changes) {
     return applyToPartitions(std::move(image), std::move(changes));
   });
   parts_->metadata->follow([this](ImagePtr image, MetadataChanges changes) {
     return parts_->groups->onMetadata(std::move(image), std::move(changes));
+  });
+  parts_->metadata->follow([this](ImagePtr image, MetadataChanges) -> Task<void> {
+    parts_->replica_moves->follow(*image);
+    co_return;
   });
   registerDataHandlers(handlers_, services_);
   registerMetadataHandlers(handlers_, services_);
@@ -283,6 +291,7 @@ void Node::startUpkeep() {
   parts_->upkeep->start();
   parts_->cleaner = std::make_unique<LogCleaner>(services_, config_.config);
   parts_->cleaner->start();
+  parts_->replica_moves->start();
   for (auto& host : parts_->hosts)
     spawn(host->gate(), host->shard(), "idle watch", host->watchIdle());
 }
@@ -300,6 +309,7 @@ void Node::stop() {
   if (parts.groups) runAndWait(executor, parts.groups->stop());
   in_process_gate_.closeAndWait();
   for (auto& host : parts.hosts) host->gate().closeAndWait();
+  if (parts.replica_moves) parts.replica_moves->stop();
   if (parts.cleaner) parts.cleaner->stop();
   if (parts.upkeep) parts.upkeep->stop();
   if (parts.directory_watch) parts.directory_watch->stop();

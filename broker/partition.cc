@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::broker {
 
 Partition::Partition(std::string name, log::PartitionLog& log, PartitionSettings settings)
-    : name_(std::move(name)), log_(log), settings_(settings) {}
+    : name_(std::move(name)), log_(&log), settings_(settings) {}
 
 Partition::~Partition() { dismissWatchers(); }
 
@@ -32,18 +33,18 @@ std::expected<log::AppendInfo, log::AppendFailure> Partition::append(const recor
   options.leader_epoch = settings_.leader_epoch;
   options.now_ms = now_ms;
   options.origin = origin;
-  auto appended = log_.append(batch, options);
+  auto appended = log_->append(batch, options);
   if (!appended || appended->duplicate) return appended;
   if (meter_ != nullptr) meter_->add(appended->bytes);
   if (appended->round != 0) return appended;
   // The only replica: what it has is committed.
-  log_.setHighWatermark(log_.endOffset());
+  log_->setHighWatermark(log_->endOffset());
   notify(static_cast<std::int64_t>(appended->bytes));
   return appended;
 }
 
 void Partition::committed(Offset end, std::int64_t bytes) {
-  if (end > log_.highWatermark()) log_.setHighWatermark(end);
+  if (end > log_->highWatermark()) log_->setHighWatermark(end);
   notify(bytes);
 }
 
@@ -68,10 +69,20 @@ Errc Partition::checkEpoch(std::int32_t current_leader_epoch) const {
 }
 
 Status Partition::update(PartitionSettings settings) {
-  log_.setConfig(settings.log);
+  log_->setConfig(settings.log);
   const bool new_epoch = settings.leader_epoch > settings_.leader_epoch;
   settings_ = settings;
-  return new_epoch ? log_.startEpoch(settings_.leader_epoch) : Status{};
+  return new_epoch ? log_->startEpoch(settings_.leader_epoch) : Status{};
+}
+
+Status Partition::moveTo(log::PartitionLog& log) {
+  log::PartitionLog& before = *std::exchange(log_, &log);
+  log.setConfig(settings_.log);
+  log.setHighWatermark(before.highWatermark());
+  const auto latest = log.latestEpoch();
+  if (!latest || *latest < settings_.leader_epoch)
+    MILLRACE_CHECK_OK(log.startEpoch(settings_.leader_epoch));
+  return before.leaveJournal();
 }
 
 }  // namespace millrace::broker

@@ -66,8 +66,8 @@ class Partition {
 
   /// "orders-3"
   [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] log::PartitionLog& log() { return log_; }
-  [[nodiscard]] const log::PartitionLog& log() const { return log_; }
+  [[nodiscard]] log::PartitionLog& log() { return *log_; }
+  [[nodiscard]] const log::PartitionLog& log() const { return *log_; }
   [[nodiscard]] LeaderEpoch leaderEpoch() const { return settings_.leader_epoch; }
 
   /// Appends as leader, moves the high watermark and wakes watchers: when it returns, the batch is
@@ -92,26 +92,35 @@ class Partition {
   void dismissWatchers();
   /// Whether flush.messages asks for a flush now.
   [[nodiscard]] bool isFlushDue() const {
-    return log_.unflushedRecords() >= settings_.log.flush_messages;
+    return log_->unflushedRecords() >= settings_.log.flush_messages;
   }
   /// Milliseconds until flush.ms asks for a flush, 0 or less where it does now; nothing where it
   /// never does. `now_ms` is monotonic.
   [[nodiscard]] std::optional<Millis> untilFlush(Millis now_ms) const {
     const Millis every = settings_.log.flush_ms;
-    if (every == std::numeric_limits<Millis>::max() || log_.unflushedRecords() == 0)
+    if (every == std::numeric_limits<Millis>::max() || log_->unflushedRecords() == 0)
       return std::nullopt;
     return every - (now_ms - flushed_ms_);
   }
   void flushedAt(Millis now_ms) { flushed_ms_ = now_ms; }
   /// Follows a change of metadata. Errors: of the log, when a new epoch cannot be noted.
   [[nodiscard]] Status update(PartitionSettings settings);
+  /// The same log in another data directory; nothing was appended since it was made from the other.
+  /// Errors: of the log before.
+  [[nodiscard]] Status moveTo(log::PartitionLog& log);
+
+  // Flushes that are under way, with files of the log in their hands.
+  void beginFlush() { ++flushes_; }
+  void endFlush() { --flushes_; }
+  [[nodiscard]] bool isFlushing() const { return flushes_ > 0; }
 
  private:
   void notify(std::int64_t bytes);
 
   std::string name_;
-  log::PartitionLog& log_;
+  log::PartitionLog* log_;
   PartitionSettings settings_;
+  int flushes_ = 0;
   GrowthMeter* meter_ = nullptr;
   Millis flushed_ms_ = 0;
   std::vector<std::shared_ptr<GrowthWatcher>> watchers_;

@@ -5,6 +5,7 @@
 #include "base/net/blocking_pool.h"
 #include "broker/fan_out.h"
 #include "broker/group_commit.h"
+#include "broker/held_work.h"
 #include "broker/partition.h"
 #include "broker/partitions_impl.h"
 #include "log/compaction.h"
@@ -241,7 +242,7 @@ GroupCommits& PartitionStore::commits() { return impl_->commits; }
 Task<Result<Appended>> PartitionStore::append(TopicIdPartition id, Bytes batch) {
   CommitTicket ticket;
   bool flush_due = false;
-  auto work = [this, &id, &batch, &ticket, &flush_due]() -> Result<Appended> {
+  auto append = [this, &id, &batch, &ticket, &flush_due]() -> Result<Appended> {
     Partition* partition = find(id);
     if (partition == nullptr) return missing(*this, id);
     MILLRACE_TRY(const auto view, record::BatchView::parse(batch));
@@ -252,7 +253,17 @@ Task<Result<Appended>> PartitionStore::append(TopicIdPartition id, Bytes batch) 
     flush_due = partition->isFlushDue();
     return Appended{done->base_offset, done->last_offset, partition->leaderEpoch()};
   };
-  Result<Appended> appended = co_await onShard(shardOf(id), std::ref(work));
+  HeldWork held;
+  Result<Appended> appended = Appended{};
+  auto work = [this, &id, &append, &held, &appended] {
+    whenOpen(id, held, [&append, &appended] { appended = append(); });
+  };
+  co_await onShard(shardOf(id), std::ref(work));
+  if (held.any()) {
+    co_await shielded();
+    co_await held.wait();
+    co_await unshielded();
+  }
   if (flush_due) {
     std::vector<TopicIdPartition> due = {id};
     const Status flushed = co_await flush(std::move(due));
@@ -308,7 +319,7 @@ Task<std::vector<DirtyLog>> PartitionStore::dueForCompaction() {
     const auto s = static_cast<std::size_t>(shard);
     const Millis now = impl_->clock.wallMs();
     for (auto& [id, partition] : impl_->maps[s]) {
-      if (!partition->log().config().cleanup_compact) continue;
+      if (!partition->log().config().cleanup_compact || impl_->isMoving(id)) continue;
       const auto need = partition->log().compactionNeed(now);
       // A log that cannot be looked at is tried once: the run tells what is wrong with it.
       if (!need || need->due) found[s].push_back({id, need ? need->dirty_ratio : 1});
@@ -321,11 +332,13 @@ Task<std::vector<DirtyLog>> PartitionStore::dueForCompaction() {
   co_return due;
 }
 
-Task<Status> PartitionStore::compactionFailed(TopicIdPartition id, Error cause) {
+Task<Status> PartitionStore::compactionFailed(TopicIdPartition id, std::string directory,
+                                              Error cause) {
   bool here = false;
-  auto tell = [this, &id, &cause, &here] {
+  auto tell = [this, &id, &directory, &cause, &here] {
     Partition* partition = find(id);
-    here = partition != nullptr;
+    // Not one that has moved to another directory meanwhile.
+    here = partition != nullptr && partition->log().directory() == directory;
     if (here) partition->log().compactionFailed(cause);
   };
   co_await onShard(shardOf(id), std::ref(tell));
@@ -336,20 +349,19 @@ Task<Status> PartitionStore::compactionFailed(TopicIdPartition id, Error cause) 
 Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits limits) {
   Result<log::CompactionPlan> plan = wentAway();
   auto prepare = [this, &id, &plan] {
-    Partition* partition = find(id);
-    if (partition != nullptr) plan = partition->log().prepareCompaction(impl_->clock.wallMs());
+    Partition* partition = impl_->isMoving(id) ? nullptr : find(id);
+    if (partition == nullptr) return;
+    plan = partition->log().prepareCompaction(impl_->clock.wallMs());
+    if (!plan) partition->log().compactionFailed(plan.error());
   };
   co_await onShard(shardOf(id), std::ref(prepare));
-  if (!plan) {
-    Error cause = plan.error();
-    co_return co_await compactionFailed(id, std::move(cause));
-  }
+  if (!plan) co_return std::unexpected(plan.error());
   auto run = [&plan, &limits] { return log::runCompaction(*plan, limits); };
   const Result<log::CompactionOutcome> outcome =
       co_await runBlocking(impl_->blocking, std::ref(run));
   if (!outcome) {
     Error cause = outcome.error();
-    co_return co_await compactionFailed(id, std::move(cause));
+    co_return co_await compactionFailed(id, plan->directory, std::move(cause));
   }
   // Gaps that compaction leaves must not look like what a crash leaves: nothing above the recovery
   // point in the checkpoint file is ever compacted.
@@ -359,8 +371,9 @@ Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits 
   Status placed;
   auto place = [this, &id, &plan, &outcome, &placed] {
     Partition* partition = find(id);
-    if (partition == nullptr) return;
-    placed = partition->log().compacted(*plan, *outcome);
+    // A log that changes its place is looked at again.
+    placed = partition != nullptr && isOpen(id) ? partition->log().compacted(*plan, *outcome)
+                                                : Status(wentAway());
     impl_->noteLeftovers(id);
   };
   co_await onShard(shardOf(id), std::ref(place));

@@ -13,6 +13,7 @@
 #include "log/types.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ class Clock;
 class Config;
 }  // namespace millrace
 namespace millrace::log {
+class FutureLog;
 class LogManager;
 struct CompactionLimits;
 }  // namespace millrace::log
@@ -31,6 +33,7 @@ struct CompactionLimits;
 namespace millrace::broker {
 
 class GroupCommits;
+class HeldWork;
 class Partition;
 
 /// Where an appended batch went.
@@ -75,6 +78,27 @@ class PartitionStore {
   /// Lets go of the partitions in a data directory that failed; from then on their log is offline.
   /// Returns how many there were.
   [[nodiscard]] Task<std::size_t> dropDirectory(std::string directory);
+
+  // Moves between data directories (partitions_moves.cc).
+  /// False while the partition's log changes its place: nothing may change the log then. On its
+  /// shard.
+  [[nodiscard]] bool isOpen(const TopicIdPartition& id) const;
+  /// Does work that changes the log: now, or when the log has its place, in the order of the calls.
+  /// On the partition's shard.
+  template <class Work>
+  void whenOpen(const TopicIdPartition& id, HeldWork& held, Work work) {
+    if (isOpen(id)) return work();
+    holdBack(id, held, std::move(work));
+  }
+  /// No compaction of the log begins until endMove().
+  [[nodiscard]] Task<> beginMove(TopicIdPartition id);
+  /// What there is to copy. Errors: kCancelled where the partition is not here any more; the log's.
+  [[nodiscard]] Task<Result<log::MoveSource>> moveSource(TopicIdPartition id);
+  /// The copy takes the log's place: whoever wants to change the log waits meanwhile. While no
+  /// change of the metadata is under way. Errors: of moveSource(); of LogManager::takePlace().
+  [[nodiscard]] Task<Status> switchLog(TopicIdPartition id, std::shared_ptr<log::FutureLog> future);
+  /// How the reading went: an error takes the log offline. What the move left behind goes.
+  [[nodiscard]] Task<> endMove(TopicIdPartition id, Status read);
 
   /// Appends one batch made by the broker itself (coordinators); acknowledged as acks=all.
   /// Errors: kUnknownTopicOrPartition, kNotLeaderOrFollower, kKafkaStorageError, kMessageTooLarge.
@@ -131,17 +155,23 @@ class PartitionStore {
  private:
   struct FlushEnd {
     Status outcome;
-    std::vector<TopicIdPartition> postponed;  ///< the process had no file descriptors for them
+    std::vector<TopicIdPartition> postponed;  ///< no file descriptors for them, or held
   };
   /// As many at once as the disk is glad to have.
   [[nodiscard]] Task<FlushEnd> flushTogether(std::vector<TopicIdPartition> ids,
                                              log::FlushScope scope);
   /// Tells a log that its compaction failed. Errors: always, the ones of compact().
-  [[nodiscard]] Task<Status> compactionFailed(TopicIdPartition id, Error cause);
+  [[nodiscard]] Task<Status> compactionFailed(TopicIdPartition id, std::string directory,
+                                              Error cause);
   /// Unlinks what is due. Returns when more will be, wall clock; kNever where nothing waits.
   [[nodiscard]] Task<Millis> removeLeftovers();
   /// Flushes what flush.ms asks for. Returns how long nothing more is due, ms.
   [[nodiscard]] Task<Millis> flushTimed();
+  /// Returns when they are open.
+  [[nodiscard]] Task<> untilOpen(std::vector<TopicIdPartition> ids);
+  [[nodiscard]] Task<Status> switchClosed(TopicIdPartition id, log::FutureLog& future);
+  void holdBack(const TopicIdPartition& id, HeldWork& held, std::move_only_function<void()> work);
+  [[nodiscard]] Result<log::MoveSource> sourceHere(const TopicIdPartition& id, log::MovePass pass);
 
   struct Impl;
   std::unique_ptr<Impl> impl_;

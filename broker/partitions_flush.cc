@@ -27,6 +27,7 @@ class FlushRound {
     log::FlushJob job;
     Status outcome;
     bool postponed = false;
+    bool held = false;  ///< its log changes its place
   };
   explicit FlushRound(std::size_t shards) : by_shard_(shards) {}
 
@@ -48,12 +49,19 @@ class FlushRound {
         if (!one.job.empty()) due.push_back(&one);
     log::inThreads(due.size(), [&due](std::size_t i) { due[i]->outcome = due[i]->job.run(); });
   }
-  /// Those that there were no file descriptors for.
+  /// Those that there were no file descriptors for, or that were held.
   [[nodiscard]] std::vector<TopicIdPartition> postponed() const {
     std::vector<TopicIdPartition> out;
     for (const auto& some : by_shard_)
       for (const One& one : some)
-        if (one.postponed) out.push_back(one.id);
+        if (one.postponed || one.held) out.push_back(one.id);
+    return out;
+  }
+  [[nodiscard]] std::vector<TopicIdPartition> held() const {
+    std::vector<TopicIdPartition> out;
+    for (const auto& some : by_shard_)
+      for (const One& one : some)
+        if (one.held) out.push_back(one.id);
     return out;
   }
   /// The first failure.
@@ -90,10 +98,13 @@ Task<PartitionStore::FlushEnd> PartitionStore::flushTogether(std::vector<TopicId
   auto prepare = [this, &round, scope](int shard) {
     bool any = false;
     for (FlushRound::One& one : round.on(shard)) {
+      one.held = !isOpen(one.id);
       one.postponed = any && log::FileSlot::runningLow();
-      Partition* const partition = one.postponed ? nullptr : find(one.id);
+      Partition* const partition = one.held || one.postponed ? nullptr : find(one.id);
       if (partition != nullptr) one.job = partition->log().prepareFlush(scope);
-      any = any || !one.job.empty();
+      if (one.job.empty()) continue;
+      partition->beginFlush();
+      any = true;
     }
   };
   const std::vector<int> shards = round.shards();
@@ -106,10 +117,15 @@ Task<PartitionStore::FlushEnd> PartitionStore::flushTogether(std::vector<TopicId
       if (partition == nullptr || one.job.empty()) continue;
       partition->log().flushed(one.job, one.outcome);
       if (scope != log::FlushScope::kSealed) partition->flushedAt(impl_->clock.monotonicMs());
+      partition->endFlush();
+      Hold* const hold = partition->isFlushing() ? nullptr : impl_->holdOn(one.id);
+      if (hold != nullptr && hold->on_idle) std::exchange(hold->on_idle, nullptr)();
     }
   };
   co_await onShards(impl_->shards, shards, std::ref(report));
   FlushEnd end{round.outcome(), round.postponed()};
+  std::vector<TopicIdPartition> held = round.held();
+  if (!held.empty()) co_await untilOpen(std::move(held));
   co_return end;
 }
 

@@ -10,6 +10,7 @@
 #include "broker/topic_settings.h"
 #include "log/log_manager.h"
 
+#include <functional>
 #include <limits>
 #include <memory>
 #include <unordered_map>
@@ -34,6 +35,13 @@ struct Plan {
   log::PartitionLog* log = nullptr;  ///< null: it could not be opened
 };
 
+/// A log that changes its place, and who waits for that.
+struct Hold {
+  /// Called when no flush is under way any more.
+  Resume on_idle;
+  std::vector<std::move_only_function<void()>> waiting;
+};
+
 struct PartitionStore::Impl {
   Impl(ShardPool& shard_pool, BlockingPool& pool, log::LogManager& manager, const Config& config,
        const Clock& c, std::int32_t id)
@@ -46,6 +54,8 @@ struct PartitionStore::Impl {
         maps(static_cast<std::size_t>(shard_pool.size())),
         offline(maps.size()),
         leftovers(maps.size()),
+        holds(maps.size()),
+        moving(maps.size()),
         meters(maps.size()),
         commits(shards, blocking, logs.journals(),
                 [this](const GroupCommit::Noted& noted, const Status& status) {
@@ -77,6 +87,11 @@ struct PartitionStore::Impl {
   std::vector<PartitionSet> offline;
   /// Partitions whose logs have files to be unlinked. As maps.
   std::vector<PartitionSet> leftovers;
+  /// Partitions that must not be changed now. As maps.
+  std::vector<std::unordered_map<TopicIdPartition, Hold, TopicIdPartitionHash>> holds;
+  /// How many moves to another directory each partition has under way: one ends a little later than
+  /// the next begins. They are not compacted. As maps.
+  std::vector<std::unordered_map<TopicIdPartition, int, TopicIdPartitionHash>> moving;
   /// Who unlinks them, and whether there are more since it looked. On the first shard.
   WaitList removals;
   bool removals_asked = false;
@@ -96,6 +111,12 @@ struct PartitionStore::Impl {
     return all;
   }
 
+  Hold* holdOn(const TopicIdPartition& id);
+  bool isMoving(const TopicIdPartition& id) const {
+    return moving[static_cast<std::size_t>(Shard::current()->index())].contains(id);
+  }
+  /// Runs what was held back.
+  void open(const TopicIdPartition& id);
   /// On the partition's shard: its log has files to be unlinked.
   void noteLeftovers(const TopicIdPartition& id);
   /// From any thread: runRemovals() is to look what there is.

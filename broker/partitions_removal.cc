@@ -34,6 +34,7 @@ Task<> PartitionStore::runUpkeep() {
   auto work = [this, &removed](int shard) {
     const Millis now = impl_->clock.wallMs();
     for (auto& [id, partition] : impl_->maps[static_cast<std::size_t>(shard)]) {
+      if (!isOpen(id)) continue;  // the next time will do
       const auto deleted = partition->log().runRetention(now);
       if (!deleted) MILLRACE_LOG_ERROR("{}: {}", partition->name(), deleted.error().toString());
       if (deleted && *deleted > 0) {

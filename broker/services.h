@@ -24,6 +24,7 @@ class HandlerTable;
 class MetadataCache;
 class MetadataService;
 class PartitionStore;
+class ReplicaMoves;
 
 /// An address that clients are told (advertised.listeners).
 struct Endpoint {
@@ -57,6 +58,7 @@ struct Services {
   MetadataService* metadata = nullptr;
   GroupService* groups = nullptr;
   FetchSessionCache* fetch_sessions = nullptr;
+  ReplicaMoves* replica_moves = nullptr;
   std::int32_t fetch_max_bytes = 57'671'680;  ///< fetch.max.bytes
   NodeIdentity identity;
 };

@@ -70,7 +70,7 @@ void remove(Partition& partition, const Work& work) {
 Task<Response> handleDeleteRecords(Services& services, RequestContext, Request request) {
   PartitionWork<Work> work(*services.partitions);
   Response response = plan(services, request, work);
-  co_await onEachPartition(services, work, refuse, remove);
+  co_await changeEachPartition(services, work, refuse, remove);
   co_return response;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "broker/fan_out.h"
+#include "broker/held_work.h"
 #include "broker/metadata/image.h"
 #include "broker/partitions.h"
 #include "broker/services.h"
@@ -56,19 +57,43 @@ class PartitionWork {
   std::map<int, std::vector<Item>> by_shard_;
 };
 
-/// Has each shard do its share: `act(Partition&, Item&)`, or `refuse(answer, Errc)` where the
-/// partition is not here. An item has an `id` and an `answer` to point at.
+/// Does `act(Partition&, Item&)`, or `refuse(answer, Errc)` where the partition is not here. An
+/// item has an `id` and an `answer` to point at. On the partition's shard.
+template <class Item, class Refuse, class Act>
+void onPartition(PartitionStore& store, Item& item, Refuse& refuse, Act& act) {
+  Partition* const partition = store.find(item.id);
+  if (partition == nullptr) return refuse(*item.answer, store.whyMissing(item.id));
+  act(*partition, item);
+}
+
+/// Has each shard do its share with onPartition().
 template <class Item, class Refuse, class Act>
 [[nodiscard]] Task<> onEachPartition(Services& services, PartitionWork<Item>& work, Refuse refuse,
                                      Act act) {
-  auto visit = [&services, &refuse, &act](Item& item) {
-    Partition* const partition = services.partitions->find(item.id);
-    if (partition == nullptr) return refuse(*item.answer, services.partitions->whyMissing(item.id));
-    act(*partition, item);
+  PartitionStore& store = *services.partitions;
+  auto visit = [&](Item& item) { onPartition(store, item, refuse, act); };
+  auto run = [&work, &visit](int shard) { work.run(shard, std::ref(visit)); };
+  const std::vector<int> shards = work.shards();
+  co_await onShards(*services.shards, shards, std::ref(run));
+}
+
+/// The same where `act` changes the log: not before a log that changes its place has it.
+template <class Item, class Refuse, class Act>
+[[nodiscard]] Task<> changeEachPartition(Services& services, PartitionWork<Item>& work,
+                                         Refuse refuse, Act act) {
+  PartitionStore& store = *services.partitions;
+  HeldWork held;
+  auto visit = [&](Item& item) {
+    store.whenOpen(item.id, held, [&] { onPartition(store, item, refuse, act); });
   };
   auto run = [&work, &visit](int shard) { work.run(shard, std::ref(visit)); };
   const std::vector<int> shards = work.shards();
   co_await onShards(*services.shards, shards, std::ref(run));
+  if (held.any()) {
+    co_await shielded();
+    co_await held.wait();
+    co_await unshielded();
+  }
 }
 
 }  // namespace millrace::broker

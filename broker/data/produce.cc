@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "broker/fan_out.h"
 #include "broker/group_commit.h"
+#include "broker/held_work.h"
 #include "broker/metadata/metadata_cache.h"
 #include "broker/partition.h"
 #include "broker/partitions.h"
@@ -80,6 +81,8 @@ class ProduceJob {
   [[nodiscard]] const std::set<int>& shards() const { return shards_; }
   /// Appends what belongs to this shard.
   void run(int shard);
+  /// What waits for its log to change its place.
+  [[nodiscard]] HeldWork& held() { return held_; }
   [[nodiscard]] std::vector<TopicIdPartition> flushesDue() const;
   void failFlushed(const Error& error);
   [[nodiscard]] std::vector<CommitTicket> tickets() const;
@@ -100,6 +103,7 @@ class ProduceJob {
   Response response_;
   std::vector<Work> work_;
   std::set<int> shards_;
+  HeldWork held_;
 };
 
 /// A transactional batch anywhere refuses the whole request, whatever else is wrong with it.
@@ -157,7 +161,8 @@ void ProduceJob::planPartition(const TopicImage* topic,
 
 void ProduceJob::run(int shard) {
   for (auto& work : work_) {
-    if (work.shard == shard) append(work);
+    if (work.shard != shard) continue;
+    services_.partitions->whenOpen(work.id, held_, [this, &work] { append(work); });
   }
 }
 
@@ -230,6 +235,11 @@ Task<Response> handleProduce(Services& services, RequestContext context,
   context.reply->shard = ShardAffinity::placeOf(job.shards());
   std::vector<int> shards(job.shards().begin(), job.shards().end());
   co_await onShards(*services.shards, std::move(shards), std::ref(run));
+  if (job.held().any()) {
+    co_await shielded();
+    co_await job.held().wait();
+    co_await unshielded();
+  }
   std::vector<TopicIdPartition> due = job.flushesDue();
   if (!due.empty()) {
     const Status flushed = co_await services.partitions->flush(std::move(due));

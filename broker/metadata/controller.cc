@@ -17,7 +17,8 @@ protocol::BrokerRegistrationChangeRecord fencing(const BrokerImage& broker, bool
   return r;
 }
 
-bool contains(const std::vector<std::int32_t>& ids, std::int32_t id) {
+template <class Id>
+bool contains(const std::vector<Id>& ids, const Id& id) {
   return std::ranges::find(ids, id) != ids.end();
 }
 
@@ -57,6 +58,24 @@ protocol::PartitionChangeRecord withdraw(const TopicImage& topic, std::int32_t i
   }
   r.isr = std::move(isr);
   return r;
+}
+
+/// Whether nobody leads, and this replica holds all that was committed.
+bool mayTakeLead(const PartitionImage& p, std::int32_t broker_id) {
+  return p.leader == kNoLeader &&
+         (contains(p.isr, broker_id) || contains(p.eligible_leader_replicas, broker_id) ||
+          contains(p.last_known_elr, broker_id));
+}
+
+void takeLead(protocol::PartitionChangeRecord& r, const PartitionImage& p, std::int32_t broker_id) {
+  if (!contains(p.isr, broker_id)) {
+    std::vector<std::int32_t> isr = p.isr;
+    isr.push_back(broker_id);
+    r.isr = std::move(isr);
+  }
+  r.leader = broker_id;
+  if (!p.eligible_leader_replicas.empty()) r.eligible_leader_replicas.emplace();
+  if (!p.last_known_elr.empty()) r.last_known_elr.emplace();
 }
 
 }  // namespace
@@ -119,20 +138,9 @@ MetadataRecords Controller::unfenceBroker(const MetadataImage& image,
         if (!online) return;
         const bool leads =
             p.leader == broker_id;  // it stopped without saying so: a new epoch for a new run
-        const bool eligible =
-            p.leader == kNoLeader &&
-            (contains(p.isr, broker_id) || contains(p.eligible_leader_replicas, broker_id) ||
-             contains(p.last_known_elr, broker_id));
-        if (!leads && !eligible) return;
+        if (!leads && !mayTakeLead(p, broker_id)) return;
         protocol::PartitionChangeRecord r = changeOf(topic, index);
-        if (!contains(p.isr, broker_id)) {
-          std::vector<std::int32_t> isr = p.isr;
-          isr.push_back(broker_id);
-          r.isr = std::move(isr);
-        }
-        r.leader = broker_id;
-        if (!p.eligible_leader_replicas.empty()) r.eligible_leader_replicas.emplace();
-        if (!p.last_known_elr.empty()) r.last_known_elr.emplace();
+        takeLead(r, p, broker_id);
         records.emplace_back(std::move(r));
       });
   return records;
@@ -148,6 +156,30 @@ MetadataRecords Controller::fenceBroker(const MetadataImage& image, std::int32_t
                        records.emplace_back(withdraw(topic, index, p, broker_id));
                    });
   records.emplace_back(fencing(*broker, true));
+  return records;
+}
+
+MetadataRecords Controller::replicasMoved(const MetadataImage& image, std::int32_t broker_id,
+                                          const std::vector<ReplicaPlace>& places) const {
+  MetadataRecords records;
+  const auto broker = image.broker(broker_id);
+  for (const ReplicaPlace& place : places) {
+    const TopicPtr topic = image.topic(place.id.topic_id);
+    const PartitionImage* const p = topic ? topic->partition(place.id.partition) : nullptr;
+    if (p == nullptr) continue;
+    std::vector<Uuid> directories = p->directories;
+    directories.resize(p->replicas.size());
+    const auto replica = std::ranges::find(p->replicas, broker_id) - p->replicas.begin();
+    const auto at = static_cast<std::size_t>(replica);
+    if (at == directories.size() || directories[at] == place.directory) continue;
+    directories[at] = place.directory;
+    protocol::PartitionChangeRecord change = changeOf(*topic, place.id.partition);
+    change.directories = std::move(directories);
+    // Its directory before may be offline, or not be known any more.
+    const bool online = broker && !broker->fenced && contains(broker->log_dirs, place.directory);
+    if (online && mayTakeLead(*p, broker_id)) takeLead(change, *p, broker_id);
+    records.emplace_back(std::move(change));
+  }
   return records;
 }
 

@@ -4,6 +4,7 @@
 
 #include "broker/metadata/image.h"
 #include "broker/metadata/records.h"
+#include "broker/topic_id_partition.h"
 
 #include <functional>
 
@@ -50,6 +51,12 @@ struct ProducerIdBlock {
   std::int32_t size = 0;
 };
 
+/// The data directory in which a broker keeps its replica of a partition.
+struct ReplicaPlace {
+  TopicIdPartition id;
+  Uuid directory;
+};
+
 /// Pure: no clock, socket, file or thread. Randomness comes in as `new_id`. Every call sees the
 /// image that contains all records decided before. Rules and texts as in Kafka's
 /// ReplicationControlManager, ConfigurationControlManager, ClusterControlManager and
@@ -87,6 +94,10 @@ class Controller {
   [[nodiscard]] MetadataRecords directoriesFailed(const MetadataImage& image,
                                                   std::int32_t broker_id,
                                                   const std::vector<Uuid>& online) const;
+  /// Where a broker's replicas lie now (KIP-858, ReplicationControlManager's
+  /// handleAssignReplicasToDirs). Those that the image does not know are left out.
+  [[nodiscard]] MetadataRecords replicasMoved(const MetadataImage& image, std::int32_t broker_id,
+                                              const std::vector<ReplicaPlace>& places) const;
   /// The first records of an empty log: features and cluster defaults, within a metadata
   /// transaction.
   [[nodiscard]] MetadataRecords bootstrap() const;

@@ -217,6 +217,7 @@ void registerMetadataHandlers(HandlerTable& table, Services& services) {
   registerConfigHandlers(table, services);
   registerClusterHandlers(table, services);
   registerReplicaHandlers(table, services);
+  registerLogDirHandlers(table, services);
   registerAclHandlers(table);
   registerQuorumHandlers(table, services);
 }

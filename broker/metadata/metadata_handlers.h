@@ -30,6 +30,8 @@ void registerConfigHandlers(HandlerTable& table, Services& services);
 void registerClusterHandlers(HandlerTable& table, Services& services);
 /// ElectLeaders, AlterPartitionReassignments, ListPartitionReassignments.
 void registerReplicaHandlers(HandlerTable& table, Services& services);
+/// AlterReplicaLogDirs.
+void registerLogDirHandlers(HandlerTable& table, Services& services);
 /// DescribeAcls, CreateAcls, DeleteAcls.
 void registerAclHandlers(HandlerTable& table);
 /// DescribeQuorum.

@@ -4,6 +4,7 @@
 #include "base/net/blocking_pool.h"
 #include "base/net/gate.h"
 #include "base/net/shard.h"
+#include "base/net/shield.h"
 #include "base/net/waiter.h"
 #include "broker/metadata/metadata_log.h"
 #include "log/log_manager.h"
@@ -103,7 +104,12 @@ struct MetadataService::Impl {
   template <class Response, class Decide>
   Task<Response> change(Decide decide);
   Task<Result<std::int64_t>> takeProducerId();
-  Task<Status> withdrawFrom(std::vector<Uuid> online, std::function<Task<void>()> settle);
+  /// What `settle` says, which runs while no other change is under way.
+  Task<Status> settleFirst(std::function<Task<Result<MetadataRecords>>()> settle);
+  Task<Result<MetadataRecords>> withdrawFrom(std::vector<Uuid> online,
+                                             std::function<Task<void>()> settle);
+  Task<Result<MetadataRecords>> settlePlaces(
+      std::function<Task<Result<std::vector<ReplicaPlace>>>()> settle);
   /// bootstrap.checkpoint and quorum-state, in the background: each costs two fsyncs, and all that
   /// they say stands in the log, too.
   void writeFormatFiles(Millis now_ms);
@@ -223,16 +229,35 @@ Task<Result<std::int64_t>> Impl::takeProducerId() {
   co_return producer_ids.first++;
 }
 
-Task<Status> Impl::withdrawFrom(std::vector<Uuid> online, std::function<Task<void>()> settle) {
+Task<Status> Impl::settleFirst(std::function<Task<Result<MetadataRecords>>()> settle) {
   Lock lock = co_await acquire();
   if (!lock || stopped) co_return fail(Errc::kClosed, "the broker is stopping");
+  // What is settled is written down, although the caller's gate may close meanwhile.
+  co_await shielded();
+  const Result<MetadataRecords> records = co_await settle();
+  Status status;
+  if (!records) {
+    status = std::unexpected(records.error());
+  } else if (!records->empty()) {
+    auto outcome = append(*records);
+    if (!outcome) status = std::unexpected(outcome.error());
+    if (outcome) status = co_await commit(std::move(*outcome), std::move(lock));
+  }
+  co_await unshielded();
+  co_return status;
+}
+
+Task<Result<MetadataRecords>> Impl::withdrawFrom(std::vector<Uuid> online,
+                                                 std::function<Task<void>()> settle) {
   co_await settle();
-  const MetadataRecords records =
-      controller->directoriesFailed(*image, options.controller.node_id, online);
-  if (records.empty()) co_return Status{};
-  auto outcome = append(records);
-  if (!outcome) co_return std::unexpected(outcome.error());
-  co_return co_await commit(std::move(*outcome), std::move(lock));
+  co_return controller->directoriesFailed(*image, options.controller.node_id, online);
+}
+
+Task<Result<MetadataRecords>> Impl::settlePlaces(
+    std::function<Task<Result<std::vector<ReplicaPlace>>>()> settle) {
+  const Result<std::vector<ReplicaPlace>> places = co_await settle();
+  if (!places) co_return std::unexpected(places.error());
+  co_return controller->replicasMoved(*image, options.controller.node_id, *places);
 }
 
 void Impl::writeFormatFiles(Millis now_ms) {
@@ -376,7 +401,16 @@ Task<protocol::AlterConfigsResponse> MetadataService::alterConfigs(
 Task<Status> MetadataService::directoriesFailed(std::vector<Uuid> online,
                                                 std::function<Task<void>()> settle) {
   Impl* const s = impl_.get();
-  auto run = [s, online, settle] { return s->withdrawFrom(online, settle); };
+  auto withdraw = [s, online, settle] { return s->withdrawFrom(online, settle); };
+  auto run = [s, &withdraw] { return s->settleFirst(withdraw); };
+  co_return co_await onShardAsync(s->shard, run);
+}
+
+Task<Status> MetadataService::replicasMoved(
+    std::function<Task<Result<std::vector<ReplicaPlace>>>()> settle) {
+  Impl* const s = impl_.get();
+  auto places = [s, settle] { return s->settlePlaces(settle); };
+  auto run = [s, &places] { return s->settleFirst(places); };
   co_return co_await onShardAsync(s->shard, run);
 }
 

@@ -90,6 +90,10 @@ class MetadataService {
   /// of the metadata log; kClosed where the broker stops.
   [[nodiscard]] Task<Status> directoriesFailed(std::vector<Uuid> online,
                                                std::function<Task<void>()> settle);
+  /// Which replicas of this node lie elsewhere now: what `settle` says, which runs while no other
+  /// change is under way. Errors: its own; of the metadata log; kClosed where the broker stops.
+  [[nodiscard]] Task<Status> replicasMoved(
+      std::function<Task<Result<std::vector<ReplicaPlace>>>()> settle);
   /// The next idempotent producer's id, out of this broker's block (a new block goes through the
   /// log).
   [[nodiscard]] Task<Result<std::int64_t>> nextProducerId();

@@ -230,5 +230,42 @@ TEST(MetadataImage, OldImageIsUntouchedByLaterChanges) {
   EXPECT_EQ(old->topic("a"), c.image().topic("a")) << "shared, not copied";
 }
 
+TEST(Controller, AReplicaThatMovedLiesWhereItsBrokerSays) {
+  Cluster c({1, 2});
+  ASSERT_EQ(c.create("t", 1, 2), Errc::kNone);
+  const TopicIdPartition id{c.image().topic("t")->id, 0};
+  const PartitionImage before = c.image().topic("t")->partitions[0];
+  const std::size_t first = before.replicas[0] == 1 ? 0 : 1;
+  const Uuid there{7, 9};
+  const auto moved = [&](std::int32_t broker, const TopicIdPartition& partition) {
+    return c.controller().replicasMoved(c.image(), broker, {{partition, there}});
+  };
+  EXPECT_THAT(moved(3, id), IsEmpty()) << "it has no replica";
+  EXPECT_THAT(moved(1, {id.topic_id, 1}), IsEmpty());
+  EXPECT_THAT(moved(1, {Uuid{9, 9}, 0}), IsEmpty());
+  c.apply(moved(1, id));
+  const PartitionImage after = c.image().topic("t")->partitions[0];
+  EXPECT_EQ(after.directories[first], there);
+  EXPECT_EQ(after.directories[1 - first], before.directories[1 - first]);
+  EXPECT_EQ(after.leader, before.leader);
+  EXPECT_EQ(after.leader_epoch, before.leader_epoch);
+  EXPECT_THAT(moved(1, id), IsEmpty()) << "that is known";
+}
+
+TEST(Controller, AReplicaThatIsFoundInADirectoryThatIsOnlineLeadsAgain) {
+  Cluster c({1});
+  ASSERT_EQ(c.create("t"), Errc::kNone);
+  const TopicIdPartition id{c.image().topic("t")->id, 0};
+  const Uuid online{7, 9};
+  c.apply(c.controller().directoriesFailed(c.image(), 1, {online}));
+  const std::int32_t epoch = c.image().topic("t")->partitions[0].leader_epoch;
+  ASSERT_EQ(c.image().topic("t")->partitions[0].leader, -1);
+  c.apply(c.controller().replicasMoved(c.image(), 1, {{id, {7, 8}}}));
+  EXPECT_EQ(c.image().topic("t")->partitions[0].leader, -1) << "that one is offline, too";
+  c.apply(c.controller().replicasMoved(c.image(), 1, {{id, online}}));
+  EXPECT_EQ(c.image().topic("t")->partitions[0].leader, 1);
+  EXPECT_EQ(c.image().topic("t")->partitions[0].leader_epoch, epoch + 1);
+}
+
 }  // namespace
 }  // namespace millrace::broker::testing
