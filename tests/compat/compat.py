@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Data directories between Millrace and Apache Kafka 4.2.0, both ways.
+"""Data directories between Millrace and Apache Kafka 4.2.0, both ways, and moves between them.
 
 compat.py MILLRACE WRITER WORK_DIRECTORY. Every check is one line; the last line is
 "N passed, M failed". Without a JDK and Maven it says so and ends well.
@@ -18,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 from kafka import Kafka, KafkaBroker, free_port, missing  # noqa: E402
+from log_dir_moves import moves  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
@@ -452,6 +453,7 @@ def main():
             "the directory after Kafka",
         ),
         lambda: recorded(kafka, binary, work, check),
+        lambda: moves(kafka, binary, Millrace, Client, KafkaBroker, CODECS, check),
     ):
         try:
             part()
