@@ -125,10 +125,6 @@ Status Node::openLogs() {
   services_.identity.rack = config.getString("broker.rack");
   log::LogManagerOptions options;
   options.directories = config_.directories;
-  const auto& dirs = options.directories;
-  if (std::find(dirs.begin(), dirs.end(), config_.metadata_directory) == dirs.end()) {
-    options.directories.push_back(config_.metadata_directory);
-  }
   MILLRACE_TRY(const Config defaults, inheritConfig(topicConfigDef(), config, {}));
   options.defaults = logConfigOf(defaults, config);
   followDirectories(options);
@@ -157,7 +153,7 @@ Gauge& Node::offlineDirectories() {
 void Node::followDirectories(log::LogManagerOptions& options) {
   options.broken = parts_->identity.broken;
   options.directory_ids = parts_->identity.ids;
-  options.required_directory = config_.metadata_directory;
+  options.metadata_directory = config_.metadata_directory;
   parts_->directory_watch =
       std::make_unique<DirectoryWatch>(services_, offlineDirectories(), config_.metadata_directory);
   options.on_failure = [watch = parts_->directory_watch.get()](const std::string& directory,

@@ -76,6 +76,8 @@ Result<std::unique_ptr<LogManager>> LogManager::open(LogManagerOptions options) 
     MILLRACE_CHECK_OK(s.openDirectory(path));
   }
   if (s.directories.empty()) return fail(Errc::kConfig, "log.dirs names no directory");
+  const std::string& metadata = s.options.metadata_directory;
+  if (!metadata.empty() && !seen.contains(metadata)) MILLRACE_CHECK_OK(s.openDirectory(metadata));
   MILLRACE_CHECK_OK(s.checkDirectories());
   MILLRACE_CHECK_OK(s.openAll());
   MILLRACE_CHECK_OK(s.checkDirectories());
@@ -98,16 +100,20 @@ Status LogManager::State::openDirectory(const std::string& path) {
 Status LogManager::State::checkDirectories() const {
   for (const auto& directory : directories) {
     const Status health = directory->health();
-    if (health || (directories.size() > 1 && directory->path() != options.required_directory))
+    if (health || (directories.size() > 1 && directory->path() != options.metadata_directory))
       continue;
     return fail(health.error().code, fmt::format("the data directory {} cannot be used: {}",
                                                  directory->path(), health.error().detail));
   }
-  if (std::ranges::any_of(directories, [](const auto& d) { return d->health().has_value(); }))
-    return {};
+  const auto usable = [this](const auto& d) { return isLogDir(*d) && d->health(); };
+  if (std::ranges::any_of(directories, usable)) return {};
   return fail(Errc::kIo,
               fmt::format("none of log.dirs can be used; {}: {}", directories.front()->path(),
                           directories.front()->health().error().detail));
+}
+
+bool LogManager::State::isLogDir(const DataDirectory& directory) const {
+  return std::ranges::find(options.directories, directory.path()) != options.directories.end();
 }
 
 Uuid LogManager::State::idOf(const DataDirectory& directory) const {
@@ -277,14 +283,16 @@ Result<DataDirectory*> LogManager::State::leastUsed() const {
   std::unordered_map<const DataDirectory*, std::size_t> used;
   if (directories.size() > 1)
     for (const auto& [tp, entry] : logs) ++used[entry.directory];
+  DataDirectory* least = nullptr;
   for (const auto& directory : directories) {
+    if (!isLogDir(*directory)) continue;
     // The log may lie there already.
     if (const Status health = directory->health(); !health)
       return fail(Errc::kKafkaStorageError,
                   fmt::format("{} is offline: {}", directory->path(), health.error().detail));
+    if (least == nullptr || used[directory.get()] < used[least]) least = directory.get();
   }
-  return std::ranges::min_element(directories, {}, [&](const auto& d) { return used[d.get()]; })
-      ->get();
+  return least;
 }
 
 Result<DataDirectory*> LogManager::State::place(const Uuid& directory_id) const {
@@ -341,7 +349,8 @@ void LogManager::probeDirectories() {
 std::vector<LogManager::DirectoryState> LogManager::directoryStates() const {
   std::vector<DirectoryState> states;
   for (const auto& directory : state_->directories)
-    states.push_back({directory->path(), state_->idOf(*directory), directory->health()});
+    if (state_->isLogDir(*directory))
+      states.push_back({directory->path(), state_->idOf(*directory), directory->health()});
   return states;
 }
 

@@ -44,8 +44,9 @@ struct LogManagerOptions {
   std::map<std::string, Error> broken;
   /// directory.id of each directory, for create().
   std::map<std::string, Uuid> directory_ids;
-  /// open() fails where this one (the metadata log's) cannot be used; another one may be offline.
-  std::string required_directory;
+  /// metadata.log.dir: open() fails where it cannot be used, while others may be offline. Where it
+  /// is none of `directories`, only logs go there that are asked for by its id. Empty: none.
+  std::string metadata_directory;
   /// Hears, once for each directory and on any thread, that it failed while in use. From then on it
   /// is out of use; its logs stay with their owners until abandon().
   std::function<void(const std::string& directory, const Error& cause)> on_failure;

@@ -176,7 +176,7 @@ Result<std::shared_ptr<FutureLog>> LogManager::beginMove(const TopicPartition& t
   State& s = *state_;
   const std::lock_guard lock(s.mutex);
   const auto to = std::ranges::find(s.directories, path, [](const auto& d) { return d->path(); });
-  if (to == s.directories.end())
+  if (to == s.directories.end() || !s.isLogDir(**to))
     return fail(Errc::kLogDirNotFound, fmt::format("{} is not in log.dirs", path));
   const auto mustBeOnline = [&s](DataDirectory& directory) -> Status {
     const Status present =

@@ -94,6 +94,8 @@ struct LogManager::State {
   /// Fails where too little is left to go on with.
   [[nodiscard]] Status checkDirectories() const;
   [[nodiscard]] Uuid idOf(const DataDirectory& directory) const;
+  /// Whether it is an entry of log.dirs.
+  [[nodiscard]] bool isLogDir(const DataDirectory& directory) const;
   /// Whether an id is a directory's. Those below 100 have meanings of their own in Kafka
   /// (DirectoryId): unassigned, lost, migrating.
   [[nodiscard]] static bool isGiven(const Uuid& id) { return id.high != 0 || id.low >= 100; }

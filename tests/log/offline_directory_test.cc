@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 namespace millrace::log {
@@ -16,11 +17,11 @@ using What = test::FailingFiles::What;
 
 class OfflineDirectory : public testing::Test {
  protected:
-  Result<std::unique_ptr<LogManager>> tryOpen(const std::string& required = {}) {
+  Result<std::unique_ptr<LogManager>> tryOpen(const std::string& metadata = {}) {
     LogManagerOptions options;
     options.directories = {a_, b_};
-    options.directory_ids = {{a_, id_a_}, {b_, id_b_}};
-    options.required_directory = required;
+    options.directory_ids = {{a_, id_a_}, {b_, id_b_}, {c_, id_c_}};
+    options.metadata_directory = metadata;
     options.files = &files_;
     options.on_failure = [this](const std::string& directory, const Error& cause) {
       failures_.push_back(directory + " " + std::string(errorName(cause.code)));
@@ -56,8 +57,8 @@ class OfflineDirectory : public testing::Test {
   test::TempDir dir_;
   test::FailingFiles files_;
   std::vector<std::string> failures_;
-  const std::string a_ = dir_.path("a"), b_ = dir_.path("b");
-  const Uuid id_a_{70, 1}, id_b_{70, 2};
+  const std::string a_ = dir_.path("a"), b_ = dir_.path("b"), c_ = dir_.path("c");
+  const Uuid id_a_{70, 1}, id_b_{70, 2}, id_c_{70, 3};
   const TopicPartition in_a_{"orders", PartitionIndex{0}}, in_b_{"orders", PartitionIndex{1}},
       also_in_b_{"orders", PartitionIndex{2}};
 };
@@ -75,11 +76,34 @@ TEST_F(OfflineDirectory, OneThatCannotBeOpenedIsToldAndTheRestServes) {
   EXPECT_TRUE(manager->close());
 }
 
-TEST_F(OfflineDirectory, TheRequiredOneIsNotDoneWithout) {
+TEST_F(OfflineDirectory, TheMetadataLogsIsNotDoneWithout) {
   std::ofstream(b_) << "a file where a directory should be";
   const auto manager = tryOpen(b_);
   ASSERT_FALSE(manager);
   EXPECT_NE(manager.error().detail.find(b_), std::string::npos);
+}
+
+TEST_F(OfflineDirectory, WhereTheMetadataLogLiesAloneNothingElseGoes) {
+  auto manager = std::move(tryOpen(c_).value());
+  const TopicPartition metadata{"__cluster_metadata", PartitionIndex{0}};
+  auto made = manager->create(metadata, Uuid{0, 1}, {}, id_c_);
+  ASSERT_TRUE(made) << made.error().toString();
+  EXPECT_TRUE((*made)->directory().starts_with(c_ + "/"));
+  for (int i = 0; i < 4; ++i) {
+    made = manager->create({"orders", PartitionIndex{i}}, Uuid{1, 1}, {});
+    ASSERT_TRUE(made) << made.error().toString();
+    EXPECT_FALSE((*made)->directory().starts_with(c_ + "/"));
+  }
+  EXPECT_EQ(healthOf(*manager).size(), 2U);
+  const auto move = manager->beginMove(in_a_, c_);
+  ASSERT_FALSE(move);
+  EXPECT_EQ(move.error().code, Errc::kLogDirNotFound);
+  manager.reset();
+  for (const std::string& directory : {a_, b_}) {
+    std::filesystem::remove_all(directory);
+    std::ofstream(directory) << "a file where a directory should be";
+  }
+  EXPECT_FALSE(tryOpen(c_)) << "the metadata log alone is nothing to serve";
 }
 
 TEST_F(OfflineDirectory, WithNoneLeftThereIsNothingToServe) {
