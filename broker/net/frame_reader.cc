@@ -14,6 +14,8 @@ constexpr std::size_t kSizeBytes = 4;
 /// Frames up to here share a chunk with their neighbours; a larger one is read to its end and no
 /// further, so that the next large one starts in place instead of being moved.
 constexpr std::size_t kSmallFrame = 64 << 10;
+/// Of a run of frames up to here, a read takes as many as fit: it ends inside one, which is moved.
+constexpr std::size_t kRunFrame = 16 << 10;
 /// Less room than this is not worth a read of its own.
 constexpr std::size_t kReadable = 2 << 10;
 }  // namespace
@@ -45,7 +47,10 @@ std::span<char> FrameReader::space() {
   const std::size_t have = chunk_->capacity() - begin_;
   if (want > have || end_ == chunk_->capacity()) {
     const std::size_t earned = std::max(kFirstCredit, 2 * proven_);
-    std::size_t room = std::min(std::max(want, ChunkPool::kSmallest), earned);
+    std::size_t room = std::max(want, ChunkPool::kSmallest);
+    // Behind it come more of a run, to be read with it.
+    if (want <= kRunFrame) room = std::max(room, burst_);
+    room = std::min(room, earned);
     if (pending() >= room) room = std::min(want, 2 * pending());
     if (room > have || end_ == chunk_->capacity()) moveTo(room);
   }

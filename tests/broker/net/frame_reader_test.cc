@@ -67,6 +67,21 @@ TEST(FrameReader, ReusesTheBufferWhenFramesAreLetGo) {
   }
 }
 
+TEST(FrameReader, ReadsManyOfARunAtOnceWhileTheyAreKept) {
+  ChunkPool pool;
+  FrameReader reader(pool, 1 << 20);
+  Bytes stream;
+  for (int i = 0; i < 100; ++i) stream += framed(Bytes(11'000, static_cast<char>(i)));
+  std::vector<Frame> kept;
+  int reads = 0;
+  for (std::size_t at = 0; at < stream.size(); ++reads) {
+    at += feed(reader, BytesView(stream).substr(at));
+    while (auto frame = reader.next().value()) kept.push_back(std::move(*frame));
+  }
+  ASSERT_EQ(kept.size(), 100U);
+  EXPECT_LT(reads, 30);
+}
+
 TEST(FrameReader, RefusesSizesBeforeAnyByteOfThem) {
   for (const std::int32_t size :
        {0, -1, std::numeric_limits<std::int32_t>::min(), 1'001, 0x16030100}) {
