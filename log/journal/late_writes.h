@@ -17,7 +17,7 @@ namespace millrace::log {
 class LateWrites {
  public:
   /// Larger ones are written at once: copying them again costs more than the write.
-  static constexpr std::size_t kLargest = 4 << 10;
+  static constexpr std::size_t kLargest = 16 << 10;
   /// So much gathers for one log.
   static constexpr std::size_t kMost = 64 << 10;
   /// So much room all logs of the process have together.
