@@ -1,7 +1,11 @@
-// bench_acks MILLRACE|HOST:PORT [MILLISECONDS [PRODUCERS IN_FLIGHT RECORDS SIZE]]: producers on
-// connections of their own, acks=all, to a broker process: a topic that is flushed before it
+// bench_acks MILLRACE|HOST:PORT [MILLISECONDS [TURN [PRODUCERS IN_FLIGHT RECORDS SIZE]]]: producers
+// on connections of their own, acks=all, to a broker process: a topic that is flushed before it
 // acknowledges beside one that is not, and what the disk can do at best. HOST:PORT is a broker that
 // runs already, of Apache Kafka: there flush.messages=1 is what comes next to flush.on.ack.
+//
+// The sides take turns of TURN ms (200). What one leaves in the page cache is written to the disk
+// while others are measured; where that is much (large batches), turns of seconds tell what each
+// can go on with: these begin with nothing left to be written.
 #include "bench/log/raw_sync.h"
 #include "bench/suite/process.h"
 #include "client/admin.h"
@@ -208,7 +212,16 @@ std::string makeTopic(const Target& target, const std::string& name, int partiti
   return name;
 }
 
-void measure(const std::string& where, const Case& c, const LogBenchOptions& options) {
+/// Turns as long as this bear the costs of what they leave behind.
+constexpr double kLongTurn = 1;
+
+Pace turnOf(auto& side, double seconds) {
+  if (seconds >= kLongTurn) ::sync();
+  return side.turn(seconds);
+}
+
+void measure(const std::string& where, const Case& c, const LogBenchOptions& options,
+             double turn_seconds) {
   Target target(where);
   const std::string suffix =
       fmt::format("-{}-{}x{}x{}", ::getpid(), c.producers, c.in_flight, c.records);
@@ -225,12 +238,12 @@ void measure(const std::string& where, const Case& c, const LogBenchOptions& opt
   double plain_cpu = 0, synced_cpu = 0;
   while (synced.sum.seconds < options.seconds) {
     const double before = target.cpuSeconds();
-    plain.add(plain_producers.turn(kTurnSeconds));
+    plain.add(turnOf(plain_producers, turn_seconds));
     const double between = target.cpuSeconds();
-    synced.add(synced_producers.turn(kTurnSeconds));
+    synced.add(turnOf(synced_producers, turn_seconds));
     synced_cpu += target.cpuSeconds() - between;
     plain_cpu += between - before;
-    raw.add(raw_file.turn(kTurnSeconds));
+    raw.add(turnOf(raw_file, turn_seconds));
   }
   const double ours = synced.median(), no_flush = plain.median(), limit = raw.median();
   std::printf(
@@ -245,24 +258,25 @@ void measure(const std::string& where, const Case& c, const LogBenchOptions& opt
 }
 
 int run(int argc, char** argv) {
-  if (argc != 2 && argc != 3 && argc != 7) {
+  if (argc != 2 && argc != 3 && argc != 4 && argc != 8) {
     std::fprintf(stderr,
-                 "usage: bench_acks MILLRACE|HOST:PORT [MILLISECONDS "
-                 "[PRODUCERS IN_FLIGHT RECORDS SIZE]]\n");
+                 "usage: bench_acks MILLRACE|HOST:PORT [MILLISECONDS [TURN "
+                 "[PRODUCERS IN_FLIGHT RECORDS SIZE]]]\n");
     return 2;
   }
   LogBenchOptions options;
   options.seconds = argc > 2 ? std::stod(argv[2]) / 1000 : 3;
-  if (argc == 7) {
-    measure(argv[1],
-            {std::stoi(argv[3]), std::stoul(argv[4]), std::stol(argv[5]), std::stol(argv[6])},
-            options);
+  const double turn_seconds = argc > 3 ? std::stod(argv[3]) / 1000 : kTurnSeconds;
+  if (argc == 8) {
+    const Case one{std::stoi(argv[4]), std::stoul(argv[5]), std::stol(argv[6]), std::stol(argv[7])};
+    measure(argv[1], one, options, turn_seconds);
     return 0;
   }
   for (const Case& c :
        {Case{1, 1, 1, 100}, Case{64, 1, 1, 100}, Case{64, 5, 1, 100}, Case{64, 5, 10, 100},
-        Case{256, 5, 1, 100}, Case{64, 1, 100, 100}, Case{64, 5, 100, 100}, Case{64, 5, 63, 1024}})
-    measure(argv[1], c, options);
+        Case{128, 1, 1, 100}, Case{1000, 1, 1, 100}, Case{256, 5, 1, 100}, Case{64, 1, 100, 100},
+        Case{64, 5, 100, 100}, Case{64, 5, 63, 1024}})
+    measure(argv[1], c, options, turn_seconds);
   return 0;
 }
 
