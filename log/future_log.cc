@@ -144,6 +144,16 @@ Status FutureLog::copyParts(const MoveSource& source, Step& step) {
 Status FutureLog::copyPart(const MoveSource::Part& part, bool sealed, Step& step) {
   Progress& progress = progress_[part.base];
   if (progress.done && progress.bytes == part.size) return {};
+  if (part.size == 0) {
+    // It gets its file with its first record.
+    const auto there = ofSource(files_.exists(step.from.path(part.base, FileKind::kLog)));
+    if (!there) return std::unexpected(there.error());
+    if (!*there) {
+      MILLRACE_CHECK_OK(removePart(part.base));
+      progress = {.begun = true, .done = true};
+      return {};
+    }
+  }
   if (!progress.begun || progress.done || progress.bytes > part.size) {
     progress = {.begun = true};
     bool there = false;

@@ -276,6 +276,19 @@ TEST_F(Move, ALogWithoutRecordsMovesToo) {
   EXPECT_FALSE(files_.exists(b_ + "/orders-0/millrace-moved").value());
 }
 
+TEST_F(Move, ALogWithoutRecordsMovesAgain) {
+  (void)log();
+  for (const std::string& directory : {b_, c_, a_, b_}) {
+    const auto moved = test::moveTo(*manager_, name_, directory);
+    ASSERT_TRUE(moved) << directory << ": " << moved.error().toString();
+  }
+  add(3);
+  ASSERT_TRUE(test::moveTo(*manager_, name_, c_));
+  restart(false);
+  EXPECT_EQ(log().endOffset(), Offset{6});
+  EXPECT_TRUE(log().directory().starts_with(c_));
+}
+
 TEST_F(Move, ADeletedTopicTakesItsCopyAlong) {
   add(10);
   const auto future = begin(b_);
