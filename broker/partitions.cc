@@ -339,7 +339,7 @@ Task<Status> PartitionStore::compactionFailed(TopicIdPartition id, std::string d
     Partition* partition = find(id);
     // Not one that has moved to another directory meanwhile.
     here = partition != nullptr && partition->log().directory() == directory;
-    if (here) partition->log().compactionFailed(cause);
+    if (here) partition->log().workFailed(cause);
   };
   co_await onShard(shardOf(id), std::ref(tell));
   if (!here) co_return wentAway();
@@ -352,7 +352,7 @@ Task<Status> PartitionStore::compact(TopicIdPartition id, log::CompactionLimits 
     Partition* partition = impl_->isMoving(id) ? nullptr : find(id);
     if (partition == nullptr) return;
     plan = partition->log().prepareCompaction(impl_->clock.wallMs());
-    if (!plan) partition->log().compactionFailed(plan.error());
+    if (!plan) partition->log().workFailed(plan.error());
   };
   co_await onShard(shardOf(id), std::ref(prepare));
   if (!plan) co_return std::unexpected(plan.error());

@@ -51,18 +51,10 @@ class FlushRound {
   }
   /// Those that there were no file descriptors for, or that were held.
   [[nodiscard]] std::vector<TopicIdPartition> postponed() const {
-    std::vector<TopicIdPartition> out;
-    for (const auto& some : by_shard_)
-      for (const One& one : some)
-        if (one.postponed || one.held) out.push_back(one.id);
-    return out;
+    return idsOf([](const One& one) { return one.postponed || one.held; });
   }
   [[nodiscard]] std::vector<TopicIdPartition> held() const {
-    std::vector<TopicIdPartition> out;
-    for (const auto& some : by_shard_)
-      for (const One& one : some)
-        if (one.held) out.push_back(one.id);
-    return out;
+    return idsOf([](const One& one) { return one.held; });
   }
   /// The first failure.
   [[nodiscard]] Status outcome() const {
@@ -73,6 +65,14 @@ class FlushRound {
   }
 
  private:
+  [[nodiscard]] std::vector<TopicIdPartition> idsOf(auto wanted) const {
+    std::vector<TopicIdPartition> out;
+    for (const auto& some : by_shard_)
+      for (const One& one : some)
+        if (wanted(one)) out.push_back(one.id);
+    return out;
+  }
+
   std::vector<std::vector<One>> by_shard_;
 };
 

@@ -73,7 +73,7 @@ Task<> PartitionStore::endMove(TopicIdPartition id, Status read) {
     auto& moving = impl_->moving[static_cast<std::size_t>(Shard::current()->index())];
     if (--moving[id] == 0) moving.erase(id);
     Partition* const partition = find(id);
-    if (!read && partition != nullptr) partition->log().compactionFailed(read.error());
+    if (!read && partition != nullptr) partition->log().workFailed(read.error());
   };
   co_await onShard(shardOf(id), std::ref(end));
   impl_->askForRemovals();

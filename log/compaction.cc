@@ -85,8 +85,7 @@ class CopyPass {
   /// After an error: nothing may stay behind.
   void removeWritten() const {
     for (const auto& source : plan_.sources)
-      for (const FileKind kind :
-           {FileKind::kLog, FileKind::kOffsetIndex, FileKind::kTimeIndex, FileKind::kTxnIndex})
+      for (const FileKind kind : kSegmentKinds)
         (void)files_.system.remove(files_.path(source.base, kind));  // most were never made
   }
 

@@ -15,10 +15,6 @@ namespace {
 constexpr std::size_t kChunk = 1 << 20;
 /// What may be missing while nobody can append.
 constexpr std::uint64_t kMostAtTheEnd = 16 << 20;
-constexpr FileKind kIndexKinds[] = {FileKind::kOffsetIndex, FileKind::kTimeIndex,
-                                    FileKind::kTxnIndex};
-constexpr FileKind kSegmentKinds[] = {FileKind::kLog, FileKind::kOffsetIndex, FileKind::kTimeIndex,
-                                      FileKind::kTxnIndex};
 /// What a log has beside its segments and snapshots.
 constexpr std::string_view kOtherFiles[] = {kEpochCheckpoint, kPartitionMetadata, kOwnSegments};
 

@@ -11,12 +11,17 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace millrace::log {
 
 enum class FileKind : std::uint8_t { kLog, kOffsetIndex, kTimeIndex, kTxnIndex, kSnapshot };
+/// The files of a segment, and those of them that are made from its log.
+inline constexpr FileKind kSegmentKinds[] = {FileKind::kLog, FileKind::kOffsetIndex,
+                                             FileKind::kTimeIndex, FileKind::kTxnIndex};
+inline constexpr std::span<const FileKind> kIndexKinds{kSegmentKinds + 1, 3};
 /// ".log", ".index", ".timeindex", ".txnindex", ".snapshot".
 [[nodiscard]] std::string_view suffixOf(FileKind kind);
 

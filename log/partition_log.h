@@ -157,9 +157,9 @@ class PartitionLog {
   /// Replaces the segments, crash-safe; nothing where the log was cut meanwhile. Between plan and
   /// this comes LogManager::writeCheckpoints(): gaps above the recovery point in it are losses.
   [[nodiscard]] Status compacted(const CompactionPlan& plan, const CompactionOutcome& outcome);
-  /// A run, or a copy, failed: kIo takes log and directory offline (Kafka's LogCleaner), kNotFound
-  /// the log.
-  void compactionFailed(const Error& cause);
+  /// A compaction, or a copy, failed: kIo takes log and directory offline (Kafka's LogCleaner),
+  /// kNotFound the log.
+  void workFailed(const Error& cause);
   /// Below this offset the log is compacted: the next run's map begins here. Safe from any thread.
   [[nodiscard]] Offset cleanedTo() const { return load(cleaned_to_); }
 

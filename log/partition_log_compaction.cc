@@ -15,9 +15,6 @@
 namespace millrace::log {
 namespace {
 
-constexpr FileKind kIndexKinds[] = {FileKind::kOffsetIndex, FileKind::kTimeIndex,
-                                    FileKind::kTxnIndex};
-
 /// Renames where there is something to rename.
 Status renameIfThere(FileSystem& system, const std::string& from, const std::string& to) {
   const Status renamed = system.rename(from, to);
@@ -152,8 +149,7 @@ Status PartitionLog::compacted(const CompactionPlan& plan, const CompactionOutco
     // Truncated, deleted or no longer to be compacted: what was written is of no use.
     const LogFiles cleaned{s.files.system, plan.directory, std::string(kCleanedSuffix)};
     for (const auto& made : outcome.segments)
-      for (const FileKind kind :
-           {FileKind::kLog, FileKind::kOffsetIndex, FileKind::kTimeIndex, FileKind::kTxnIndex})
+      for (const FileKind kind : kSegmentKinds)
         (void)s.files.system.remove(
             cleaned.path(made.base, kind));  // the next open does what is left
     return {};
@@ -171,7 +167,7 @@ Status PartitionLog::compacted(const CompactionPlan& plan, const CompactionOutco
   return {};
 }
 
-void PartitionLog::compactionFailed(const Error& cause) {
+void PartitionLog::workFailed(const Error& cause) {
   if (cause.code == Errc::kIo || cause.code == Errc::kNotFound)
     (void)state_->goOffline(cause);  // it is the caller's error already
 }

@@ -55,8 +55,7 @@ Status PartitionLog::State::dropSnapshots(Offset from, Offset to) {
 }
 
 Status PartitionLog::State::doom(Segment& segment, Millis due_ms) {
-  for (const FileKind kind :
-       {FileKind::kLog, FileKind::kOffsetIndex, FileKind::kTimeIndex, FileKind::kTxnIndex}) {
+  for (const FileKind kind : kSegmentKinds) {
     const std::string path = files.path(segment.base(), kind);
     const std::string away = path + std::string(kDeletedSuffix);
     MILLRACE_TRY(const bool taken, files.system.exists(away));
@@ -73,8 +72,7 @@ Status PartitionLog::State::doom(Segment& segment, Millis due_ms) {
 }
 
 Status PartitionLog::State::removeFiles(Offset base) {
-  for (const FileKind kind :
-       {FileKind::kLog, FileKind::kOffsetIndex, FileKind::kTimeIndex, FileKind::kTxnIndex}) {
+  for (const FileKind kind : kSegmentKinds) {
     const Status removed = files.system.remove(files.path(base, kind));
     if (!removed && removed.error().code != Errc::kNotFound) return removed;
   }
