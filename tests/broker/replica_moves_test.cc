@@ -65,6 +65,26 @@ TEST_F(ReplicaMoves, AnswersAreKafkas) {
   EXPECT_EQ(placesOf("orders").size(), 1U);
 }
 
+TEST_F(ReplicaMoves, WhereAPartitionStandsTwiceTheLastCounts) {
+  start();
+  ASSERT_EQ(createTopic(*client_, "orders", 2), 0);
+  fill("orders", 1);
+  protocol::AlterReplicaLogDirsRequest request;
+  for (const std::string& path : {a(), b(), c()}) {
+    auto& dir = request.dirs.emplace_back();
+    dir.path = Text(path);
+    auto& topic = dir.topics.emplace_back();
+    topic.name = Text("orders");
+    topic.partitions = {0};
+  }
+  request.dirs.back().topics.back().partitions = {1, 0};
+  const auto answer = client_->call(request, 2);
+  ASSERT_EQ(answer.results.size(), 1U);
+  ASSERT_EQ(answer.results[0].partitions.size(), 2U);
+  for (const auto& partition : answer.results[0].partitions) EXPECT_EQ(partition.error_code, 0);
+  EXPECT_TRUE(eventually([&] { return liesIn("orders", c()); }));
+}
+
 TEST_F(ReplicaMoves, ASlowMoveIsSeenAndCanBeTurnedRoundOrGivenUp) {
   start();
   limit("1000");

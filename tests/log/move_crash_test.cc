@@ -21,6 +21,11 @@ class MoveCrashTest : public PowerFailures {
     }
     log().setHighWatermark(log().endOffset());
   }
+  /// Begins on a new disk.
+  void fill() {
+    forget();
+    addAll("abcdefgh");
+  }
   bool flush() {
     if (!log().flush()) return false;
     acknowledged_ = std::max(acknowledged_, added_.size());
@@ -108,8 +113,7 @@ TEST_F(MoveCrashTest, FlushedRecordsSurviveAPowerFailure) {
   start_ = Offset{3};
   atEveryChange(
       [&] {
-        forget();
-        addAll("abcdefgh");
+        fill();
         ASSERT_TRUE(log().setStartOffset(start_));
         ASSERT_TRUE(flush());
         ASSERT_TRUE(manager_->writeCheckpoints());
@@ -138,16 +142,12 @@ TEST_F(MoveCrashTest, AcknowledgedRecordsSurviveTheDeathOfTheProcess) {
 
 TEST_F(MoveCrashTest, FlushOnAckHoldsThroughTheSwitch) {
   config_.flush_on_ack = true;
-  atEveryChange(
-      [&] {
-        forget();
-        addAll("abcdefgh");
-      },
-      [&] {
-        move("/other", "ijkl");
-        addAll("mnopq");
-      },
-      [&] { expectAll(); });
+  atEveryChange([&] { fill(); },
+                [&] {
+                  move("/other", "ijkl");
+                  addAll("mnopq");
+                },
+                [&] { expectAll(); });
 }
 
 TEST_F(MoveCrashTest, TheNextStartDoesWithoutTheDirectoryThatItWentTo) {
@@ -164,8 +164,7 @@ TEST_F(MoveCrashTest, ALogThatMovedAndWasDeletedStaysAway) {
   bool deleted = false;
   atEveryChange(
       [&] {
-        forget();
-        addAll("abcdefgh");
+        fill();
         move("/other");
         ASSERT_EQ(moved_, 1);
         addAll("ij");
@@ -181,26 +180,21 @@ TEST_F(MoveCrashTest, ALogThatMovedAndWasDeletedStaysAway) {
 
 TEST_F(MoveCrashTest, ThereAndBackAgain) {
   config_.flush_on_ack = true;
-  atEveryChange(
-      [&] {
-        forget();
-        addAll("abcdefgh");
-      },
-      [&] {
-        move("/other", "ij");
-        addAll("kl");
-        move("/data", "mn");
-        addAll("op");
-      },
-      [&] { expectAll(); }, 3);
+  atEveryChange([&] { fill(); },
+                [&] {
+                  move("/other", "ij");
+                  addAll("kl");
+                  move("/data", "mn");
+                  addAll("op");
+                },
+                [&] { expectAll(); }, 3);
 }
 
 TEST_F(MoveCrashTest, AMoveThatAStartFoundIsGoneOnWith) {
   config_.flush_on_ack = true;
   atEveryChange(
       [&] {
-        forget();
-        addAll("abcdefgh");
+        fill();
         const auto begun = manager_->beginMove(name_, "/other");
         ASSERT_TRUE(copyAll(*manager_, name_, **begun));
         loseUnsynced();
@@ -227,8 +221,7 @@ TEST_F(MoveCrashTest, ACallThatFailsLosesNothing) {
                    std::to_string(n));
       disk_ = std::make_unique<FaultyDisk>(n + 1);
       start();
-      forget();
-      addAll("abcdefgh");
+      fill();
       disk_->failAfter(call, n);
       move("/other", "ijkl");
       met = disk_->faultMet();
