@@ -16,7 +16,7 @@ namespace millrace::log {
 /// Thread-safe.
 class LateWrites {
  public:
-  /// Larger ones are written at once: copying them again costs more than the write.
+  /// Larger ones are written at once: few of them would share a write.
   static constexpr std::size_t kLargest = 16 << 10;
   /// So much gathers for one log.
   static constexpr std::size_t kMost = 64 << 10;
